@@ -1,0 +1,372 @@
+"""How a command tells what it does: a live table in a terminal, plain lines anywhere else.
+
+Both end with close(), or as a context manager. Neither raises because of the stream it writes to: a
+character that it cannot show becomes "?", and a stream that is gone is not written to any more.
+"""
+
+import atexit
+import contextlib
+import io
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self, TextIO, cast
+
+from maskcls.core.progress import FoldState
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+COUNT_EVERY_S = 10.0
+"""Least time between two plain lines about the same count [s]."""
+_DRAW_EVERY_S = 0.1
+_STYLES = {"done": "green", "failed": "bold red", "waiting": "dim"}
+
+
+def make_progress(stream: TextIO | None = None) -> "PlainProgress | TerminalProgress":
+    """The live table if the stream is a terminal that can move its cursor, else plain lines.
+
+    stream: None is sys.stderr as it is now.
+    """
+    stream = sys.stderr if stream is None else stream
+    if not _Lenient(stream).isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
+        return PlainProgress(stream)
+    return TerminalProgress(stream)
+
+
+class _Lenient(io.TextIOBase):
+    """A stream that shows "?" for what its encoding lacks and goes quiet when nobody reads it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._gone = False
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return getattr(self._stream, "encoding", None) or "utf-8"
+
+    def write(self, text: str) -> int:
+        shown = text.encode(self.encoding, "replace").decode(self.encoding)
+        self._unless_gone(lambda: self._stream.write(shown))
+        return len(text)
+
+    def flush(self) -> None:
+        self._unless_gone(self._stream.flush)
+
+    def isatty(self) -> bool:
+        try:
+            return self._stream.isatty()
+        except ValueError:  # closed
+            return False
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def _unless_gone(self, action: Callable[[], object]) -> None:
+        if self._gone:
+            return
+        try:
+            action()
+        except (OSError, ValueError):  # broken pipe, hung-up terminal, closed file
+            self._gone = True
+
+
+@dataclass
+class _Told:
+    """What was printed about a fold: lines of its history, and the last event."""
+
+    epochs: int = 0
+    event: str = ""
+
+
+class PlainProgress:
+    """Plain lines without control characters: one per finished epoch and per change that matters.
+
+    A line that would repeat the one before it on the same subject is left out.
+    """
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = _Lenient(stream)
+        self._clock = clock
+        self._told: dict[int, _Told] = {}
+        self._last: dict[str, str] = {}
+        self._counted_at: dict[str, float] = {}
+
+    def say(self, text: str) -> None:
+        """Print the text, unless it is what was said last."""
+        self._lines("say", text)
+
+    def warn(self, text: str) -> None:
+        """Print the text as a warning, unless it is what was warned of last."""
+        self._lines("warn", f"warning: {text}")
+
+    def count(self, what: str, done: int, total: int) -> None:
+        """Print "what done/total", at most every COUNT_EVERY_S, and at the end."""
+        now = self._clock()
+        begun = self._counted_at.setdefault(what, now)
+        if done >= total > 0 or now - begun >= COUNT_EVERY_S:
+            self._counted_at[what] = now
+            self._lines(f"count {what}", f"{what} {done}/{total}")
+
+    def folds(self, states: Sequence[FoldState]) -> None:
+        """Print what is new since the last call."""
+        for state in states:
+            told = self._told.get(state.fold)
+            if told is None and state.phase == "done":
+                # Nothing of it happened while anybody listened: a resumed run.
+                self._told[state.fold] = _Told(len(state.history), _event(state))
+                best = best_of(state.history)
+                score = f": macro_f1={number(best.get('macro_f1'))}" if best else ""
+                self._lines("", f"fold {state.fold} is done already{score}")
+                continue
+            if told is None or len(state.history) < told.epochs:  # another run, or begun anew
+                told = self._told[state.fold] = _Told()
+            for entry in state.history[told.epochs :]:
+                last = entry is state.history[-1]
+                self._lines("", _epoch_line(state, entry, state.left_s if last else None))
+            told.epochs = len(state.history)
+            event = _event(state)
+            if event and event != told.event:
+                self._lines("", f"fold {state.fold} {event}")
+            if event or state.phase == "training":  # a fold that waits twice says so twice
+                told.event = event
+
+    def close(self) -> None:
+        """Nothing is held; here so that either kind can be closed."""
+        self._stream.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _lines(self, topic: str, text: str) -> None:
+        """Print the text unless it is the topic's last; "" is for what cannot repeat."""
+        if topic and self._last.get(topic) == text:
+            return
+        self._last[topic] = text
+        for line in text.splitlines():
+            self._stream.write(_printable(line).rstrip() + "\n")
+        self._stream.flush()
+
+
+class TerminalProgress:
+    """A live table with a row per fold; what is said and warned of stays above it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+
+        self._stream = stream
+        self._console = Console(
+            file=cast(TextIO, _Lenient(stream)), force_terminal=True, highlight=False
+        )
+        self._live: Any = None
+        self._closed = False
+        self._plain: PlainProgress | None = None
+        self._states: Sequence[FoldState] = ()
+        self._counts: dict[str, tuple[int, int]] = {}
+        self._drawn_at = 0.0
+
+    def say(self, text: str) -> None:
+        """Print the text above the table."""
+        self._guarded(lambda: self._print(text, ""), lambda plain: plain.say(text))
+
+    def warn(self, text: str) -> None:
+        """Print the text as a warning above the table."""
+        self._guarded(
+            lambda: self._print(f"warning: {text}", "yellow"), lambda plain: plain.warn(text)
+        )
+
+    def count(self, what: str, done: int, total: int) -> None:
+        """Show a bar below the table; a full one stays."""
+        self._counts[what] = (done, total)
+        soon = time.monotonic() - self._drawn_at < _DRAW_EVERY_S
+        if done >= total or not soon:
+            self._guarded(self._draw, lambda plain: plain.count(what, done, total))
+
+    def folds(self, states: Sequence[FoldState]) -> None:
+        """Show the folds as they are now."""
+        self._states = states
+        self._guarded(self._draw, lambda plain: plain.folds(states))
+
+    def close(self) -> None:
+        """Leave the last table standing and give the cursor back; more calls of it do nothing."""
+        live, self._live, self._closed = self._live, None, True
+        atexit.unregister(self.close)
+        if live is not None:
+            with contextlib.suppress(Exception):  # an odd terminal; the result is told all the same
+                live.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _guarded(self, draw: Callable[[], None], tell: Callable[[PlainProgress], None]) -> None:
+        """Draw; if the terminal defeats rich, go on in plain lines: no run dies of its display."""
+        if self._plain is None:
+            try:
+                draw()
+                return
+            except Exception as e:
+                self.close()
+                self._plain = PlainProgress(self._stream)
+                self._plain.warn(f"the live view failed ({type(e).__name__}: {e})")
+        tell(self._plain)
+
+    def _print(self, text: str, style: str) -> None:
+        from rich.text import Text
+
+        shown = "\n".join(_printable(line) for line in text.splitlines())
+        self._console.print(Text(shown, style=style), soft_wrap=True)
+
+    def _draw(self) -> None:
+        if self._closed:
+            return
+        if self._live is None:
+            from rich.live import Live
+
+            # Stray prints to a stream that shows on this terminal go above the table. One that is
+            # piped keeps its way, or results would end up on the screen.
+            ours = self._stream in (sys.stderr, sys.stdout)
+            self._live = Live(
+                console=self._console,
+                auto_refresh=False,
+                redirect_stdout=ours and _Lenient(sys.stdout).isatty(),
+                redirect_stderr=ours and _Lenient(sys.stderr).isatty(),
+            )
+            atexit.register(self.close)  # a hidden cursor would outlive us
+            self._live.start()
+        self._live.update(self._view(), refresh=True)
+        self._drawn_at = time.monotonic()
+
+    def _view(self) -> "RenderableType":
+        from rich.console import Group
+        from rich.text import Text
+
+        parts: list[RenderableType] = []
+        if self._states:
+            parts.append(_fold_table(self._states, self._console.width))
+            # Below the table, as a column for them would leave an 80-column terminal four letters.
+            noted = [s for s in self._states if s.note]
+            parts += [Text(f"fold {s.fold}: {_printable(one_line(s.note))}") for s in noted]
+        if self._counts:
+            parts.append(_count_table(self._counts))
+        return Group(*parts)
+
+
+def _fold_table(states: Sequence[FoldState], width: int) -> "Table":
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    bars, steps = width >= 72, width >= 88  # what a narrow terminal does without
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
+    table.add_column("fold", justify="right", no_wrap=True)
+    table.add_column("phase", no_wrap=True)
+    table.add_column("epoch", justify="right", no_wrap=True)
+    if bars:
+        table.add_column("", no_wrap=True, width=10)
+    if steps:
+        table.add_column("step", justify="right", no_wrap=True)
+    for name in ("img/s", "loss", "F1", "best F1", "left"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for s in states:
+        last, best = (s.history[-1] if s.history else {}), best_of(s.history)
+        done = float(s.epochs if s.phase in ("done", "predicting") else len(s.history))
+        if s.phase == "training" and s.steps:
+            done = max(s.epoch - 1, 0) + s.step / s.steps
+        phase = s.phase if s.attempt == 1 else f"{s.phase} ({s.attempt})"
+        row: list[RenderableType] = [str(s.fold), Text(phase, _STYLES.get(s.phase, ""))]
+        row.append(f"{s.epoch}/{s.epochs}")
+        if bars:
+            row.append(ProgressBar(total=max(s.epochs, 1), completed=done, width=10))
+        if steps:
+            row.append(f"{s.step}/{s.steps}" if s.steps else "")
+        rate = s.images_per_s if s.images_per_s is not None else last.get("images_per_s")
+        best_text = f"{number(best['macro_f1'])} ({best['epoch']})" if best else ""
+        row += [number(rate), number(last.get("train_loss")), number(last.get("macro_f1"))]
+        row += [best_text, _duration(s.left_s)]
+        table.add_row(*row)
+    return table
+
+
+def _count_table(counts: dict[str, tuple[int, int]]) -> "Table":
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for what, (done, total) in counts.items():
+        bar = ProgressBar(total=max(total, 1), completed=done, width=24)
+        table.add_row(Text(_printable(what)), bar, f"{done}/{total}")
+    return table
+
+
+def best_of(history: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The epoch with the highest macro F1, the first of equals; None if no epoch has one."""
+    scored = [entry for entry in history if isinstance(entry.get("macro_f1"), float | int)]
+    return max(scored, key=lambda entry: entry["macro_f1"], default=None)
+
+
+def number(value: object) -> str:
+    """Three figures, whole above 100; empty for what is no number."""
+    if not isinstance(value, float | int):
+        return ""
+    return f"{value:.0f}" if 100 <= abs(value) < 1e9 else f"{value:.3g}"
+
+
+def one_line(text: str) -> str:
+    """The text with each run of white space as one blank."""
+    return " ".join(text.split())
+
+
+def _epoch_line(state: FoldState, entry: dict[str, Any], left_s: float | None) -> str:
+    pairs = {
+        "loss": entry.get("train_loss"),
+        "macro_f1": entry.get("macro_f1"),
+        "accuracy": entry.get("accuracy"),
+        "images_per_s": entry.get("images_per_s"),
+        "left_s": None if left_s is None else round(left_s),
+    }
+    told = "".join(f" {name}={number(value)}" for name, value in pairs.items() if number(value))
+    return f"fold {state.fold} epoch {entry.get('epoch', '?')}/{state.epochs}{told}"
+
+
+def _event(state: FoldState) -> str:
+    """The fold's phase as the end of a sentence; "" for what its epochs tell anyhow."""
+    note, again = one_line(state.note), f" (attempt {state.attempt})"
+    match state.phase:
+        case "waiting":
+            return note
+        case "starting":
+            return "starts" + (again if state.attempt > 1 else "")
+        case "training":
+            return ""
+        case "predicting":
+            return "predicts"
+        case "done":
+            best = best_of(state.history)
+            if best is None:
+                return "done"
+            return f"done: best_epoch={best.get('epoch')} macro_f1={number(best['macro_f1'])}"
+        case "failed":
+            return f"failed: {note}" if note else "failed"
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    minutes, s = divmod(round(seconds), 60)
+    hours, m = divmod(minutes, 60)
+    return f"{hours}h{m:02d}m" if hours else f"{m}m{s:02d}s" if m else f"{s}s"
+
+
+def _printable(line: str) -> str:
+    """The line with every control character, such as an escape sequence's first, as "?"."""
+    return "".join(c if c.isprintable() else " " if c == "\t" else "?" for c in line)

@@ -1,0 +1,263 @@
+"""The queue of folds: one Ray Train run each, as many at a time as the plan says.
+
+Ray itself would wait for ever, and without a word, for a fit that finds no resources; order, messages
+and retries are ours. A fold that was lost to the system (its process or machine died, it hung) starts
+again from its last checkpoint; an error in settings or training does not, since it would come again.
+
+    waiting -> starting -> training -> predicting -> done
+                  ^____________________|  lost, at most cluster.retries times; then failed
+"""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from maskcls.cluster import worker
+from maskcls.cluster.plan import Plan
+from maskcls.core.progress import FoldState, Progress
+from maskcls.store import run_files as files
+from maskcls.store.paths import Folder
+from maskcls.training.job import FoldJob
+
+_log = logging.getLogger(__name__)
+_LOOK_EVERY_S = 0.5
+_LOOK_EVERY_S_REMOTE = 3.0
+_PATIENCE_S = 20.0  # a worker normally tells "starting" within this time
+
+Kind = Literal["done", "mistake", "error", "lost"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt at a fold ended; text says why unless it is done."""
+
+    kind: Kind
+    text: str = ""
+    detail: str = ""
+
+
+@dataclass
+class _Attempt:
+    """A running fit, in a thread of its own."""
+
+    number: int
+    thread: threading.Thread
+    started: float
+    last_heard: float
+    outcome: Outcome | None = None
+    told: dict[str, Any] = field(default_factory=dict)
+
+
+def train_folds(
+    jobs: Sequence[FoldJob],
+    plan: Plan,
+    run_name: str,
+    storage: Folder,
+    is_local: bool,
+    retries: int,
+    stall_s: float,
+    progress: Progress,
+) -> dict[int, Outcome]:
+    """Train all folds that are not done yet; Ray must be running.
+
+    run_name: for Ray's display. storage: where Ray Train keeps its own records; all machines of the
+    cluster must reach it. is_local: Ray is our own.
+    Returns each fold's last outcome; never raises for a fold that failed.
+    """
+    return _Queue(jobs, plan, run_name, storage, is_local, retries, stall_s, progress).run()
+
+
+class _Queue:
+    def __init__(
+        self, jobs: Sequence[FoldJob], plan: Plan, run_name: str, storage: Folder,
+        is_local: bool, retries: int, stall_s: float, progress: Progress,
+    ) -> None:  # fmt: skip
+        self._jobs = {job.fold: job for job in jobs}
+        self._plan, self._run_name, self._storage = plan, run_name, storage
+        self._is_local = is_local
+        self._retries, self._stall_s, self._progress = retries, stall_s, progress
+        self._run = Folder.at(jobs[0].run)
+        epochs = int(jobs[0].config["train"]["epochs"])
+        self._states = {job.fold: FoldState(job.fold, epochs) for job in jobs}
+        self._waiting = [job.fold for job in jobs]
+        self._running: dict[int, _Attempt] = {}
+        self._outcomes: dict[int, Outcome] = {}
+
+    def run(self) -> dict[int, Outcome]:
+        pause = _LOOK_EVERY_S if self._run.is_local else _LOOK_EVERY_S_REMOTE
+        for fold in list(self._waiting):
+            if files.read_done(self._run, fold) is not None:
+                self._waiting.remove(fold)
+                self._finish(fold, Outcome("done"))
+        while self._waiting or self._running:
+            self._start_what_fits()
+            for fold in list(self._running):
+                self._look_at(fold)
+            self._progress.folds(list(self._states.values()))
+            if self._running:
+                time.sleep(pause)
+        return self._outcomes
+
+    def _start_what_fits(self) -> None:
+        # In order: the next fold is never overtaken by a later one that needs less.
+        while self._waiting and self._fits(self._waiting[0]):
+            fold = self._waiting.pop(0)
+            self._start(fold, self._states[fold].attempt)
+        what = "a GPU" if self._plan.device == "cuda" else "free cores"
+        for fold in self._waiting:
+            self._states[fold].note = f"waits for {what}"
+
+    def _fits(self, fold: int) -> bool:
+        if not self._running:
+            return True
+        if len(self._running) >= self._plan.folds_at_once:
+            return False
+        if self._plan.device == "cuda":
+            return True
+        used = sum(self._plan.cores_of(k) for k in self._running)
+        most = max(self._plan.cores_of(k) for k in self._jobs)
+        most = max(most, self._plan.folds_at_once * self._plan.cores_of(0))
+        return used + self._plan.cores_of(fold) <= most + 1e-9
+
+    def _start(self, fold: int, number: int) -> None:
+        state = self._states[fold]
+        state.phase, state.note, state.attempt = "starting", "", number
+        files.fold_folder(self._run, fold).delete("progress.json")  # of an earlier attempt
+        now = time.monotonic()
+        thread = threading.Thread(target=self._fit, args=(fold, number), daemon=True)
+        self._running[fold] = _Attempt(number, thread, now, now)
+        thread.start()
+
+    def _fit(self, fold: int, number: int) -> None:
+        """In the attempt's thread: run the fit, leave the outcome."""
+        attempt = self._running[fold]
+        try:
+            from maskcls.cluster.trainer import make_trainer
+
+            arguments = {"job": self._jobs[fold], "attempt": number}
+            name = f"{self._run_name}-fold-{fold}-{os.getpid()}-{number}"
+            trainer = make_trainer(arguments, self._plan, fold, name, self._storage, self._is_local)
+            value = trainer.fit().return_value
+            attempt.outcome = _outcome_of(value)
+        except Exception as e:  # sorted into lost and error; the log keeps it
+            _log.info("fold=%s attempt=%s ended with %r", fold, number, e)
+            attempt.outcome = _outcome_of_failure(e)
+
+    def _look_at(self, fold: int) -> None:
+        attempt, state = self._running[fold], self._states[fold]
+        told = _read_progress(self._run, fold)
+        if told and told != attempt.told:
+            attempt.told, attempt.last_heard = told, time.monotonic()
+            _show(told, state)
+            for note in told.get("notes", ()):
+                self._progress.say(note)
+        state.history = _read_history(self._run, fold) or state.history
+        if attempt.outcome is not None:
+            del self._running[fold]
+            self._end_attempt(fold, attempt.number, attempt.outcome)
+            return
+        quiet = time.monotonic() - attempt.last_heard
+        if not attempt.told and quiet > _PATIENCE_S:
+            what = "a GPU" if self._plan.device == "cuda" else "a worker"
+            state.phase, state.note = "waiting", f"waits for {what}"
+        elif attempt.told and quiet > self._stall_s:
+            self._progress.warn(f"fold {fold} has told nothing for {quiet:.0f} s and is ended")
+            attempt.last_heard = time.monotonic()
+            _kill(attempt.told)
+
+    def _end_attempt(self, fold: int, number: int, outcome: Outcome) -> None:
+        # A worker may die after its fold was done and before Ray heard of it.
+        if outcome.kind != "done" and files.read_done(self._run, fold) is not None:
+            outcome = Outcome("done")
+        if outcome.kind == "lost" and number <= self._retries:
+            self._progress.warn(
+                f"fold {fold} was lost to the system ({outcome.text});"
+                f" attempt {number + 1} goes on from its last checkpoint"
+            )
+            state = self._states[fold]
+            state.phase, state.attempt = "waiting", number + 1
+            self._waiting.insert(0, fold)
+            return
+        self._finish(fold, outcome)
+
+    def _finish(self, fold: int, outcome: Outcome) -> None:
+        state = self._states[fold]
+        state.phase = "done" if outcome.kind == "done" else "failed"
+        state.note, state.left_s = outcome.text, None
+        state.history = _read_history(self._run, fold)
+        self._outcomes[fold] = outcome
+
+
+def _outcome_of(value: dict[str, Any]) -> Outcome:
+    if "done" in value:
+        return Outcome("done")
+    if "mistake" in value:
+        return Outcome("mistake", value["mistake"])
+    return Outcome("error", value["error"], value.get("traceback", ""))
+
+
+def _outcome_of_failure(error: Exception) -> Outcome:
+    """Tell an error of ours from a loss; an error on any worker counts unless one was lost."""
+    failures = list(getattr(error, "worker_failures", {}).values())
+    causes = [_cause(f) for f in failures]
+    ours = [c for c in causes if isinstance(c, worker.FoldError)]
+    if ours and len(ours) + sum(_is_lost_peer(c) for c in causes) == len(causes):
+        return _outcome_of(ours[0].result)
+    lines = str(failures[0] if failures else error).strip().splitlines()
+    first = lines[0] if lines else type(error).__name__
+    return Outcome("lost", first[:200], str(error))
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The worker's own exception inside Ray's wrappers."""
+    seen = error
+    for _ in range(5):
+        inner = getattr(seen, "_base_exc", None) or getattr(seen, "cause", None) or seen.__cause__
+        if not isinstance(inner, BaseException) or isinstance(seen, worker.FoldError):
+            break
+        seen = inner
+    return seen
+
+
+def _is_lost_peer(error: BaseException) -> bool:
+    return type(error).__name__ == "PeerLost"
+
+
+def _read_progress(run: Folder, fold: int) -> dict[str, Any]:
+    try:
+        told: dict[str, Any] = files.fold_folder(run, fold).read_json("progress.json")
+    except (OSError, ValueError):
+        return {}
+    return told
+
+
+def _read_history(run: Folder, fold: int) -> list[dict[str, Any]]:
+    import json
+
+    try:
+        text = files.fold_folder(run, fold).read_text("history.jsonl")
+        return [json.loads(line) for line in text.splitlines()]
+    except (OSError, ValueError):
+        return []
+
+
+def _show(told: dict[str, Any], state: FoldState) -> None:
+    state.phase, state.note = told["phase"], ""
+    state.epoch, state.step = told.get("epoch", 0), told.get("step", 0)
+    state.steps = told.get("steps", 0)
+    state.images_per_s, state.left_s = told.get("images_per_s"), told.get("left_s")
+
+
+def _kill(told: dict[str, Any]) -> None:
+    """End a hung worker where it runs; Ray Train then sees it die, and the fold is lost."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    strategy = NodeAffinitySchedulingStrategy(told["node"], soft=False)
+    kill = ray.remote(num_cpus=0, scheduling_strategy=strategy)(os.kill)
+    kill.remote(told["pid"], signal.SIGKILL)

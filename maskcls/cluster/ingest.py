@@ -1,0 +1,118 @@
+"""The pixel pass on Ray Data: photos in, one memory-mapped file of pixels out, once per machine.
+
+Each row of the Ray Data table is a chunk of paths. A task reads, decodes, crops and resizes the
+chunk's photos straight into their slice of the file and returns the chunk's faults and checksum;
+pixels never travel through Ray. No trainer has a dataset: lazy datasets under trainers deadlock when
+the workers hold every CPU (reproduced with Ray 2.60), and decode everything once per fold and epoch.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from maskcls.core.progress import Progress
+from maskcls.pixels import cache
+from maskcls.pixels.cache import CachedPixels, CachePlace, ChunkStatus
+from maskcls.pixels.decode import DecodeError, decode
+from maskcls.store.paths import Folder
+
+_STALL_S = 1800
+
+
+def ensure_pixels(
+    place: CachePlace, photos: Folder, paths: "pd.Series[str]", progress: Progress
+) -> CachedPixels:
+    """Open the decoded photos, making them first if they are not there; Ray must be running.
+
+    paths: relative to photos, in row order, [place.rows]. Safe when several commands want the same
+    pixels: one makes them, the others wait and are told so. Raises UserError when the disk has too
+    little room.
+    """
+    found = cache.open_cache(place)
+    if found is not None:
+        return found
+    with cache.building_lock(place, progress.say):
+        found = cache.open_cache(place)  # another command may have made it while we waited
+        if found is None:
+            progress.say(
+                f"decoding {place.rows:,} photos to {place.geometry.size} once,"
+                f" {place.num_bytes / 2**30:.2f} GiB in {place.folder}"
+            )
+            file = cache.start_building(place)
+            cache.finish_building(place, _fill(file, place, photos, paths, progress))
+            found = cache.open_cache(place)
+    if found is None:
+        raise RuntimeError(f"{place.folder}: the decoded pixels were damaged as they were written")
+    return found
+
+
+def _fill(
+    file: Path, place: CachePlace, photos: Folder, paths: "pd.Series[str]", progress: Progress
+) -> list[ChunkStatus]:
+    import ray
+
+    starts = range(0, place.rows, cache.CHUNK_ROWS)
+    # Joined with a character that no file name has: one string a chunk is light on the driver.
+    chunks = [
+        {"start": s, "paths": "\0".join(paths.iloc[s : s + cache.CHUNK_ROWS])} for s in starts
+    ]
+    if not chunks:
+        return []
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    # A chunk is some 256 photos: a task of one keeps all cores busy to the end of a small set.
+    blocks = min(len(chunks), 2000)
+    data = ray.data.from_items(chunks, override_num_blocks=blocks).map_batches(
+        _Fill(str(file), place, photos.location), batch_size=1, num_cpus=1
+    )
+    done, statuses = 0, []
+    for row in data.iter_rows():
+        status = ChunkStatus(
+            row["start"], row["stop"], row["crc32"],
+            dict(zip(row["fault_rows"], row["fault_reasons"], strict=True)),
+        )  # fmt: skip
+        statuses.append(status)
+        done += status.stop - status.start
+        progress.count("decoded", done, place.rows)
+    return statuses
+
+
+class _Fill:
+    """Fills one chunk; a class so that its few arguments travel once."""
+
+    def __init__(self, file: str, place: CachePlace, photos: str) -> None:
+        self.file, self.place, self.photos = file, place, photos
+
+    def __call__(self, batch: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
+        start = int(batch["start"][0])
+        paths = str(batch["paths"][0]).split("\0")
+        photos = read_photos(Folder.at(self.photos), paths, self.place)
+        status = cache.fill_chunk(Path(self.file), self.place, start, photos)
+        return {
+            "start": [status.start],
+            "stop": [status.stop],
+            "crc32": [status.crc32],
+            "fault_rows": [np.array(list(status.faults), np.int64)],
+            "fault_reasons": [list(status.faults.values())],
+        }
+
+
+def read_photos(
+    photos: Folder, paths: Sequence[str], place: CachePlace
+) -> Iterator[npt.NDArray[np.uint8] | str]:
+    """Pixels of each photo at the place's geometry, or the reason why it has none."""
+    for path in paths:
+        try:
+            yield place.geometry.apply(decode(photos.read_bytes(path)))
+        except DecodeError as e:
+            yield str(e)
+        except FileNotFoundError:
+            yield "the file is missing"
+        except OSError as e:
+            yield f"the file cannot be read: {os.strerror(e.errno) if e.errno else e}"

@@ -1,0 +1,183 @@
+"""Starting a local Ray, or joining the one a job runs in; everything that listens is on loopback.
+
+Ray is joined when RAY_ADDRESS says where (`ray job submit` sets it), else a local one is started and
+ended with the command. Its temporary folder is its own: a stale /tmp/ray/ray_current_cluster of
+another program would make every Train run wait 12 s for a dead address (Ray 2.60).
+"""
+
+import os
+import secrets
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import psutil
+
+from maskcls.cluster.plan import Machine
+from maskcls.core.cores import usable_cores
+from maskcls.core.errors import RunFailed
+from maskcls.core.progress import Progress
+
+_OBJECT_STORE = 256 * 2**20  # only statuses and eval logits travel through it [bytes]
+_SHUTDOWN_S = 20.0
+# Sockets lie at ROOT/mcls-PID-8 characters/session_DATE_PID/sockets/plasma_store: 107 bytes at most.
+LONGEST_TEMPORARY_ROOT = 20  # leaves room for pids of seven digits
+# Set before ray is imported; a value the user has set stands.
+LOCAL_ENVIRONMENT = {
+    # Despite its name: every socket of Ray, metrics included, binds to 127.0.0.1 (Ray 2.60).
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_AUTH_MODE": "token",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # A process per fold each, for machines that are taken away and a page the dashboard lacks.
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    "RAY_TRAIN_ENABLE_STATE_TRACKING": "0",
+}
+_ENVIRONMENT = {"RAY_TRAIN_ENABLE_STATE_TRACKING": "1"}
+_ALWAYS = {
+    # The controllers' poll; at the default of 2 s an empty fit takes 13 s instead of 9.
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.25",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_COLOR_PREFIX": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    # CPU workers ask for no GPU and shall not see one by accident.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
+}
+
+
+class Session:
+    """A running Ray: what it has, its dashboard and, if it is our own, its temporary folder."""
+
+    def __init__(self, ray: ModuleType, dashboard: str | None, temporary: Path | None) -> None:
+        self.ray = ray
+        self.dashboard = dashboard
+        self.temporary = temporary
+
+    @property
+    def is_local(self) -> bool:
+        """Started by us and ended with us."""
+        return self.temporary is not None
+
+    def machine(self) -> Machine:
+        """CPUs and GPUs of the whole cluster, as it is now."""
+        has = self.ray.cluster_resources()
+        return Machine(has.get("CPU", 0.0), has.get("GPU", 0.0), self.is_local)
+
+    def num_nodes(self) -> int:
+        """Machines that are alive."""
+        return sum(bool(node["Alive"]) for node in self.ray.nodes())
+
+
+@contextmanager
+def ray_session(cache: Path, dashboard: bool, progress: Progress) -> Iterator[Session]:
+    """Join or start Ray, and leave or end it.
+
+    cache: folder that holds the token of local dashboards. Raises RunFailed when Ray does not start.
+    """
+    address = os.environ.get("RAY_ADDRESS")
+    for name, value in ((_ENVIRONMENT if address else LOCAL_ENVIRONMENT) | _ALWAYS).items():
+        os.environ.setdefault(name, value)
+    if address:
+        with _joined(address) as session:
+            yield session
+    else:
+        with _started(cache, dashboard, progress) as session:
+            yield session
+
+
+@contextmanager
+def _joined(address: str) -> Iterator[Session]:
+    import ray
+
+    try:
+        ray.init(address="auto" if not address else None, **_quiet())
+    except Exception as e:  # Ray raises many kinds; the cause is chained
+        raise RunFailed(f"the Ray cluster at RAY_ADDRESS={address} cannot be joined: {e}") from e
+    try:
+        yield Session(ray, None, None)
+    finally:
+        _shut_down(ray)
+
+
+@contextmanager
+def _started(cache: Path, dashboard: bool, progress: Progress) -> Iterator[Session]:
+    token = token_file(cache)
+    os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(token))
+    _sweep()
+    # Short, since unix sockets inside may have 107 characters; named by the process, for _sweep.
+    temp = Path(tempfile.mkdtemp(prefix=temporary_prefix(), dir=temporary_root()))
+    try:
+        import ray
+
+        try:
+            context = ray.init(
+                address="local",
+                num_cpus=usable_cores(),
+                include_dashboard=dashboard,
+                dashboard_host="127.0.0.1",
+                object_store_memory=_OBJECT_STORE,
+                _temp_dir=str(temp),
+                **_quiet(),
+            )
+        except Exception as e:  # Ray raises many kinds; the cause is chained
+            raise RunFailed(f"Ray does not start here: {e}; maskcls doctor says more") from e
+        url = f"http://{context.dashboard_url}" if dashboard and context.dashboard_url else None
+        if url:
+            progress.say(f"Ray's dashboard: {url} (it asks for the token in {token})")
+        try:
+            yield Session(ray, url, temp)
+        finally:
+            _shut_down(ray)
+    finally:
+        shutil.rmtree(temp, ignore_errors=True)
+
+
+def _quiet() -> dict[str, Any]:
+    # The workers' lines are in Ray's logs; ours come through the run's own records.
+    return {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+
+
+def _shut_down(ray: ModuleType) -> None:
+    """End Ray, but never wait for it longer than _SHUTDOWN_S: the results are on disk by now."""
+    thread = threading.Thread(target=ray.shutdown, daemon=True)
+    thread.start()
+    thread.join(_SHUTDOWN_S)
+
+
+def token_file(cache: Path) -> Path:
+    """The file with this user's token for local dashboards, made on first use, mode 0600."""
+    path = cache / "ray-token"
+    cache.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        if path.stat().st_size:
+            path.chmod(0o600)
+            return path
+        descriptor = os.open(path, os.O_WRONLY, 0o600)  # left empty by a killed command
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))
+    return path
+
+
+def temporary_prefix() -> str:
+    """What the names of our temporary folders for Ray begin with; names the owner for _sweep."""
+    return f"mcls-{os.getpid()}-"
+
+
+def temporary_root() -> str:
+    """Where they lie: the usual place, or /tmp when its path is too long for unix sockets in it."""
+    usual = tempfile.gettempdir()
+    return usual if len(os.fsencode(usual)) <= LONGEST_TEMPORARY_ROOT else "/tmp"  # noqa: S108
+
+
+def _sweep() -> None:
+    """Delete what killed commands left in the temporary folder: Ray keeps its sessions for ever."""
+    for folder in Path(temporary_root()).glob("mcls-*-*"):
+        owner = folder.name.split("-")[1]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,134 @@
+"""Inside a Ray Train worker: unpack the job, call training.run_fold, tell how far it is.
+
+What is told goes into fold-K/progress.json, which the driver and `maskcls status` read; Ray's own
+report is for its display. An error in training comes back as a value: Ray's retry policy cannot tell
+it from a lost machine, so only what is lost may look like a failure to Ray.
+"""
+
+import os
+import time
+import traceback
+from datetime import UTC, datetime
+from typing import Any
+
+from maskcls.core.errors import UserError
+from maskcls.store.paths import Folder
+from maskcls.training.job import FoldJob
+
+ENVIRONMENT = {
+    # An allocator that keeps its memory: tf_efficientnet_lite0 at 128x96, one thread: 49 -> 57
+    # images/s and a quarter of the page faults (glibc). One arena, since the training thread is
+    # not the main one and other arenas give big blocks back at once.
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": "4294967296",
+    "MALLOC_TRIM_THRESHOLD_": "1000000000000",
+    "MALLOC_TOP_PAD_": "268435456",
+}
+_TELL_EVERY_S = 1.0
+_TELL_EVERY_S_REMOTE = 5.0
+
+
+def train_fold(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The function that Ray Train runs in every worker of a fold.
+
+    arguments: {"job": FoldJob, "attempt": n}. Returns {"done": fold.json}, {"mistake": sentence} or
+    {"error": traceback}; raises only when the fold was lost to the system.
+    """
+    import ray.train
+
+    from maskcls.training.fold import run_fold
+    from maskcls.training.rank import Alone, Distributed, PeerLost, Rank
+
+    job = arguments["job"]
+    context = ray.train.get_context()
+    alone = context.get_world_size() == 1
+    rank: Rank = Alone() if alone else Distributed()
+    teller = Teller(job, arguments["attempt"], rank.index)
+    teller.tell("starting")
+    try:
+        return {"done": run_fold(job, rank, teller)}
+    except UserError as e:
+        result = {"mistake": str(e)}
+    except Exception as e:  # whatever it is, the driver shows it and the log keeps it
+        if not alone and _is_lost_peer(e):
+            raise PeerLost(str(e)) from e
+        result = {"error": f"{type(e).__name__}: {e}", "traceback": traceback.format_exc()}
+    if not alone:
+        # The other workers wait in a collective: raising ends them, and the value would be lost.
+        raise FoldError(result)
+    return result
+
+
+class FoldError(Exception):
+    """An error in settings or training of a fold with several workers; carries train_fold's value."""
+
+    def __init__(self, result: dict[str, Any]) -> None:
+        super().__init__(result)
+        self.result = result
+
+
+def _is_lost_peer(error: Exception) -> bool:
+    text = str(error).lower()
+    signs = ("connection closed", "connection reset", "nccl", "gloo", "broken pipe", "socket")
+    return isinstance(error, RuntimeError) and any(sign in text for sign in signs)
+
+
+class Teller:
+    """Watcher of a fold in a Ray Train worker; only rank 0 writes."""
+
+    def __init__(self, job: FoldJob, attempt: int, rank: int) -> None:
+        import ray
+
+        run = Folder.at(job.run)
+        self._folder = run.child(f"fold-{job.fold}")
+        self._interval = _TELL_EVERY_S if run.is_local else _TELL_EVERY_S_REMOTE
+        self._rank, self._attempt, self._fold = rank, attempt, job.fold
+        self._epochs = int(job.config["train"]["epochs"])
+        self._last, self._epoch_started, self._first = 0.0, 0.0, (-1, 0, 0)
+        self._notes: list[str] = []
+        self._where = {"pid": os.getpid(), "node": ray.get_runtime_context().get_node_id()}
+
+    def step_done(self, epoch: int, step: int, num_steps: int, images: int) -> None:
+        """See Watcher."""
+        now = time.monotonic()
+        if self._first[0] != epoch:
+            # The first update of an epoch warms up; speed counts from its end.
+            self._first, self._epoch_started = (epoch, step, images), now
+        if now - self._last < self._interval and step < num_steps:
+            return
+        seconds = now - self._epoch_started
+        speed = (images - self._first[2]) / seconds if seconds > 0 else None
+        per_step = seconds / (step - self._first[1]) if step > self._first[1] else None
+        left = (self._epochs - epoch) * num_steps - step
+        phase = "predicting" if left == 0 else "training"
+        self.tell(
+            phase, epoch=epoch + 1, step=step, steps=num_steps,
+            images_per_s=speed, left_s=per_step * left if per_step is not None else None,
+        )  # fmt: skip
+
+    def epoch_done(self, entry: dict[str, Any]) -> None:
+        """See Watcher."""
+        import ray.train
+
+        numbers = {k: entry[k] for k in ("epoch", "train_loss", "macro_f1", "images_per_s")}
+        ray.train.report(numbers)  # a barrier: every worker of the fold calls it
+
+    def say(self, text: str) -> None:
+        """See Watcher."""
+        self._notes.append(text)
+        self.tell("starting")
+
+    def tell(self, phase: str, **numbers: Any) -> None:
+        """Write progress.json, unless this is not rank 0."""
+        if self._rank != 0:
+            return
+        self._last = time.monotonic()
+        told = {
+            "phase": phase,
+            "attempt": self._attempt,
+            **self._where,
+            **numbers,
+            "notes": self._notes[-5:],
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        self._folder.write_json("progress.json", told)

@@ -1,0 +1,94 @@
+"""`maskcls check`: is this folder what it should be? Decodes every photo, trains nothing."""
+
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from maskcls.core.errors import Exit
+from maskcls.core.findings import Finding
+from maskcls.core.progress import Progress
+from maskcls.core.table import Table, read_data
+from maskcls.pixels.decode import DecodeError, decode
+from maskcls.store.paths import Folder
+
+_CHUNK = 64
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What check found; faults: photos that cannot be decoded, with the reason."""
+
+    exit_code: Exit
+    table: Table
+    findings: tuple[Finding, ...]
+    faults: dict[str, str]
+    photo_sizes: dict[str, int]
+
+    def class_table(self) -> pd.DataFrame:
+        """Photos and people per class: columns class, photos, people; all 18 rows."""
+        photos = self.table.photos
+        return pd.DataFrame(
+            {
+                "class": range(18),
+                "photos": [int((photos["label"] == k).sum()) for k in range(18)],
+                "people": [photos.loc[photos["label"] == k, "person"].nunique() for k in range(18)],
+            }
+        )
+
+
+def check(data: str, progress: Progress, decode_photos: bool = True) -> Checked:
+    """Read the table and decode every photo; DEGRADED when one of them cannot be.
+
+    Raises UserError for what train would refuse.
+    """
+    folder = Folder.at(data)
+    table = read_data(folder)
+    faults: dict[str, str] = {}
+    sizes: dict[str, int] = {}
+    if decode_photos:
+        jobs = [("train/images", table.photos["path"])]
+        if table.eval_photos is not None:
+            found = table.eval_photos.loc[table.eval_photos["found"], "path"]
+            jobs.append(("eval/images", found))
+        for where, paths in jobs:
+            _decode_all(folder, where, paths, faults, sizes, progress)
+    missing = table.eval_photos is not None and not bool(table.eval_photos["found"].all())
+    code = Exit.DEGRADED if faults or missing else Exit.GOOD
+    return Checked(code, table, table.findings, faults, dict(sorted(sizes.items())))
+
+
+def _decode_all(
+    folder: Folder, where: str, paths: "pd.Series[str]", faults: dict[str, str],
+    sizes: dict[str, int], progress: Progress,
+) -> None:  # fmt: skip
+    parts = (tuple(paths[i : i + _CHUNK]) for i in range(0, len(paths), _CHUNK))
+    chunks = [(folder.location, where, part) for part in parts]
+    # Processes by spawn: forking a process that has threads can deadlock the child.
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        done = 0
+        for found in pool.map(_decode_chunk, chunks):
+            for path, result in found:
+                if isinstance(result, str):
+                    faults[f"{where}/{path}"] = result
+                else:
+                    size = f"{result[0]}x{result[1]}"
+                    sizes[size] = sizes.get(size, 0) + 1
+            done += len(found)
+            progress.count(f"decoded from {where}", done, len(paths))
+
+
+def _decode_chunk(job: tuple[str, str, tuple[str, ...]]) -> list[tuple[str, Any]]:
+    """(path, (height, width) or the reason) of each photo."""
+    location, where, paths = job
+    folder = Folder.at(location).child(*where.split("/"))
+    found: list[tuple[str, Any]] = []
+    for path in paths:
+        try:
+            found.append((path, np.shape(decode(folder.read_bytes(path)))[:2]))
+        except (DecodeError, OSError) as e:
+            found.append((path, str(e)))
+    return found

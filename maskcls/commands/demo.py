@@ -1,0 +1,49 @@
+"""`maskcls demo`: draws people, runs the whole main job on them, says what it did and where to look."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from maskcls.commands.ensemble import ensemble
+from maskcls.commands.score import score
+from maskcls.commands.train import train
+from maskcls.config.resolve import resolve
+from maskcls.core.errors import Exit
+from maskcls.core.progress import Progress
+from maskcls.demo.dataset import write_demo_data
+
+# People to train on, eval people, epochs.
+_WHOLE = (120, 40, 16)
+_QUICK = (40, 12, 4)
+
+
+@dataclass(frozen=True)
+class Demonstrated:
+    """What the demo made and how well it went; score: of the submission, by the drawn truth."""
+
+    exit_code: Exit
+    folder: Path
+    metrics: dict[str, Any]
+    score: dict[str, Any]
+    seconds: float
+
+
+def demo(folder: str, quick: bool, progress: Progress, command: list[str]) -> Demonstrated:
+    """Draw a data set into FOLDER/data, train FOLDER/run on it, write FOLDER/submission.csv.
+
+    Raises UserError when the folder holds something else.
+    """
+    started = time.monotonic()
+    people, eval_people, epochs = _QUICK if quick else _WHOLE
+    root = Path(folder).expanduser().absolute()
+    data, run, out = root / "data", root / "run", root / "submission.csv"
+    progress.say(f"drawing {people} people to train on and {eval_people} for eval into {data}")
+    drawn = write_demo_data(data, people=people, eval_people=eval_people)
+    config = resolve("demo", None, [f"train.epochs={epochs}"])
+    trained = train(str(data), str(run), config, progress, command)
+    progress.say("averaging the folds' logits into the submission")
+    ended = ensemble([str(run)], str(out), progress)
+    result = score(str(out), str(drawn.truth))
+    code = max(trained.exit_code, ended.exit_code)
+    return Demonstrated(code, root, trained.metrics, result, time.monotonic() - started)

@@ -1,0 +1,149 @@
+"""Cores, memory, disks and limits of this machine, or of the container it is seen from."""
+
+import os
+import shutil
+from pathlib import Path
+
+from maskcls.commands.doctor.check import Check
+from maskcls.core import cores as limits
+from maskcls.core.cores import affinity, cpu_limit, read_text
+
+MIB, GIB = 2**20, 2**30
+SHM_LEAST = 256 * MIB
+FREE_LEAST = 2 * GIB
+MEMORY_LEAST = 2 * GIB  # Ray alone takes 0.5 to 0.7 GB
+OPEN_FILES_LEAST = 4096
+_SHM = Path("/dev/shm")  # noqa: S108  # looked at, not written to
+
+
+def cores() -> Check:
+    """Cores of the machine, and how many of them this process may use."""
+    there, limit = os.cpu_count() or 1, cpu_limit()
+    allowed = affinity()
+    text = f"{there}"
+    if allowed < there:
+        text += f", of which this process may use {allowed}"
+    if limit is None or limit >= allowed:
+        return Check("cores", "ok", text)
+    # Ray and torch count the cores and do not see this limit.
+    text += f", limited to {limit:g} by the container; give cluster.threads if folds are slow"
+    return Check("cores", "note", text)
+
+
+def memory() -> Check:
+    """Memory of the machine, and the container's limit on it."""
+    (total, available), limit = memory_bytes(), memory_limit()
+    text = f"{total / GIB:.1f} GiB, {available / GIB:.1f} GiB available"
+    if limit is not None and limit < total:
+        text += f", the container may use {limit / GIB:.1f} GiB"
+        available = min(available, limit)
+    if available < MEMORY_LEAST:
+        return Check("memory", "note", f"{text}; train with cluster.folds_at_once=1")
+    return Check("memory", "ok", text)
+
+
+def memory_bytes() -> tuple[int, int]:
+    """Total and available memory [bytes]."""
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return memory.total, memory.available
+
+
+def memory_limit() -> int | None:
+    """The container's limit [bytes], None without one."""
+    text = read_text(limits.CGROUP / "memory.max") or read_text(
+        limits.CGROUP / "memory/memory.limit_in_bytes"
+    )
+    # cgroup 1 spells "no limit" as a number near 2**63.
+    return int(text) if text.isdigit() and int(text) < 2**60 else None
+
+
+def shared_memory() -> Check:
+    """Size of /dev/shm, where Ray keeps what processes hand to each other."""
+    name, size = "shared memory", shm_bytes()
+    if size is None:
+        return Check(name, "ok", "this system has no /dev/shm; Ray uses files")
+    text = f"{_SHM} has {size / MIB:.0f} MiB"
+    if size < SHM_LEAST:
+        text += "; Ray will be slow: start the container with --shm-size=1g (Docker's is 64 MiB)"
+        return Check(name, "note", text)
+    return Check(name, "ok", text)
+
+
+def shm_bytes() -> int | None:
+    """Size of /dev/shm [bytes], None if there is none."""
+    return shutil.disk_usage(_SHM).total if _SHM.is_dir() else None
+
+
+def cache(folder: Path) -> Check:
+    """Whether decoded pixels can be kept in the folder, which need not be there yet."""
+    name = "cache folder"
+    if fault := unwritable(folder):
+        text = f"{fault}; set MASKCLS_CACHE or cluster.cache_dir to a folder that is yours"
+        return Check(name, "problem", text)
+    free = disk_bytes(folder)[1]
+    text = f"{folder}, {free / GIB:.1f} GiB free"
+    if free < FREE_LEAST:
+        return Check(name, "note", f"{text}; 18,900 photos at 384x384 need 7.8 GiB")
+    return Check(name, "ok", text)
+
+
+def temp(folder: Path) -> Check:
+    """Whether Ray's session, logs and spilled objects fit into the folder for temporary files."""
+    name = "temp folder"
+    if fault := unwritable(folder):
+        return Check(name, "problem", f"{fault}; set TMPDIR to a folder that is yours")
+    total, free = disk_bytes(folder)
+    text = f"{folder}, {free / GIB:.1f} GiB free"
+    if free < 0.05 * total:
+        text += "; Ray takes a disk as full when 95 % are used: make room or set TMPDIR"
+        return Check(name, "note", text)
+    return Check(name, "ok", text)
+
+
+def home() -> Check:
+    """Whether pretrained weights can be kept."""
+    folder = Path("~").expanduser()
+    if fault := unwritable(folder):
+        text = f"{fault}; weights from the hub need HF_HOME set to a folder that is yours"
+        return Check("home", "note", text)
+    return Check("home", "ok", f"{folder} can be written")
+
+
+def open_files() -> Check:
+    """Limit on open files; each Ray process holds many sockets."""
+    limit = open_files_limit()
+    if limit is not None and limit < OPEN_FILES_LEAST:
+        text = f"at most {limit}; raise it before long runs: ulimit -n 65536"
+        return Check("open files", "note", text)
+    return Check("open files", "ok", "no limit" if limit is None else f"at most {limit}")
+
+
+def open_files_limit() -> int | None:
+    """The soft limit, None without one."""
+    import resource
+
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def disk_bytes(folder: Path) -> tuple[int, int]:
+    """Total and free bytes of the disk that the folder is, or would be, on."""
+    usage = shutil.disk_usage(_nearest(folder))
+    return usage.total, usage.free
+
+
+def unwritable(folder: Path) -> str:
+    """Why nothing can be written into the folder, "" if it can; it need not be there yet."""
+    there = _nearest(folder)
+    if not there.is_dir():
+        return f"{there} is a file"
+    if not os.access(there, os.W_OK | os.X_OK):
+        return f"{there} cannot be written"
+    return ""
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder itself or its nearest parent that is there."""
+    return next((p for p in (folder, *folder.parents) if p.exists()), Path("/"))

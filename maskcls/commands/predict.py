@@ -1,0 +1,140 @@
+"""`maskcls predict`: a finished run's answers for any photos, from a folder or a CSV."""
+
+import csv
+import io
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from maskcls.commands.datasets import photos_of
+from maskcls.commands.score import split_location
+from maskcls.config.resolve import from_json
+from maskcls.core.errors import Exit, UserError
+from maskcls.core.labels import NUM_CLASSES
+from maskcls.core.photo_list import list_photos, photos_from_csv
+from maskcls.core.progress import Progress
+from maskcls.evaluation.ensembling import mean_logits, softmax
+from maskcls.pixels.cache import cache_root
+from maskcls.pixels.geometry import Geometry
+from maskcls.store import manifest, run_files
+from maskcls.store.paths import Folder
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """How it ended, where the predictions lie, how many photos there were, and what was wrong."""
+
+    exit_code: Exit
+    out: str
+    images: int
+    faults: dict[str, str]
+
+
+def predict(run: str, images: str, out: str, progress: Progress) -> Predicted:
+    """Write path,ans,p0..p17 with a row per photo: probabilities of the folds' averaged logits.
+
+    images: a folder, or a CSV file with a column path (or ImageID) relative to the CSV's folder.
+    A photo that cannot be decoded has its row with nothing in the other columns.
+    Raises UserError when the run is not finished or a checkpoint is damaged.
+    """
+    from maskcls.cluster.ingest import ensure_pixels
+    from maskcls.cluster.predicting import predict_folds
+    from maskcls.cluster.session import ray_session
+    from maskcls.training.job import PredictJob
+
+    run_folder = Folder.at(run)
+    checkpoints, geometry = _checkpoints_of(run_folder)
+    config = from_json(run_folder.read_json("config.json"))
+    photo_folder, rows = _list(images)
+    cache = cache_root(config.cluster.cache_dir)
+    photos = photos_of(photo_folder, rows, cache)
+    place = photos.place(cache, geometry)
+    with ray_session(cache, config.cluster.dashboard, progress) as session:
+        machine = session.machine()
+        pixels = ensure_pixels(place, photos.folder, photos.paths, progress)
+        on_gpu = config.cluster.gpus != 0 and machine.gpus > 0
+        jobs = [
+            PredictJob(
+                run_files.fold_folder(run_folder, done["fold"]).child("checkpoints").location,
+                done["checkpoint"],
+                place,
+                "cuda" if on_gpu else "cpu",
+                done["threads"],
+            )
+            for done in checkpoints
+        ]
+        found = predict_folds(jobs, machine, config.cluster.gpus_per_worker, progress)
+    logits = np.full((len(found), len(rows), NUM_CLASSES), np.nan, np.float32)
+    for member, (at, values) in enumerate(found):
+        logits[member, at] = values
+    faults = {rows["path"].iloc[row]: reason for row, reason in sorted(pixels.faults.items())}
+    folder, name = split_location(out)
+    folder.write_bytes(name, _csv(rows["path"], mean_logits(logits)))
+    for path, reason in list(faults.items())[:20]:
+        progress.warn(f"{path}: no answer, {reason}")
+    return Predicted(Exit.DEGRADED if faults else Exit.GOOD, out, len(rows), faults)
+
+
+def _checkpoints_of(run: Folder) -> tuple[list[dict[str, Any]], Geometry]:
+    """Every fold's fold.json, and the one geometry they were all trained at."""
+    if not run.exists("config.json"):
+        raise UserError(f"{run}: this is no run's folder; name one that maskcls train has written.")
+    count = int(run.read_json("config.json")["folds"]["count"])
+    found, geometries = [], []
+    for fold in range(count):
+        done = run_files.read_done(run, fold)
+        if done is None:
+            raise UserError(
+                f"{run}: fold {fold} of {count} is not done; finish the run with the same maskcls"
+                " train command."
+            )
+        folder = run_files.fold_folder(run, fold).child("checkpoints")
+        if reason := manifest.why_invalid(folder, done["checkpoint"]):
+            raise UserError(f"{folder}/{done['checkpoint']}: damaged ({reason}); copy it anew.")
+        state = folder.read_json(f"{done['checkpoint']}/state.json")
+        geometries.append(Geometry.from_json(state["geometry"]))
+        found.append(done)
+    if len(set(geometries)) != 1:
+        raise UserError(f"{run}: its folds were trained at different image sizes or crops.")
+    return found, geometries[0]
+
+
+def _list(images: str) -> tuple[Folder, pd.DataFrame]:
+    folder = Folder.at(images)
+    if folder.is_dir():
+        return folder, list_photos(folder)
+    if not images.partition("?")[0].lower().endswith(".csv"):
+        raise UserError(f"{images}: neither a folder of photos nor a CSV file.")
+    parent, name = split_location(images)
+    try:
+        paths = photos_from_csv(parent.read_bytes(name), images)
+    except FileNotFoundError as e:
+        raise UserError(f"{images}: there is no such file.") from e
+    size, mtime = [], []
+    for path in paths:
+        entry = os.stat(parent.local_path / path) if _is_file(parent, path) else None  # noqa: PTH116
+        size.append(entry.st_size if entry else 0)
+        mtime.append(entry.st_mtime_ns if entry else 0)
+    frame = pd.DataFrame({"path": paths, "size_bytes": size, "mtime_ns": mtime})
+    return parent, frame
+
+
+def _is_file(folder: Folder, path: str) -> bool:
+    return folder.is_local and (folder.local_path / path).is_file()
+
+
+def _csv(paths: "pd.Series[str]", mean: npt.NDArray[np.float64]) -> bytes:
+    probs, answers = softmax(mean), np.nan_to_num(mean).argmax(axis=1)
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["path", "ans", *(f"p{k}" for k in range(NUM_CLASSES))])
+    for path, answer, row in zip(paths, answers.tolist(), probs, strict=True):
+        if np.isfinite(row).all():
+            rows.writerow([path, answer, *(f"{p:.6g}" for p in row)])
+        else:
+            rows.writerow([path, *[""] * (NUM_CLASSES + 1)])
+    return text.getvalue().encode()

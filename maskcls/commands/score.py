@@ -1,0 +1,35 @@
+"""`maskcls score`: the official macro F1 and accuracy of a submission."""
+
+from typing import Any
+
+from maskcls.core.errors import UserError
+from maskcls.core.scoring import score_files
+from maskcls.store.paths import Folder
+
+
+def score(submission: str, truth: str) -> dict[str, Any]:
+    """Score submission.csv against truth.csv, both ImageID,ans; see core.scoring.score_files.
+
+    Raises UserError when one of them is missing or they do not match.
+    """
+    return score_files(read_file(submission), read_file(truth), names=(submission, truth))
+
+
+def read_file(location: str) -> bytes:
+    """Bytes of a local file or object; UserError when there is none."""
+    folder, name = split_location(location)
+    try:
+        return folder.read_bytes(name)
+    except (FileNotFoundError, IsADirectoryError) as e:
+        raise UserError(f"{location}: there is no such file.") from e
+
+
+def split_location(location: str) -> tuple[Folder, str]:
+    """Folder and file name of a local path or URI."""
+    path, _, query = location.partition("?")
+    parent, _, name = path.rpartition("/")
+    if not name:
+        raise UserError(f"{location}: this names a folder; name a file in it.")
+    if not parent:
+        parent = "/" if path.startswith("/") else "."
+    return Folder.at(f"{parent}?{query}" if query else parent), name

@@ -1,0 +1,316 @@
+"""`maskcls train`: from a folder of photos to five folds' logits and an out-of-fold score."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from maskcls.cluster.plan import Plan
+from maskcls.commands.datasets import DataSet, read_data_set
+from maskcls.commands.preflight import Preflight
+from maskcls.config.resolve import differences, to_json
+from maskcls.config.schema import Config
+from maskcls.core.errors import Exit, RunFailed, UserError
+from maskcls.core.folds import assign_folds, fold_table, small_groups
+from maskcls.core.progress import Progress
+from maskcls.evaluation import out_of_fold
+from maskcls.pixels.cache import CachedPixels, cache_root, open_cache
+from maskcls.pixels.geometry import Geometry
+from maskcls.store import record as records
+from maskcls.store import run_files
+from maskcls.store.lease import Lease
+from maskcls.store.paths import Folder
+from maskcls.store.tables import read_arrow, read_table, write_table
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What train returns: how it ended, the run's metrics, and where it lies."""
+
+    exit_code: Exit
+    metrics: dict[str, Any]
+    run: Folder
+
+
+def train(
+    data: str, run: str, config: Config, progress: Progress, command: Sequence[str] = ()
+) -> Trained:
+    """Train what is left of a run, then collect its folds.
+
+    data, run: local paths or object-store URIs. command: what the user typed, for the record.
+    Raises UserError before anything starts for bad input or a run that was started otherwise,
+    RunFailed when a fold failed (the others are finished first).
+    """
+    data_folder, run_folder = Folder.at(data), Folder.at(run)
+    preflight = None if run_folder.exists("network.json") else Preflight(config)
+    try:
+        cache = cache_root(config.cluster.cache_dir)
+        data_set = read_data_set(data_folder, cache)
+        folds = assign_folds(data_set.table.people, config.folds.count, config.folds.seed)
+        for finding in data_set.table.findings:
+            progress.warn(f"{finding.where}: {finding.text}")
+        for sentence in small_groups(data_set.table.people, config.folds.count):
+            progress.warn(sentence)
+        network = preflight.answer() if preflight else run_folder.read_json("network.json")
+    finally:
+        if preflight:
+            preflight.cancel()
+    with Lease(run_folder, "train"):
+        work = _Work(run_folder, config, data_set, cache, progress)
+        work.prepare(data_folder, folds, network)
+        entry = records.add_start(work.record, command)
+        run_folder.write_json("record.json", work.record)
+        exit_code = Exit.FAILURE
+        try:
+            metrics = work.run()
+            faults = metrics["oof"]["faults"] + metrics["eval_faults"]
+            exit_code = Exit.DEGRADED if faults else Exit.GOOD
+        except KeyboardInterrupt:
+            exit_code = Exit.INTERRUPTED
+            raise
+        except UserError:
+            exit_code = Exit.MISTAKE
+            raise
+        finally:
+            records.end_start(entry, exit_code)
+            run_folder.write_json("record.json", work.record)
+    return Trained(exit_code, metrics, run_folder)
+
+
+class _Work:
+    """One command's work on a run, under its lease."""
+
+    def __init__(
+        self, run: Folder, config: Config, data_set: DataSet, cache: Path, progress: Progress
+    ) -> None:
+        self.run_folder, self.config, self.data_set = run, config, data_set
+        self.cache, self.progress = cache, progress
+        self.geometry = Geometry(config.image.crop, config.image.size)
+        self.place = data_set.train.place(cache, self.geometry)
+        eval_photos = data_set.eval_photos
+        self.eval_place = eval_photos.place(cache, self.geometry) if eval_photos else None
+        self.record: dict[str, Any] = {}
+        self.time_s: dict[str, float] = {}
+
+    def prepare(self, data: Folder, folds: Any, network: dict[str, Any]) -> None:
+        """Refuse what does not belong to the run; write what it is before anything trains."""
+        run, described = self.run_folder, self.data_set.describe(data.shown)
+        run.sweep()
+        new = to_json(self.config)
+        if run.exists("config.json"):
+            _refuse_other_settings(run, new)
+        elif any(not e.name.startswith(".") for e in run.list()):
+            raise UserError(f"{run}: this folder is not empty and is no run; name another one.")
+        found = records.read_record(run)
+        if found is not None:
+            _refuse_other_data(run, found["data"], described)
+        self.record = found or records.new_record(described)
+        wanted = fold_table(self.data_set.table.people, folds)
+        if run.exists("folds.parquet"):
+            _refuse_other_folds(run, wanted)
+        else:
+            run.write_json("config.json", new)
+            run.write_json("network.json", network)
+            write_table(run, "table.parquet", _table_of(self.data_set))
+            if self.data_set.table.eval_photos is not None:
+                ids = pa.array(self.data_set.table.eval_photos["ImageID"], pa.string())
+                write_table(run, "eval_table.parquet", pa.table({"ImageID": ids}))
+            run.write_json("record.json", self.record)
+            # Last: a run that has its folds has everything that says what it is.
+            write_table(run, "folds.parquet", wanted)
+
+    def run(self) -> dict[str, Any]:
+        """Train what is left and collect; the run's metrics."""
+        count = self.config.folds.count
+        done = [run_files.read_done(self.run_folder, fold) for fold in range(count)]
+        if all(d is not None for d in done):
+            pixels = open_cache(self.place)
+            if self.run_folder.exists("metrics.json"):
+                self.progress.say(f"{self.run_folder}: all {count} folds are done already")
+                metrics: dict[str, Any] = self.run_folder.read_json("metrics.json")
+                return metrics
+            eval_pixels = open_cache(self.eval_place) if self.eval_place else None
+            if pixels is not None and (eval_pixels is not None or self.eval_place is None):
+                return self._collect(pixels, eval_pixels)
+        return self._with_ray()
+
+    def _with_ray(self) -> dict[str, Any]:
+        from maskcls.cluster.session import ray_session
+
+        started = time.monotonic()
+        dashboard = self.config.cluster.dashboard
+        with ray_session(self.cache, dashboard, self.progress) as session:
+            self.time_s["ray_start"] = time.monotonic() - started
+            if session.num_nodes() > 1:
+                raise UserError(
+                    "this Ray cluster has several machines and the photos are decoded on one;"
+                    " start it with one node, or run without RAY_ADDRESS."
+                )
+            plan = self._plan(session.machine())
+            started = time.monotonic()
+            pixels, eval_pixels = self._pixels()
+            self._write_faults(pixels, eval_pixels)
+            self.time_s["pixels"] = time.monotonic() - started
+            started = time.monotonic()
+            self._train(plan, session)
+            self.time_s["folds"] = time.monotonic() - started
+        return self._collect(pixels, eval_pixels)
+
+    def _plan(self, machine: Any) -> Plan:
+        from maskcls.cluster.plan import make_plan
+
+        recorded = self.record.get("plan")
+        plan = make_plan(self.config.cluster, self.config.folds.count, machine, recorded)
+        self.progress.say(
+            f"{plan.reason}: {plan.folds_at_once} of {self.config.folds.count} folds at a time,"
+            f" threads per worker {', '.join(map(str, plan.threads))}"
+        )
+        if recorded is None:
+            self.record["plan"] = asdict(plan)
+            self.run_folder.write_json("record.json", self.record)
+        return plan
+
+    def _pixels(self) -> tuple[CachedPixels, CachedPixels | None]:
+        from maskcls.cluster.ingest import ensure_pixels
+
+        train, eval_photos = self.data_set.train, self.data_set.eval_photos
+        pixels = ensure_pixels(self.place, train.folder, train.paths, self.progress)
+        self._tell_faults(pixels, train.paths, "train/images")
+        if eval_photos is None or self.eval_place is None:
+            return pixels, None
+        folder, paths = eval_photos.folder, eval_photos.paths
+        eval_pixels = ensure_pixels(self.eval_place, folder, paths, self.progress)
+        self._tell_faults(eval_pixels, paths, "eval/images")
+        return pixels, eval_pixels
+
+    def _tell_faults(self, pixels: CachedPixels, paths: "pd.Series[str]", where: str) -> None:
+        for row, reason in sorted(pixels.faults.items())[:20]:
+            self.progress.warn(f"{where}/{paths.iloc[row]}: not used, {reason}")
+        if len(pixels.faults) > 20:
+            self.progress.warn(f"{where}: {len(pixels.faults) - 20} more cannot be decoded")
+
+    def _write_faults(self, pixels: CachedPixels, eval_pixels: CachedPixels | None) -> None:
+        paths, ids = self.data_set.train.paths, self.data_set.table.eval_photos
+        train = {paths.iloc[row]: why for row, why in sorted(pixels.faults.items())}
+        evals = {}
+        if eval_pixels is not None and ids is not None:
+            evals = {ids["ImageID"].iloc[r]: why for r, why in sorted(eval_pixels.faults.items())}
+        self.run_folder.write_json("faults.json", {"train": train, "eval": evals})
+
+    def _train(self, plan: Plan, session: Any) -> None:
+        from maskcls.cluster.folds import train_folds
+        from maskcls.training.job import FoldJob
+
+        config = to_json(self.config)
+        jobs = [
+            FoldJob(
+                self.run_folder.location,
+                fold,
+                config,
+                self.place,
+                self.eval_place,
+                plan.device,
+                plan.threads[fold],
+            )
+            for fold in range(self.config.folds.count)
+        ]
+        name = self.run_folder.location.rstrip("/").rsplit("/", 1)[-1].split("?")[0]
+        outcomes = train_folds(
+            jobs, plan, name, self._ray_records(session), session.is_local,
+            self.config.cluster.retries,
+            self.config.cluster.stall_s, self.progress,
+        )  # fmt: skip
+        failed = {fold: o for fold, o in sorted(outcomes.items()) if o.kind != "done"}
+        for fold, outcome in failed.items():
+            if outcome.detail:
+                _log.error("fold=%s %s", fold, outcome.detail)
+        if mistakes := [o.text for o in failed.values() if o.kind == "mistake"]:
+            raise UserError(mistakes[0])
+        if failed:
+            lines = [f"fold {fold} failed: {o.text}" for fold, o in failed.items()]
+            done = self.config.folds.count - len(failed)
+            raise RunFailed(
+                "\n".join([*lines, f"{done} folds are done; the same command tries the others."])
+            )
+
+    def _ray_records(self, session: Any) -> Folder:
+        """Where Ray Train keeps what it shows; ours decides, so a local run's is thrown away."""
+        if session.temporary is None:
+            return self.run_folder.child("ray")
+        return Folder.at(session.temporary / "train")
+
+    def _collect(self, pixels: CachedPixels, eval_pixels: CachedPixels | None) -> dict[str, Any]:
+        """Write oof.parquet, eval.parquet and, last, metrics.json."""
+        run, count = self.run_folder, self.config.folds.count
+        started = time.monotonic()
+        done = [run_files.read_done(run, fold) for fold in range(count)]
+        table = read_arrow(run, "table.parquet")
+        folds = read_table(run, "folds.parquet")
+        fold_of = dict(zip(folds["person"], folds["fold"], strict=True))
+        logits, _ = out_of_fold.collect_held_out(run, count, table.num_rows)
+        oof = out_of_fold.out_of_fold_table(table, fold_of, logits, pixels.faults)
+        write_table(run, "oof.parquet", oof)
+        eval_rows = self.data_set.table.eval_photos
+        if eval_pixels is not None and eval_rows is not None:
+            names = pa.array(eval_rows["ImageID"], pa.string())
+            evals = out_of_fold.eval_table(run, range(count), names, eval_pixels.faults)
+            write_table(run, "eval.parquet", evals)
+        labels = table["label"].to_numpy().astype(np.int64)
+        folds_json = [d for d in done if d is not None]
+        metrics = out_of_fold.run_metrics(labels, logits, pixels.faults, folds_json)
+        metrics["eval_faults"] = len(eval_pixels.faults) if eval_pixels else 0
+        for part in ("build", "train", "evaluate", "predict", "checkpoint"):
+            self.time_s[f"fold_{part}_sum"] = sum(d["time_s"][part] for d in folds_json)
+        self.time_s["collect"] = time.monotonic() - started
+        metrics["time_s"] = {name: round(s, 3) for name, s in self.time_s.items()}
+        run.write_json("metrics.json", metrics)
+        return metrics
+
+
+def _table_of(data_set: DataSet) -> pa.Table:
+    photos = data_set.table.photos
+    columns: dict[str, Any] = {"path": pa.array(photos["path"], pa.string())}
+    for name in ("person", "shot"):
+        columns[name] = pa.array(photos[name].astype("str"), pa.string())
+    for name in ("mask", "gender", "age", "age_group", "label"):
+        columns[name] = photos[name].to_numpy()
+    return pa.table(columns)
+
+
+def _refuse_other_settings(run: Folder, new: dict[str, Any]) -> None:
+    found = differences(run.read_json("config.json"), new)
+    if found:
+        raise UserError(
+            f"{run}: this run was started with other settings ({'; '.join(found)});"
+            " use the same ones to go on with it, or another --run."
+        )
+
+
+def _refuse_other_data(run: Folder, old: dict[str, Any], new: dict[str, Any]) -> None:
+    names = ("images", "people", "fingerprint", "eval_images", "eval_fingerprint")
+    found = [f"{n}: {old[n]} there, {new[n]} now" for n in names if old[n] != new[n]]
+    if found:
+        raise UserError(
+            f"{run}: this run was started on other data ({'; '.join(found)});"
+            " point it at the same data to go on with it, or use another --run."
+        )
+
+
+def _refuse_other_folds(run: Folder, wanted: pd.DataFrame) -> None:
+    found = read_table(run, "folds.parquet")
+    same = len(found) == len(wanted) and all(
+        found[c].astype("str").tolist() == wanted[c].astype("str").tolist() for c in wanted.columns
+    )
+    if not same:
+        raise UserError(
+            f"{run}/folds.parquet: not the folds that these people and folds.seed give;"
+            " the file was changed, or another version made it: use another --run."
+        )

@@ -1,0 +1,90 @@
+"""Where values come from: preset, then the user's TOML file, then each --set; the last one wins.
+
+Everything is flattened to {"optim.lr": Value(1e-4, "--set")}, so that each value knows its origin.
+"""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from maskcls.core.errors import UserError
+
+DEFAULT_PRESET = "report"
+_PRESETS = Path(__file__).parent / "presets"
+# Settings whose value is itself a table, so flattening stops there.
+_TABLES = ("cluster.resources_per_worker",)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value and where it was said."""
+
+    value: Any
+    origin: str
+
+
+def preset_names() -> tuple[str, ...]:
+    """Names of the presets that ship with the package, sorted."""
+    return tuple(sorted(p.stem for p in _PRESETS.glob("*.toml")))
+
+
+def preset_head(name: str) -> str:
+    """First comment line of a preset's file: what it is, in a sentence."""
+    with (_PRESETS / f"{name}.toml").open(encoding="utf-8") as f:
+        return f.readline().lstrip("# ").strip()
+
+
+def gather(
+    preset: str | None = None, file: str | None = None, sets: Iterable[str] = ()
+) -> dict[str, Value]:
+    """Lay preset, TOML file and NAME=VALUE texts over one another.
+
+    Raises UserError for an unknown preset, a file that cannot be read, or a text without "=".
+    """
+    name = preset or DEFAULT_PRESET
+    if name not in preset_names():
+        raise UserError(f"--preset {name}: no such preset; there are {', '.join(preset_names())}.")
+    flat = _flatten(_read_toml(_PRESETS / f"{name}.toml", f"preset {name}"), f"preset {name}")
+    if file is not None:
+        flat |= _flatten(_read_toml(Path(file).expanduser(), file), file)
+    for text in sets:
+        key, sign, value = text.partition("=")
+        if not sign or not key.strip():
+            raise UserError(f"--set {text}: write it as NAME=VALUE, such as --set optim.lr=1e-4.")
+        flat[key.strip()] = Value(parse_value(value.strip()), "--set")
+    return flat
+
+
+def parse_value(text: str) -> Any:
+    """A value as TOML reads it, else the text itself (so that names need no quotes)."""
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        try:
+            return float(text)  # .794 is no TOML number, but everybody writes it
+        except ValueError:
+            return text
+
+
+def _read_toml(path: Path, shown: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as e:
+        raise UserError(f"{shown}: there is no such file.") from e
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise UserError(f"{shown}: not a TOML file: {e}.") from e
+    except OSError as e:
+        raise UserError(f"{shown}: cannot be read: {e.strerror}.") from e
+
+
+def _flatten(tree: Mapping[str, Any], origin: str, prefix: str = "") -> dict[str, Value]:
+    flat: dict[str, Value] = {}
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and name not in _TABLES:
+            flat |= _flatten(value, origin, f"{name}.")
+        else:
+            flat[name] = Value(value, origin)
+    return flat

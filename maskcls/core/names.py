@@ -1,0 +1,45 @@
+"""File names: one spelling for comparing, which are junk, how they look in a message."""
+
+import unicodedata
+from collections.abc import Sequence
+
+PHOTO_EXTENSIONS = (".jpg", ".jpeg", ".png")
+"""Extensions that are read, in any case."""
+JUNK = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+"""What file managers and archivers leave behind, in lower case."""
+
+
+def nfc(name: str) -> str:
+    """The composed form: names made on a Mac arrive decomposed and must compare equal."""
+    return unicodedata.normalize("NFC", name)
+
+
+def is_junk(name: str) -> bool:
+    """Whether one part of a path is hidden (starts with ".") or a file manager's leftover."""
+    return name.startswith(".") or name.lower() in JUNK
+
+
+def split_extension(name: str) -> tuple[str, str]:
+    """Stem and lower-case extension: ("mask1", ".jpg") of "mask1.JPG"; ("x", "") without one."""
+    stem, dot, extension = name.rpartition(".")
+    return (stem, "." + extension.lower()) if dot else (name, "")
+
+
+def is_plain(name: str) -> bool:
+    """Whether a name is one part of a path, so that it cannot lead out of its folder."""
+    return bool(name) and not any(part in name for part in ("/", "\\", "..", "\0")) and name != "."
+
+
+def some(names: Sequence[str], num: int | None = None) -> str:
+    """The first three names, and how many there are beyond: "a, b, c and 4 more".
+
+    num: how many there are in all, where `names` holds only the first of them.
+    """
+    num = len(names) if num is None else num
+    text = ", ".join(names[:3])
+    return text if num <= 3 else f"{text} and {num - 3} more"
+
+
+def printable(text: str) -> str:
+    """The text with lone surrogates (file names that are not UTF-8) written as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,71 @@
+"""New photos for `predict`: all those of a folder, or those that a CSV file names."""
+
+import pandas as pd
+
+from maskcls.core.csv_text import CsvFile
+from maskcls.core.errors import UserError
+from maskcls.core.findings import Faults
+from maskcls.core.names import PHOTO_EXTENSIONS, is_junk, nfc, printable, split_extension
+from maskcls.core.reading import DataFolder
+from maskcls.core.text_column import text_series
+
+
+def list_photos(folder: DataFolder) -> pd.DataFrame:
+    """All photos in a folder and the folders in it, hidden files and other kinds of file skipped.
+
+    Returns path (str, relative to `folder`, as on disk), size_bytes and mtime_ns (int64), sorted
+    by the NFC form of path. Raises UserError when there is none, or a name is not UTF-8.
+    """
+    faults = Faults()
+    photos = []
+    for entry in folder.list("", recursive=True):
+        is_photo = split_extension(entry.name)[1] in PHOTO_EXTENSIONS
+        if not entry.is_file or not is_photo or any(map(is_junk, entry.name.split("/"))):
+            continue
+        if printable(entry.name) != entry.name:
+            faults.add(f"{folder.shown}: {entry.name}", "the name is not UTF-8; rename the file")
+        photos.append(entry)
+    faults.raise_if_any()
+    if not photos:
+        extensions = ", ".join(PHOTO_EXTENSIONS)
+        raise UserError(f"{folder.shown}: no photo found ({extensions}); name a folder with photos")
+    photos.sort(key=lambda entry: (nfc(entry.name), entry.name))
+    return pd.DataFrame(
+        {
+            "path": text_series(entry.name for entry in photos),
+            "size_bytes": pd.Series([entry.size_bytes for entry in photos], dtype="int64"),
+            "mtime_ns": pd.Series([entry.mtime_ns for entry in photos], dtype="int64"),
+        }
+    )
+
+
+def photos_from_csv(data: bytes, where: str) -> list[str]:
+    """The paths that a CSV file names, in its order.
+
+    data: the file, with a column `path` or `ImageID` (relative paths with "/"); where: its name
+    for messages. Raises UserError for no such column or both, no rows, a path that is empty,
+    absolute or leads upwards, and one that stands twice.
+    """
+    file = CsvFile(data, where)
+    columns = [name for name in ("path", "ImageID") if name in file.header]
+    if len(columns) != 1:
+        what = "both a column path and ImageID" if columns else "no column path or ImageID"
+        raise UserError(
+            f"{file.header_at}: {what}, one of the two is needed; "
+            f"the header line found is {','.join(file.header)!r}"
+        )
+    faults = Faults()
+    line_of: dict[str, int] = {}
+    for line, (path,) in file.rows(columns, faults):
+        if not path or "\\" in path or path.startswith("/") or ".." in path.split("/"):
+            text = f"{columns[0]} {path!r} is not a path within the folder of the photos"
+            faults.add(f"{where} line {line}", text + "; write it relative to it, with '/'")
+        elif path in line_of:
+            text = f"{columns[0]} {path!r} stands in line {line_of[path]} too; delete one of them"
+            faults.add(f"{where} line {line}", text)
+        else:
+            line_of[path] = line
+    faults.raise_if_any()
+    if not line_of:
+        raise UserError(f"{where} has a header line but no rows; it needs a row for each photo")
+    return list(line_of)

@@ -1,0 +1,44 @@
+"""What long work tells while it goes on; the terminal, a pipe and tests listen in their own ways."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+Phase = Literal["waiting", "starting", "training", "predicting", "done", "failed"]
+
+
+@dataclass
+class FoldState:
+    """How far a fold is, as far as its folder tells.
+
+    epoch: the one being trained, from 1; step of steps within it; left_s: estimated time left [s].
+    history: the finished epochs' lines of history.jsonl. note: why it waits or failed.
+    """
+
+    fold: int
+    epochs: int
+    phase: Phase = "waiting"
+    epoch: int = 0
+    step: int = 0
+    steps: int = 0
+    images_per_s: float | None = None
+    left_s: float | None = None
+    attempt: int = 1
+    note: str = ""
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Progress(Protocol):
+    """Listens to a command; every method may be called from the main thread only."""
+
+    def say(self, text: str) -> None:
+        """Something the user would want to read next to the result."""
+
+    def warn(self, text: str) -> None:
+        """Something the user may want to do something about."""
+
+    def count(self, what: str, done: int, total: int) -> None:
+        """Progress of work that is counted, such as decoded photos."""
+
+    def folds(self, states: Sequence[FoldState]) -> None:
+        """State of all folds; called about once a second, and once at the end."""

@@ -1,0 +1,119 @@
+"""The network: a timm backbone that pools to features, and a head that makes 18 logits of them."""
+
+import difflib
+from dataclasses import dataclass
+from typing import Any
+
+import timm
+import torch
+from torch import nn
+
+from maskcls.config import parts
+from maskcls.config.schema import Model
+from maskcls.config.sizes import Size
+from maskcls.core.errors import UserError
+from maskcls.core.labels import NUM_CLASSES
+from maskcls.models import weights
+
+# Families whose convolutions gain from channels_last, in timm's published tables and measured here
+# (tf_efficientnet_lite0 at 128x96 on two CPU cores: 49 -> 75 images/s). Not the nfnets:
+# eca_nfnet_l0 falls from 724 to 320 images/s. Transformers have no use for it.
+_CHANNELS_LAST = (
+    "efficientnet", "tf_efficientnet", "efficientnetv2", "tf_efficientnetv2", "mobilenet",
+    "tf_mobilenet", "mnasnet", "mixnet", "tf_mixnet", "fbnet", "resnet", "resnext", "wide_resnet",
+    "seresnet", "seresnext", "ecaresnet", "tf_efficientnet_lite", "convnext", "regnet", "densenet",
+    "test_resnet", "test_efficientnet",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """Mean and standard deviation of the pixels that the backbone was trained with, on 0..1."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+class Network(nn.Module):
+    """pixels_BCHW, normalised -> logits_BK."""
+
+    def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+
+    def forward(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
+        logits_BK: torch.Tensor = self.head(self.backbone(pixels_BCHW))
+        return logits_BK
+
+
+def check_name(name: str) -> None:
+    """UserError with the nearest name when timm has no such backbone."""
+    known = timm.list_models()
+    if name.split(".", 1)[0] not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UserError(
+            f"model.backbone: timm has no {name!r}{hint or '; see timm.list_models().'}"
+        )
+    if "." in name and name not in timm.list_pretrained(f"{name.split('.', 1)[0]}*"):
+        tags = ", ".join(timm.list_pretrained(f"{name.split('.', 1)[0]}.*")) or "none"
+        raise UserError(f"model.backbone: {name!r} has no such pretrained tag; there are: {tags}.")
+
+
+def build(settings: Model, size: Size, pretrained: bool = True) -> tuple[Network, Normalization]:
+    """Build the network with its initial weights.
+
+    pretrained False leaves random values, for a network whose weights follow from a checkpoint.
+    Raises UserError when the hub cannot be reached or the weights do not fit; whatever timm raises
+    for a size that the backbone cannot take becomes one too.
+    """
+    check_name(settings.backbone)
+    options: dict[str, Any] = {"num_classes": 0}
+    config = timm.models.get_pretrained_cfg(settings.backbone, allow_unregistered=False)
+    if config is not None and config.fixed_input_size:
+        options["img_size"] = (size.height, size.width)
+    from_hub = pretrained and settings.weights == "hub"
+    try:
+        backbone = timm.create_model(settings.backbone, pretrained=from_hub, **options)
+    except Exception as e:  # hub clients and backbones raise many kinds; the cause is chained
+        raise UserError(_why(settings, size, e, from_hub)) from e
+    if pretrained and settings.weights not in ("hub", "none"):
+        path = weights.check_path(settings.weights)
+        weights.load_into(backbone, path, _classifier(backbone))
+    head = parts.load("model.head", settings.head).build(_num_features(backbone), NUM_CLASSES)
+    own = backbone.pretrained_cfg
+    return Network(backbone, head), Normalization(tuple(own["mean"]), tuple(own["std"]))
+
+
+def wants_channels_last(settings: Model) -> bool:
+    """Whether this network trains in channels_last memory format."""
+    if settings.channels_last != "auto":
+        return settings.channels_last == "on"
+    return settings.backbone.startswith(_CHANNELS_LAST)
+
+
+def _num_features(backbone: nn.Module) -> int:
+    # Some backbones widen the features once more after pooling (mobilenetv3: 576 -> 1024).
+    return int(getattr(backbone, "head_hidden_size", None) or backbone.num_features)  # type: ignore[arg-type]
+
+
+def _classifier(backbone: Any) -> tuple[str, ...]:
+    names = backbone.pretrained_cfg.get("classifier") or ()
+    return tuple(f"{n}." for n in ((names,) if isinstance(names, str) else names))
+
+
+def _why(settings: Model, size: Size, error: Exception, from_hub: bool) -> str:
+    first_line = str(error).strip().split("\n", 1)[0][:200]
+    text = f"{type(error).__name__}: {first_line}"
+    if from_hub and "no pretrained weights" in first_line.lower():
+        return (
+            f"model.weights=hub: {settings.backbone} has none there; set model.weights=none,"
+            " or give a safetensors file as model.weights=PATH."
+        )
+    if from_hub and not isinstance(error, AssertionError | TypeError | ValueError):
+        return (
+            f"model.weights=hub: pretrained weights of {settings.backbone} cannot be had from the"
+            f" hub ({text}); give a safetensors file as model.weights=PATH, or model.weights=none."
+        )
+    return f"model.backbone={settings.backbone} cannot be built for image.size={size} ({text})."

@@ -1,0 +1,259 @@
+"""Decoded pixels in one memory-mapped file that every fold, epoch and later run on a machine reads.
+
+    CACHE/pixels/KEY/pixels.u8       uint8 [N, H, W, 3], row-major; row = position in the table
+    CACHE/pixels/KEY/manifest.json   format, key, geometry, rows, bytes, checksums, faults
+    CACHE/pixels/KEY.lock            held (flock) by the command that makes it
+    CACHE/pixels/KEY.building/       the same, not whole yet; whoever holds the lock may delete it
+
+States: absent -> building (lock held) -> whole. The step to whole is one rename after everything
+has been flushed, so a killed command leaves a .building folder, which the next one throws away.
+KEY names the photos' contents, in order, and the geometry. Knows no Ray: who fills the rows, and
+in how many processes, is the caller's business.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from maskcls.core.errors import UserError
+from maskcls.core.hashing import combine
+from maskcls.pixels.geometry import Geometry
+from maskcls.store.atomic import rename_into_place, write_file_atomically
+
+FORMAT = 1
+CHUNK_ROWS = 256
+"""Rows that one task fills and one checksum covers."""
+_CHECK_WHOLE = 512 * 2**20  # above this, opening checks a sample of the chunks [bytes]
+_CHECK_SAMPLE = 32
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class CachePlace:
+    """Where the pixels of some photos at some geometry lie, whether or not they are there yet."""
+
+    root: Path
+    key: str
+    rows: int
+    geometry: Geometry
+
+    @property
+    def folder(self) -> Path:
+        """The whole cache, once it is there."""
+        return self.root / "pixels" / self.key
+
+    @property
+    def building(self) -> Path:
+        """The cache while it is being made."""
+        return self.root / "pixels" / f"{self.key}.building"
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of the pixels [bytes]."""
+        return self.rows * self.geometry.bytes_per_photo
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Shape of the pixels: rows, height, width, 3."""
+        return (self.rows, self.geometry.size.height, self.geometry.size.width, 3)
+
+
+@dataclass(frozen=True)
+class CachedPixels:
+    """A whole cache, opened: pixels uint8 [N, H, W, 3] (read-only map), faults {row: reason}."""
+
+    pixels: Pixels
+    faults: Mapping[int, str]
+
+
+@dataclass(frozen=True)
+class ChunkStatus:
+    """What filling a chunk returns: its rows' faults and the checksum of its bytes."""
+
+    start: int
+    stop: int
+    crc32: int
+    faults: Mapping[int, str]
+
+
+def cache_root(setting: str) -> Path:
+    """Folder for everything that is kept between runs; setting is cluster.cache_dir."""
+    if setting != "auto":
+        return Path(setting).expanduser().absolute()
+    told = os.environ.get("MASKCLS_CACHE")
+    return Path(told).absolute() if told else Path("~/.cache/maskcls").expanduser()
+
+
+def cache_place(root: Path, digests: npt.NDArray[np.uint8], geometry: Geometry) -> CachePlace:
+    """Name the cache of these photos; digests: uint8 [N, 16] of the photos' bytes, in row order."""
+    text = json.dumps(geometry.to_json(), sort_keys=True)
+    key = combine([f"pixels {FORMAT}", text, digests.tobytes()])
+    return CachePlace(root, key, len(digests), geometry)
+
+
+def open_cache(place: CachePlace) -> CachedPixels | None:
+    """The pixels when they are whole, None when absent or damaged.
+
+    Size and manifest are always checked, the checksums of all chunks up to 512 MiB and of an evenly
+    spread sample of 32 chunks above.
+    """
+    manifest = _read_manifest(place)
+    if manifest is None:
+        return None
+    path = place.folder / "pixels.u8"
+    try:
+        if path.stat().st_size != place.num_bytes:
+            return None
+        pixels: Pixels = (
+            np.memmap(path, np.uint8, "r", shape=place.shape)
+            if place.rows
+            else np.empty(place.shape, np.uint8)
+        )
+    except OSError:
+        return None
+    sums = manifest["crc32"]
+    step = 1 if place.num_bytes <= _CHECK_WHOLE else max(1, len(sums) // _CHECK_SAMPLE)
+    for i in range(0, len(sums), step):
+        if checksum(pixels[i * CHUNK_ROWS : (i + 1) * CHUNK_ROWS]) != sums[i]:
+            return None
+    return CachedPixels(pixels, {int(row): why for row, why in manifest["faults"].items()})
+
+
+def _read_manifest(place: CachePlace) -> dict[str, Any] | None:
+    try:
+        manifest: dict[str, Any] = json.loads((place.folder / "manifest.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    # Its own checksum first: after that, it is what finish_building wrote.
+    if not isinstance(manifest, dict) or manifest.pop("checksum", None) != _checksum_of(manifest):
+        return None
+    wanted = {"format": FORMAT, "key": place.key, "rows": place.rows}
+    same = all(manifest.get(k) == v for k, v in wanted.items())
+    return manifest if same and manifest["geometry"] == place.geometry.to_json() else None
+
+
+def _checksum_of(manifest: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(manifest, sort_keys=True).encode())
+
+
+def checksum(pixels: Pixels) -> int:
+    """CRC-32 of some rows' bytes."""
+    return zlib.crc32(np.ascontiguousarray(pixels).data)
+
+
+@contextmanager
+def building_lock(place: CachePlace, say: Callable[[str], None]) -> Iterator[None]:
+    """Hold the right to make this cache; waits, and says so, while another command has it.
+
+    The lock dies with its process, so a killed command blocks nobody. Raises UserError when the
+    folder cannot be written.
+    """
+    path = place.root / "pixels" / f"{place.key}.lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = path.open("a+")
+    except OSError as e:
+        raise UserError(
+            f"{place.root}: cannot be written ({e.strerror}); point cluster.cache_dir elsewhere."
+        ) from e
+    with opened as file:
+        told, since = False, time.monotonic()
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not told or time.monotonic() - since > 60:
+                    say("another command is decoding the same photos; waiting for its pixels")
+                    told, since = True, time.monotonic()
+                time.sleep(0.5)
+        yield
+
+
+def start_building(place: CachePlace) -> Path:
+    """Make an empty file of the right size for the rows; the lock must be held.
+
+    Returns the file to fill. Raises UserError when the disk has too little room.
+    """
+    shutil.rmtree(place.building, ignore_errors=True)
+    shutil.rmtree(place.folder, ignore_errors=True)  # damaged, or open_cache had taken it
+    place.building.mkdir(parents=True)
+    free = shutil.disk_usage(place.building).free
+    needed = int(place.num_bytes * 1.02) + 64 * 2**20
+    if free < needed:
+        place.building.rmdir()
+        raise UserError(
+            f"{place.root}: decoded pixels need {needed / 2**30:.2f} GiB here and"
+            f" {free / 2**30:.2f} GiB are free; free some, or point cluster.cache_dir elsewhere."
+        )
+    path = place.building / "pixels.u8"
+    with path.open("wb") as file:
+        try:
+            # Reserves the blocks: a write to a sparse map on a full disk would be a SIGBUS.
+            os.posix_fallocate(file.fileno(), 0, max(place.num_bytes, 1))
+            file.truncate(place.num_bytes)
+        except OSError as e:
+            shutil.rmtree(place.building, ignore_errors=True)
+            raise UserError(
+                f"{place.root}: {needed / 2**30:.2f} GiB cannot be reserved here ({e.strerror});"
+                " free some, or point cluster.cache_dir elsewhere."
+            ) from e
+    return path
+
+
+def finish_building(place: CachePlace, chunks: list[ChunkStatus]) -> None:
+    """Check that every row was filled, flush, and make the cache appear by one rename."""
+    chunks = sorted(chunks, key=lambda c: c.start)
+    edges = [0, *(c.stop for c in chunks)]
+    if [c.start for c in chunks] != edges[:-1] or edges[-1] != place.rows:
+        raise RuntimeError(f"pixel pass left rows out: {len(chunks)} chunks end at {edges[-1]}")
+    if any(c.start % CHUNK_ROWS for c in chunks) or len(chunks) != -(-place.rows // CHUNK_ROWS):
+        raise RuntimeError(f"pixel pass used chunks of other than {CHUNK_ROWS} rows")
+    manifest = {
+        "format": FORMAT,
+        "key": place.key,
+        "rows": place.rows,
+        "bytes": place.num_bytes,
+        "geometry": place.geometry.to_json(),
+        "crc32": [c.crc32 for c in chunks],
+        "faults": {str(row): why for c in chunks for row, why in sorted(c.faults.items())},
+    }
+    manifest["checksum"] = _checksum_of(manifest)
+    text = json.dumps(manifest) + "\n"  # ASCII: a file name in a reason need not be UTF-8
+    write_file_atomically(place.building / "manifest.json", text.encode())
+    rename_into_place(place.building, place.folder)
+
+
+def fill_chunk(
+    file: Path,
+    place: CachePlace,
+    start: int,
+    photos: Iterator[Pixels | str],
+) -> ChunkStatus:
+    """Write a chunk's rows into their slice of the file; in any process, no lock needed.
+
+    photos: for each row from start on, its pixels [H, W, 3] or the reason why there are none; such
+    a row stays black.
+    """
+    out = np.memmap(file, np.uint8, "r+", shape=place.shape)
+    faults, row = {}, start
+    for photo in photos:
+        if isinstance(photo, str):
+            faults[row] = photo
+            out[row] = 0
+        else:
+            out[row] = photo
+        row += 1
+    return ChunkStatus(start, row, checksum(out[start:row]), faults)

@@ -1,0 +1,104 @@
+"""What is in the photos, as one name: a digest of every file's bytes, remembered by its stat.
+
+A data set's fingerprint decides whether decoded pixels can be used again and whether a run may be
+resumed, so it is made from contents. Reading a gigabyte at every start would be waste: a file whose
+path, size and modification time are those of last time keeps its digest, as in git's index.
+"""
+
+import io
+import os
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from maskcls.core.errors import UserError
+from maskcls.core.hashing import digest_of_bytes
+from maskcls.store.paths import Folder
+
+_BYTES = 16
+_AT_ONCE = 4096  # rows in flight; keeps the driver's memory flat
+Digests = npt.NDArray[np.uint8]
+
+
+def digests_of(
+    photos: Folder,
+    paths: "pd.Series[str]",
+    sizes: npt.NDArray[np.int64],
+    mtimes: npt.NDArray[np.int64],
+    cache: Path,
+) -> Digests:
+    """Digest of each photo's bytes, uint8 [N, 16]; a file that cannot be read counts as empty.
+
+    Such a file is tried again next time: permissions change without a new modification time.
+
+    paths: relative to photos, [N]; sizes [bytes] and mtimes [ns] as listed, [N]; an mtime of 0 is
+    unknown.
+    cache: folder that remembers digests; written when something new was read. Raises UserError when
+    it cannot be.
+    """
+    name = digest_of_bytes(photos.location.encode("utf-8", "surrogateescape")).hex()
+    index = cache / "digests" / f"{name}.npy"
+    known = _load(index)
+    stats = np.empty((len(paths), _BYTES), np.uint8)
+    for row, path in enumerate(paths):
+        text = f"{path}\0{sizes[row]}\0{mtimes[row]}".encode("utf-8", "surrogateescape")
+        stats[row] = np.frombuffer(digest_of_bytes(text), np.uint8)
+    found, digests = _look_up(known, stats)
+    dated = mtimes != 0
+    found &= dated  # without a modification time nothing says that the file is still the same
+    missing = np.flatnonzero(~found)
+    lasting = dated.copy()
+    if len(missing):
+        workers = 2 * (os.cpu_count() or 1) if photos.is_local else 16
+        with ThreadPoolExecutor(workers) as pool:
+            rows = iter(missing.tolist())
+            while chunk := list(islice(rows, _AT_ONCE)):
+                read = pool.map(lambda row: _digest(photos, paths.iloc[row]), chunk)
+                for row, digest in zip(chunk, read, strict=True):
+                    lasting[row] &= digest is not None
+                    digests[row] = np.frombuffer(digest or digest_of_bytes(b""), np.uint8)
+        if lasting[missing].any():
+            _save(index, stats[lasting], digests[lasting])
+    return digests
+
+
+def _digest(photos: Folder, path: str) -> bytes | None:
+    try:
+        return digest_of_bytes(photos.read_bytes(path))
+    except (OSError, UserError):  # the pixel pass meets the same file and names the reason
+        return None
+
+
+def _load(index: Path) -> npt.NDArray[np.uint8]:
+    """Known pairs, uint8 [M, 2, 16], sorted by the first; empty when there is no sound file."""
+    try:
+        pairs: npt.NDArray[np.uint8] = np.load(index, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return np.empty((0, 2, _BYTES), np.uint8)
+    sound = pairs.dtype == np.uint8 and pairs.ndim == 3 and pairs.shape[1:] == (2, _BYTES)
+    return pairs if sound else np.empty((0, 2, _BYTES), np.uint8)
+
+
+def _look_up(known: npt.NDArray[np.uint8], stats: Digests) -> tuple[npt.NDArray[np.bool_], Digests]:
+    digests = np.zeros_like(stats)
+    if not len(known):
+        return np.zeros(len(stats), bool), digests
+    # As byte strings of one length, 16 bytes compare as one value.
+    keys = np.ascontiguousarray(known[:, 0]).view(f"S{_BYTES}").ravel()
+    wanted = stats.view(f"S{_BYTES}").ravel()
+    at = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
+    found = (known[at, 0] == stats).all(axis=1)
+    digests[found] = known[at[found], 1]
+    return found, digests
+
+
+def _save(index: Path, stats: Digests, digests: Digests) -> None:
+    pairs = np.stack([stats, digests], axis=1)
+    order = np.argsort(np.ascontiguousarray(pairs[:, 0]).view(f"S{_BYTES}").ravel(), kind="stable")
+    buffer = io.BytesIO()
+    np.save(buffer, pairs[order], allow_pickle=False)
+    Folder.at(index.parent).write_bytes(index.name, buffer.getvalue())

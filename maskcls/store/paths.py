@@ -1,0 +1,497 @@
+"""Folders on local disk or on an object store: the only way to data and run folders.
+
+Local files are handled by the standard library; pyarrow is imported when an object store is opened.
+What is written is there whole or not at all (`maskcls.store.atomic`; one put on an object store).
+"""
+
+import contextlib
+import errno
+import functools
+import json
+import os
+import re
+import secrets
+import tempfile
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Self
+from urllib.parse import quote, unquote
+
+from maskcls.core.errors import UserError
+from maskcls.store import atomic
+
+CHUNK_BYTES = 8 * 2**20
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file or folder found by `Folder.list`."""
+
+    name: str
+    """Path relative to the folder listed, with / between its parts."""
+    size_bytes: int
+    """0 for a folder."""
+    mtime_ns: int
+    """Last change [ns since 1970]; 0 for a folder on an object store."""
+    is_file: bool
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder on local disk or on an object store, whether it exists yet or not.
+
+    Names are relative to it, with / between their parts; "" is the folder itself. All methods raise
+    UserError when the disk is full or permission is missing, and FileNotFoundError where a file to
+    read is missing.
+    """
+
+    location: str
+    """Absolute local path or URI; opens the same folder in another process. May hold credentials:
+    messages and logs take `shown`."""
+    is_local: bool
+
+    @classmethod
+    def at(cls, location: str | Path) -> Self:
+        """The folder at a local path, file:// URI, or URI that pyarrow knows (s3://, gs://, ...).
+
+        `~` is expanded, links are not resolved. A local path that does not exist as typed is
+        matched with the names on disk regardless of how accents and Hangul are composed (NFC, NFD).
+        An S3 server other than Amazon's is named by the URI's query
+        (`s3://bucket/runs?endpoint_override=host:port&scheme=http`) or by AWS_ENDPOINT_URL, which
+        pyarrow reads itself. Raises UserError for a URI that cannot be opened.
+        """
+        text = str(location)
+        if not text:
+            raise UserError("the name of a folder is empty; give a path or a URI.")
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text) is None:
+            if found := re.match(r"(s3|gs|gcs|abfss?|hdfs|file):/", text):
+                # Also what pathlib makes of a URI.
+                kind = found[1]
+                raise UserError(f"{kind}:/...: a URI has two slashes after the colon: {kind}://...")
+            return cls(str(_as_on_disk(_absolute(text))), is_local=True)
+        uri = _Uri.parse(text)
+        if uri.scheme.lower() == "file":
+            if uri.authority not in ("", "localhost"):
+                raise UserError(f"{uri.shown}: files of another host cannot be read; mount them.")
+            return cls(str(_as_on_disk(_absolute(unquote(uri.path)))), is_local=True)
+        _open_store(uri.root, _endpoint())
+        return cls(str(uri), is_local=False)
+
+    @property
+    def shown(self) -> str:
+        """The folder as users and logs see it: without credentials, short below the working folder.
+
+        A URI's query is left out too.
+        """
+        if not self.is_local:
+            return _Uri.parse(self.location).shown
+        with contextlib.suppress(ValueError, FileNotFoundError):
+            short = str(self.local_path.relative_to(Path.cwd()))
+            return self.location if short == "." else short
+        return self.location
+
+    def __repr__(self) -> str:
+        return f"Folder({self.shown!r})"
+
+    def __str__(self) -> str:
+        return self.shown
+
+    @property
+    def local_path(self) -> Path:
+        """The folder as a local path; RuntimeError when it lies on an object store."""
+        if not self.is_local:
+            raise RuntimeError(f"{self.shown} is not on the local disk")
+        return Path(self.location)
+
+    def child(self, *parts: str) -> Self:
+        """The folder below this one, whether it exists or not."""
+        name = _checked("/".join(parts))
+        if self.is_local:
+            return type(self)(str(self._path(name)), is_local=True)
+        return type(self)(str(_Uri.parse(self.location).below(name)), is_local=False)
+
+    def exists(self, name: str = "") -> bool:
+        """Whether there is a file or folder of this name."""
+        with in_words(self, "read"):
+            if self.is_local:
+                return self._path(name).exists()
+            return bool(self._info(name).type.name != "NotFound")
+
+    def is_dir(self, name: str = "") -> bool:
+        """Whether there is a folder of this name."""
+        with in_words(self, "read"):
+            if self.is_local:
+                return self._path(name).is_dir()
+            return bool(self._info(name).type.name == "Directory")
+
+    def list(self, name: str = "", recursive: bool = False) -> list[Entry]:
+        """Files and folders, hidden ones too, sorted by name; none when the folder is missing.
+
+        Links are followed, except into a folder they lie in. Raises UserError when it is a file.
+        """
+        with in_words(self, "read"):
+            if self.is_local:
+                return sorted(_scan(self._path(name), recursive), key=_by_name)
+            return _scan_store(*self._store(name), recursive)
+
+    def read_bytes(self, name: str) -> bytes:
+        """The content of a file."""
+        return b"".join(self.read_chunks(name))
+
+    def read_chunks(self, name: str) -> Iterator[bytes]:
+        """The content of a file, in pieces of at most 8 MiB."""
+        with in_words(self, "read"):
+            if self.is_local:
+                file: Any = self._path(name).open("rb")
+            else:
+                store, path = self._store(name)
+                file = store.open_input_stream(path)
+            with file:
+                while chunk := file.read(CHUNK_BYTES):
+                    yield chunk
+
+    def read_text(self, name: str) -> str:
+        """The content of a UTF-8 file; UserError when it is not UTF-8."""
+        try:
+            return self.read_bytes(name).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"{self.shown}/{name}: byte {error.start} is not UTF-8; save the file as UTF-8."
+            ) from error
+
+    def read_json(self, name: str) -> Any:
+        """The content of a JSON file; UserError when it is not JSON."""
+        text = self.read_text(name)
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError as error:
+            raise UserError(
+                f"{self.shown}/{name} line {error.lineno}: not valid JSON ({error.msg}); "
+                "restore or delete the file."
+            ) from error
+
+    def write_bytes(self, name: str, data: atomic.Data) -> None:
+        """Create or replace a file, atomically and lastingly; makes missing folders."""
+        with in_words(self, "write"):
+            if self.is_local:
+                atomic.write_file_atomically(self._path(name), data)
+            else:
+                store, path = self._store(name)
+                _put(store, path, data)
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write a JSON file to be read by people; ValueError for NaN and infinity."""
+        self.write_bytes(name, json_bytes(value))
+
+    def delete(self, name: str) -> None:
+        """Delete a file, or a folder with all it holds; missing is fine."""
+        with in_words(self, "delete"):
+            if self.is_local:
+                atomic.remove(self._path(name))
+                return
+            store, path = self._store(name)
+            match self._info(name).type.name:
+                case "File":
+                    store.delete_file(path)
+                case "Directory":
+                    store.delete_dir(path)
+
+    def staging(self, hint: str) -> Path:
+        """A new and empty local folder to be filled for `publish`; its name contains `hint`."""
+        hint = _checked(hint).replace("/", "-")
+        with in_words(self, "write"):
+            if not self.is_local:
+                return Path(tempfile.mkdtemp(prefix=f"maskcls-{hint}-"))
+            # Inside this folder, since publish is a rename within one file system.
+            folder = self.local_path / f"{atomic.STAGING}{hint}-{secrets.token_hex(4)}"
+            atomic.make_folders(folder)
+            return folder
+
+    def publish(self, staged: Path, name: str, last: str = "manifest.json") -> None:
+        """Make the local folder `staged` appear as the folder `name`, replacing one of that name.
+
+        Local disk: flushed, then one rename; `staged` lies on the same file system. Object store:
+        file by file, the file `last` at the end, so that a folder without it is not valid.
+        `staged` is gone afterwards.
+        """
+        with in_words(self, "write"):
+            if self.is_local:
+                atomic.rename_into_place(staged, self._path(name))
+                return
+            store, path = self._store(name)
+            files = [entry.name for entry in _scan(staged, recursive=True) if entry.is_file]
+            # What makes an old folder valid goes before anything else changes.
+            self.delete(f"{name}/{last}")
+            for old in self.list(name, recursive=True):
+                if old.is_file and old.name not in files:
+                    self.delete(f"{name}/{old.name}")
+            for file in sorted(files, key=lambda file: (file == last, file)):
+                _put_file(store, f"{path}/{file}", staged / file)
+            atomic.remove(staged)
+
+    def sweep(self) -> None:
+        """Delete what killed commands left half-written in this folder (not in those below).
+
+        To be called under the run's lease: another command may be writing otherwise.
+        """
+        for entry in self.list():
+            if entry.name.startswith((atomic.TEMPORARY, atomic.STAGING)):
+                self.delete(entry.name)
+
+    def free_bytes(self) -> int | None:
+        """Free space for this user on the folder's disk [bytes]; None on an object store."""
+        return _free_bytes(self.local_path) if self.is_local else None
+
+    def _path(self, name: str) -> Path:
+        path = Path(self.location, _checked(name))
+        # ASCII is composed in one way only: nothing to look up.
+        return path if name.isascii() else _as_on_disk(path)
+
+    def _store(self, name: str) -> tuple[Any, str]:
+        uri = _Uri.parse(self.location).below(_checked(name))
+        store, bucket = _open_store(uri.root, _endpoint())
+        inside = unquote(uri.path).strip("/")
+        return store, f"{bucket}/{inside}" if inside else bucket
+
+    def _info(self, name: str) -> Any:
+        store, path = self._store(name)
+        return store.get_file_info(path)
+
+
+def json_bytes(value: Any) -> bytes:
+    """`value` as indented UTF-8 JSON with a newline at the end; ValueError for NaN and infinity."""
+    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+@contextlib.contextmanager
+def in_words(folder: Folder, verb: str) -> Iterator[None]:
+    """Turn the errors of disk or store that a user can mend into UserError; others pass."""
+    try:
+        yield
+    except OSError as error:
+        sentence = _in_words(folder, verb, error)
+        if sentence is None:
+            raise
+        raise UserError(f"{folder.shown}: {sentence}") from error
+
+
+def _in_words(folder: Folder, verb: str, error: OSError) -> str | None:
+    match error.errno:
+        case errno.ENOSPC:
+            free = _free_bytes(folder.local_path) if folder.is_local else None
+            free = _free_bytes(Path(tempfile.gettempdir())) if free is None else free
+            where = "the disk" if folder.is_local else f"the disk of {tempfile.gettempdir()}"
+            return (
+                f"{where} is full ({free / 2**30:.1f} GiB free); free some space and run the same "
+                "command again."
+            )
+        case errno.EDQUOT:
+            return "your quota is used up; free some space and run the same command again."
+        case errno.EACCES | errno.EPERM:
+            what = f" ({error.filename})" if error.filename else ""
+            return f"no permission to {verb} here{what}; change it, or choose another folder."
+        case errno.EROFS:
+            return "the disk is read-only; choose another folder."
+        case errno.ENOTDIR | errno.EEXIST:
+            return f"a file stands where a folder is meant ({error.filename}); choose another name."
+    if folder.is_local:
+        return None
+    # pyarrow gives the store's answer as text only.
+    if "NO_SUCH_BUCKET" in str(error):
+        return "there is no such bucket; create it, or correct its name."
+    if re.search(
+        "ACCESS_DENIED|INVALID_ACCESS_KEY|SIGNATURE_DOES_NOT_MATCH|HTTP_?40[13]", str(error)
+    ):
+        return f"the store gives no permission to {verb} here; check the credentials."
+    return None
+
+
+@dataclass(frozen=True)
+class _Uri:
+    """scheme://authority/path?query, the path percent-encoded."""
+
+    scheme: str
+    authority: str = field(repr=False)
+    path: str
+    query: str = field(repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        scheme, _, rest = text.partition("://")
+        rest, _, query = rest.partition("?")
+        authority, _, path = rest.partition("/")
+        # Spaces and Hangul as typed; what is encoded already stays.
+        path = quote(path.strip("/"), safe="/%~!$&'()*+,;=:@")
+        return cls(scheme, authority, f"/{path}" if path else "", query)
+
+    def __str__(self) -> str:
+        query = f"?{self.query}" if self.query else ""
+        return f"{self.scheme}://{self.authority}{self.path}{query}"
+
+    @property
+    def root(self) -> str:
+        return str(_Uri(self.scheme, self.authority, "", self.query))
+
+    @property
+    def shown(self) -> str:
+        rest = self.authority + unquote(self.path)
+        user, at, host = self.authority.rpartition("@")
+        if at and not (self.scheme.startswith("abfs") and ":" not in user):
+            # On Azure a word without a colon is the container's name.
+            rest = host + unquote(self.path)
+        elif self.is_torn:
+            rest = rest.rpartition("@")[2] if "@" in rest else "..."
+        return f"{self.scheme}://{rest}"
+
+    @property
+    def is_torn(self) -> bool:
+        """Whether a / or ? in the secret, not percent-encoded, cut the authority short."""
+        # Only HDFS names a host, with a port after the colon.
+        at_host = self.scheme in ("hdfs", "viewfs") or "@" in self.authority
+        return ":" in self.authority and not at_host
+
+    def below(self, name: str) -> "_Uri":
+        path = f"{self.path}/{quote(name)}" if name else self.path
+        return _Uri(self.scheme, self.authority, path, self.query)
+
+
+def _endpoint() -> str | None:
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+
+
+@functools.lru_cache(maxsize=16)
+def _open_store(root: str, endpoint: str | None) -> tuple[Any, str]:
+    # One client for all folders of a bucket. pyarrow reads the endpoint itself (since 14); here it
+    # only says which clients are the same.
+    import pyarrow as pa
+    from pyarrow.fs import FileSystem
+
+    uri = _Uri.parse(root)
+    if not uri.authority.rpartition("@")[2]:
+        raise UserError(f"{uri.shown}: names no bucket; give {uri.scheme}://bucket/folder.")
+    unknown = UserError(
+        f"{uri.shown}: cannot be opened as a folder; give a local path, s3://bucket/folder or "
+        "gs://bucket/folder, a / in a secret key written as %2F."
+    )
+    if uri.is_torn:
+        raise unknown
+    try:
+        store, bucket = FileSystem.from_uri(root)
+    except pa.ArrowInvalid:
+        # pyarrow's own message repeats the URI with its credentials: neither told nor chained.
+        raise unknown from None
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(
+            f"{uri.shown}: cannot be opened ({reason}); check address and credentials."
+        ) from error
+    return store, bucket.rstrip("/")
+
+
+def _put(store: Any, path: str, data: Any) -> None:
+    # All in one write: closing the stream after a failed one reports its error, while closing it
+    # between two writes would make half a file visible.
+    with store.open_output_stream(path) as stream:
+        stream.write(data)
+
+
+def _put_file(store: Any, path: str, file: Path) -> None:
+    import pyarrow as pa
+
+    with pa.OSFile(str(file)) as source:
+        _put(store, path, source.read_buffer())
+
+
+def _absolute(text: str) -> Path:
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:
+        raise UserError(f"{text}: there is no such home folder; give its whole path.") from error
+
+
+def _as_on_disk(path: Path) -> Path:
+    """`path` with each missing part replaced by the name on disk that reads the same, if any."""
+    if os.path.lexists(path):
+        return path
+    found = Path(path.anchor)
+    for part in path.parts[1:]:
+        if not part.isascii() and not os.path.lexists(found / part):
+            wanted = unicodedata.normalize("NFC", part)
+            with contextlib.suppress(OSError):
+                names = (entry.name for entry in found.iterdir())
+                part = next((n for n in names if unicodedata.normalize("NFC", n) == wanted), part)
+        found /= part
+    return found
+
+
+def _by_name(entry: Entry) -> str:
+    return entry.name
+
+
+def _scan(folder: Path, recursive: bool) -> Iterator[Entry]:
+    # The last of the three: folders entered on the way there, against links that lead in circles.
+    pending: list[tuple[str, str, tuple[Path, ...]]] = [("", str(folder), ())]
+    while pending:
+        prefix, path, above = pending.pop()
+        try:
+            entries = os.scandir(path)
+        except FileNotFoundError:
+            continue
+        with entries:
+            for entry in entries:
+                name = prefix + entry.name
+                try:
+                    stat = entry.stat()
+                except OSError as error:
+                    # A link to nothing or to itself, or a file deleted meanwhile.
+                    if error.errno not in (errno.ENOENT, errno.ELOOP):
+                        raise
+                    yield Entry(name, 0, 0, is_file=False)
+                    continue
+                if not entry.is_dir():
+                    yield Entry(name, stat.st_size, stat.st_mtime_ns, is_file=entry.is_file())
+                    continue
+                yield Entry(name, 0, stat.st_mtime_ns, is_file=False)
+                if not recursive:
+                    continue
+                inside = above
+                if entry.is_symlink():
+                    target = Path(entry.path).resolve()
+                    inside = (*above, Path(path).resolve(), target)
+                    if any(entered.is_relative_to(target) for entered in inside[:-1]):
+                        continue
+                pending.append((f"{name}/", entry.path, inside))
+
+
+def _scan_store(store: Any, path: str, recursive: bool) -> list[Entry]:
+    from pyarrow.fs import FileSelector
+
+    found = store.get_file_info(FileSelector(path, allow_not_found=True, recursive=recursive))
+    entries = [
+        Entry(
+            name=info.path.removeprefix(path).strip("/"),
+            size_bytes=info.size or 0,
+            mtime_ns=info.mtime_ns or 0,
+            is_file=info.is_file,
+        )
+        for info in found
+    ]
+    return sorted(entries, key=_by_name)
+
+
+def _free_bytes(folder: Path) -> int:
+    import shutil
+
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def _checked(name: str) -> str:
+    # A name from a damaged manifest or a typed fold must not lead out of the folder.
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"not a name below the folder: {name!r}")
+    return "" if str(path) == "." else str(path)

@@ -1,0 +1,147 @@
+"""Tables as parquet files: compressed, atomic, plain types only, readable by anything.
+
+Logits are a nullable list<float32> column, 18 values a row: pandas shows float32 arrays or None.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from maskcls.core.errors import UserError
+from maskcls.core.labels import NUM_CLASSES
+from maskcls.store.paths import Folder
+
+Float32 = npt.NDArray[np.float32]
+Bool = npt.NDArray[np.bool_]
+
+LIST_TYPE = pa.list_(pa.float32())
+
+
+def write_table(
+    folder: Folder,
+    name: str,
+    frame: "pd.DataFrame | pa.Table",
+    list_columns: tuple[str, ...] = (),
+) -> None:
+    """Write a table as the parquet file `name`, atomically; a frame's index is not kept.
+
+    list_columns: columns of lists of float32; in a frame each element is an array or missing.
+    Raises TypeError for a column that is no plain type (objects, extension types).
+    """
+    table = frame if isinstance(frame, pa.Table) else _table_of(frame, list_columns)
+    for column in list_columns:
+        place = table.column_names.index(column)
+        if table.schema.field(place).type != LIST_TYPE:
+            table = table.set_column(place, column, table.column(place).cast(LIST_TYPE))
+    for field in table.schema:
+        _require_plain(field.name, field.type)
+    sink = pa.BufferOutputStream()
+    # Page checksums find a flipped bit, which zstd alone may pass on.
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    folder.write_bytes(name, memoryview(sink.getvalue()))
+
+
+def read_arrow(folder: Folder, name: str) -> "pa.Table":
+    """The table in a parquet file; UserError when the file is missing or damaged."""
+    where = f"{folder.shown}/{name}"
+    try:
+        # Read whole, not by path: pyarrow would take "a=1" in a path for a column.
+        source = pa.BufferReader(folder.read_bytes(name))
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise UserError(
+            f"{where}: there is no such file; check the folder, or run the command that writes it."
+        ) from error
+    try:
+        return pq.ParquetFile(source, page_checksum_verification=True).read()
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise UserError(
+            f"{where}: not a whole parquet file ({reason}); delete it and run the command that "
+            "writes it again."
+        ) from error
+
+
+def read_table(folder: Folder, name: str) -> pd.DataFrame:
+    """The table in a parquet file; lists are float32 arrays or None. Errors as in read_arrow."""
+    frame: pd.DataFrame = read_arrow(folder, name).to_pandas()
+    return frame
+
+
+def logits_column(values: Float32, valid: Bool) -> "pa.Array":
+    """A list<float32> column of logits.
+
+    values: float32 [N, 18]; shared, not copied, when all rows are valid and it is contiguous.
+    valid: bool [N]; the other rows become null, whatever their values are.
+    """
+    if values.dtype != np.float32 or values.shape != (len(valid), NUM_CLASSES):
+        raise ValueError(f"logits must be float32 [{len(valid)}, {NUM_CLASSES}]")
+    valid = np.asarray(valid, dtype=np.bool_)
+    # The values of null rows are left out: parquet refuses a null list with a length.
+    kept = values if valid.all() else values[valid]
+    offsets = np.zeros(len(valid) + 1, dtype=np.int32)
+    np.cumsum(valid * np.int32(NUM_CLASSES), out=offsets[1:])
+    return _list_array(offsets, kept.reshape(-1), valid)
+
+
+def logits_of(column: "pa.ChunkedArray | pa.Array") -> tuple[Float32, Bool]:
+    """Logits float32 [N, 18] and validity bool [N] of a list column; null rows are NaN and False.
+
+    Raises ValueError when a row has another length than 18.
+    """
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    values: Float32 = np.full((len(column), NUM_CLASSES), np.nan, dtype=np.float32)
+    valid: Bool = np.zeros(len(column), dtype=np.bool_)
+    start = 0
+    for chunk in chunks:
+        stop = start + len(chunk)
+        valid[start:stop] = chunk.is_valid().to_numpy(zero_copy_only=False)
+        if valid[start:stop].any():
+            lengths = pc.min_max(pc.list_value_length(chunk)).as_py()
+            if set(lengths.values()) != {NUM_CLASSES}:
+                raise ValueError(f"a row of logits has not {NUM_CLASSES} values: {lengths}")
+            # flatten() minds slices and leaves out null rows.
+            flat = chunk.flatten().to_numpy(zero_copy_only=False)
+            values[start:stop][valid[start:stop]] = flat.reshape(-1, NUM_CLASSES)
+        start = stop
+    return values, valid
+
+
+def _table_of(frame: pd.DataFrame, list_columns: tuple[str, ...]) -> Any:
+    plain = frame.drop(columns=list(list_columns))
+    try:
+        table = pa.Table.from_pandas(plain, preserve_index=False)
+    except pa.ArrowException as error:
+        raise TypeError(f"a column is of no plain type: {error}") from error
+    columns = {name: _lists(frame[name]) for name in list_columns}
+    columns |= {name: table[name] for name in table.column_names}
+    names = [str(name) for name in frame.columns]
+    # The metadata tells pandas its own types, such as string or categorical.
+    metadata = table.schema.metadata
+    return pa.table({name: columns[name] for name in names}).replace_schema_metadata(metadata)
+
+
+def _lists(column: "pd.Series[Any]") -> Any:
+    valid = np.asarray(column.notna(), dtype=np.bool_)
+    rows = [np.asarray(row, dtype=np.float32) for row in column[valid]]
+    offsets = np.zeros(len(column) + 1, dtype=np.int32)
+    offsets[1:][valid] = [len(row) for row in rows]
+    np.cumsum(offsets, out=offsets)
+    flat = np.concatenate(rows) if rows else np.empty(0, dtype=np.float32)
+    return _list_array(offsets, flat, valid)
+
+
+def _list_array(offsets: npt.NDArray[np.int32], flat: Float32, valid: Bool) -> Any:
+    mask = None if valid.all() else pa.array(~valid)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat), mask=mask)
+
+
+def _require_plain(name: str, kind: Any) -> None:
+    if isinstance(kind, pa.BaseExtensionType) or pa.types.is_struct(kind) or pa.types.is_map(kind):
+        raise TypeError(f"column {name!r} is of type {kind}, which is no plain type")
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        raise TypeError(f"column {name!r} holds bytes, which are no plain type")

@@ -1,0 +1,32 @@
+"""Every row's logits exactly once, in the order of the rows."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from maskcls.core.labels import NUM_CLASSES
+from maskcls.training.device import Arithmetic
+from maskcls.training.feed import Feed, Rows, share_of_rank
+from maskcls.training.rank import Rank
+
+
+def predict(
+    model: nn.Module, feed: Feed, rows: Rows, batch_size: int, rank: Rank, arithmetic: Arithmetic
+) -> npt.NDArray[np.float32]:
+    """Logits of the given rows, float32 [len(rows), 18], the same on every worker.
+
+    The rows are shared out among the workers; the last batch is as long as it is. The model is left
+    in evaluation mode.
+    """
+    model.eval()
+    mine = share_of_rank(rows, rank.index, rank.world)
+    batches = [mine[i : i + batch_size] for i in range(0, len(mine), batch_size)]
+    found = [torch.empty((0, NUM_CLASSES), device=arithmetic.device)]
+    with torch.inference_mode():
+        for pixels_BCHW in feed.batches(batches):
+            found.append(arithmetic.forward(model, pixels_BCHW))
+    shares = [len(share_of_rank(rows, i, rank.world)) for i in range(rank.world)]
+    whole = rank.gather(torch.cat(found).clone(), shares)
+    logits: npt.NDArray[np.float32] = whole.to("cpu", torch.float32).numpy()
+    return logits

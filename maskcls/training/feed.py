@@ -1,0 +1,77 @@
+"""Row numbers in, batches on the device out; pixels come from the memory map, never decoded here.
+
+Shape letters: B batch, H W C picture.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+Pixels = npt.NDArray[np.uint8]
+Rows = npt.NDArray[np.int64]
+
+
+def batches_of_epoch(rows: Rows, batch_size: int) -> list[Rows]:
+    """Divide an epoch's rows into batches of at most batch_size, as equal as they can be.
+
+    None is dropped, and no short last batch remains whose gradient and batch statistics would be
+    noise: 1,025 rows at 64 make 17 batches of 60 or 61, not 16 and a batch of one.
+    """
+    return [b for b in np.array_split(rows, -(-len(rows) // batch_size)) if len(b)]
+
+
+def share_of_rank(batch: Rows, index: int, world: int) -> Rows:
+    """A worker's part of a batch, or of any rows: contiguous, sizes differing by at most one."""
+    return np.array_split(batch, world)[index]
+
+
+class Feed:
+    """Gathers batches of uint8 pixels and brings them to the device.
+
+    On a GPU the next batch is gathered into pinned memory and copied while the current one trains;
+    on a CPU it is gathered when asked for, since the cores are busy anyway.
+    """
+
+    def __init__(self, pixels: Pixels, device: torch.device, channels_last: bool) -> None:
+        self._device = device
+        self._channels_last = channels_last
+        # The map is read-only, which torch warns of since it has no read-only tensors.
+        source = pixels.view()
+        self._pixels = _tensor_of(source)
+
+    def batches(self, batches: list[Rows]) -> Iterator[torch.Tensor]:
+        """pixels_BCHW of each batch in turn: uint8 on the device, in the network's format."""
+        if self._device.type != "cuda":
+            for rows in batches:
+                yield self._in_format(self._gather(rows))
+            return
+        with ThreadPoolExecutor(1) as pool:
+            ahead = deque(pool.submit(self._gather_pinned, rows) for rows in batches[:1])
+            for i in range(len(batches)):
+                ready = ahead.popleft().result()
+                ahead.extend(pool.submit(self._gather_pinned, r) for r in batches[i + 1 : i + 2])
+                yield self._in_format(ready.to(self._device, non_blocking=True))
+
+    def _gather(self, rows: Rows) -> torch.Tensor:
+        # index_select is several times faster than numpy's take on a memory map.
+        return torch.index_select(self._pixels, 0, torch.from_numpy(rows))
+
+    def _gather_pinned(self, rows: Rows) -> torch.Tensor:
+        return self._gather(rows).pin_memory()
+
+    def _in_format(self, pixels_BHWC: torch.Tensor) -> torch.Tensor:
+        # Pixels lie as HWC, so the permuted view is channels_last already and costs nothing.
+        pixels_BCHW = pixels_BHWC.permute(0, 3, 1, 2)
+        return pixels_BCHW if self._channels_last else pixels_BCHW.contiguous()
+
+
+def _tensor_of(pixels: Pixels) -> torch.Tensor:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(pixels)

@@ -1,0 +1,37 @@
+"""The orders that workers get; free of torch, since the driver writes them."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from maskcls.pixels.cache import CachePlace
+
+
+@dataclass(frozen=True)
+class FoldJob:
+    """What a worker needs to know to train a fold; travels between processes.
+
+    run: location of the run's folder. config: the configuration as JSON. pixels, eval_pixels: where
+    the decoded photos lie on this machine. threads: of this worker.
+    """
+
+    run: str
+    fold: int
+    config: dict[str, Any]
+    pixels: CachePlace
+    eval_pixels: CachePlace | None
+    device: Literal["cpu", "cuda"]
+    threads: int
+
+
+@dataclass(frozen=True)
+class PredictJob:
+    """What a worker needs to know to predict with a finished fold.
+
+    checkpoints: location of fold-K/checkpoints; name: the checkpoint in it.
+    """
+
+    checkpoints: str
+    name: str
+    pixels: CachePlace
+    device: Literal["cpu", "cuda"]
+    threads: int

@@ -1,0 +1,97 @@
+"""Which of a fold's workers this is, and how they talk; handed in: training knows no Ray."""
+
+from typing import Protocol
+
+import torch
+from torch import nn
+
+
+class PeerLost(RuntimeError):
+    """Another worker of this fold went away; the fold was lost to the system, not to an error."""
+
+
+class Rank(Protocol):
+    """One of the workers that train a fold together."""
+
+    index: int
+    world: int
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        """The model with gradients averaged over the workers."""
+
+    def sum(self, tensor: torch.Tensor) -> torch.Tensor:
+        """The tensor, summed over the workers."""
+
+    def gather(self, rows: torch.Tensor, num_rows: list[int]) -> torch.Tensor:
+        """All workers' rows behind one another, [sum(num_rows), ...]; num_rows: each worker's."""
+
+    def barrier(self) -> None:
+        """Wait for the others."""
+
+
+def align_buffers(model: nn.Module, rank: Rank) -> None:
+    """Give every worker rank 0's buffers, which are the ones that a checkpoint holds.
+
+    DDP does so before each forward pass, so after the last update of an epoch the running statistics
+    of batch norms are each worker's own.
+    """
+    if rank.world > 1:
+        for buffer in model.buffers():
+            if buffer.dtype != torch.bool:  # no mask is learned, and gloo adds none
+                own = buffer if rank.index == 0 else torch.zeros_like(buffer)
+                buffer.copy_(rank.sum(own))
+
+
+class Alone:
+    """The only worker of a fold."""
+
+    index = 0
+    world = 1
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        """The model itself."""
+        return model
+
+    def sum(self, tensor: torch.Tensor) -> torch.Tensor:
+        """The tensor itself."""
+        return tensor
+
+    def gather(self, rows: torch.Tensor, num_rows: list[int]) -> torch.Tensor:
+        """The rows themselves."""
+        return rows
+
+    def barrier(self) -> None:
+        """Nobody to wait for."""
+
+
+class Distributed:
+    """A member of torch's process group (gloo on CPUs, nccl on GPUs), which is up already."""
+
+    def __init__(self) -> None:
+        self.index = torch.distributed.get_rank()
+        self.world = torch.distributed.get_world_size()
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        """The model under DistributedDataParallel."""
+        device = next(model.parameters()).device
+        ids = [device.index] if device.type == "cuda" else None
+        return nn.parallel.DistributedDataParallel(model, device_ids=ids)
+
+    def sum(self, tensor: torch.Tensor) -> torch.Tensor:
+        """The tensor, summed over the workers."""
+        whole = tensor.clone(memory_format=torch.contiguous_format)
+        torch.distributed.all_reduce(whole)
+        return whole
+
+    def gather(self, rows: torch.Tensor, num_rows: list[int]) -> torch.Tensor:
+        """All workers' rows behind one another; padded to the longest on the way."""
+        longest = max(num_rows)
+        padded = rows.new_zeros((longest, *rows.shape[1:]))
+        padded[: len(rows)] = rows
+        parts = [torch.empty_like(padded) for _ in range(self.world)]
+        torch.distributed.all_gather(parts, padded)
+        return torch.cat([part[:n] for part, n in zip(parts, num_rows, strict=True)])
+
+    def barrier(self) -> None:
+        """Wait for the others."""
+        torch.distributed.barrier()

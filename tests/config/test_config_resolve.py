@@ -1,0 +1,260 @@
+"""Settings: which layer wins, what is refused and in which words, and the way to JSON and back."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maskcls.config import layers
+from maskcls.config.resolve import differences, flat_json, from_json, resolve, to_json
+from maskcls.config.schema import PLACEMENT_ONLY, Config
+from maskcls.config.sizes import Crop, Size
+from maskcls.core.errors import UserError
+
+
+def refusal(*sets: str, file: str | None = None) -> list[str]:
+    """The lines of the UserError that these settings raise."""
+    with pytest.raises(UserError) as raised:
+        resolve(file=file, sets=sets)
+    return str(raised.value).splitlines()
+
+
+@pytest.fixture
+def toml(tmp_path: Path) -> Path:
+    path = tmp_path / "own.toml"
+    path.write_text("[optim]\nlr = 0.5\ngamma = 0.5\n[cluster.resources_per_worker]\nspark = 2\n")
+    return path
+
+
+def test_set_wins_over_file_and_file_over_preset(toml: Path) -> None:
+    config = resolve("smoke", str(toml), ["optim.gamma=0.25", "optim.gamma=.125"])
+    assert config.model.backbone == "mobilenetv3_small_050"  # the preset's
+    assert (config.optim.lr, config.optim.gamma) == (0.5, 0.125)
+    assert config.cluster.resources_per_worker == {"spark": 2.0}
+    assert config.folds.count == 5  # the default
+
+
+@pytest.mark.parametrize("name", layers.preset_names())
+def test_every_preset_resolves_and_says_what_it_is(name: str) -> None:
+    assert isinstance(resolve(name), Config)
+    assert len(layers.preset_head(name)) > 20
+
+
+def test_the_default_preset_is_the_reports_recipe() -> None:
+    config = resolve()
+    assert (config.model.backbone, config.optim.name) == ("efficientnet_b0", "adam")
+    assert config.image.crop == Crop(Size(384, 384))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (".794", 0.794),
+        ("1e-3", 1e-3),
+        ("1E-4", 1e-4),
+        ("0.5", 0.5),
+        ("3", 3),
+        ("true", True),
+        ("efficientnet_b0.ra_in1k", "efficientnet_b0.ra_in1k"),
+        ("center:384x288", "center:384x288"),
+        ("/data/a b.safetensors", "/data/a b.safetensors"),
+        ('"quoted"', "quoted"),
+        ("{spark = 1}", {"spark": 1}),
+        ("", ""),
+    ],
+)
+def test_values_need_no_quotes(text: str, value: Any) -> None:
+    assert layers.parse_value(text) == value
+
+
+def test_unknown_names_come_with_the_nearest_one() -> None:
+    assert refusal("optim.lrr=1") == [
+        "optim.lrr (from --set): no such setting; did you mean optim.lr?"
+    ]
+    assert refusal("xyzzy=1") == ["xyzzy (from --set): no such setting; see maskcls train --help."]
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text("[optim]\nlr = -1\n[image]\nsize = 'big'\n")
+    lines = refusal("train.epoch=3", "train.epochs=0", "loss.name=focus", file=str(path))
+    assert sorted(lines) == [
+        f"image.size (from {path}): expected HEIGHTxWIDTH in pixels, such as 384x288; it is 'big'.",
+        "loss.name (from --set): there is no 'focus'; choose from cross_entropy.",
+        f"optim.lr (from {path}): should be greater than 0; it is -1.",
+        "train.epoch (from --set): no such setting; did you mean train.epochs?",
+        "train.epochs (from --set): should be greater than or equal to 1; it is 0.",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "optim.lr",
+        "train.epochs",
+        "cluster.gpus",
+        "model.backbone",
+        "model.head",
+        "loss.name",
+        "loss.cross_entropy.smoothing",
+        "train.checkpoint_s",
+    ],
+)
+def test_true_is_no_number_and_no_name(name: str) -> None:
+    assert refusal(f"{name}=true") == [
+        f"{name} (from --set): true and false are no value for this."
+    ]
+
+
+def test_true_inside_a_table_is_no_number() -> None:
+    assert "true and false" in refusal("cluster.resources_per_worker={spark=true}")[0]
+
+
+def test_true_is_one_for_switches() -> None:
+    assert resolve(sets=["cluster.dashboard=false"]).cluster.dashboard is False
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_only_finite_numbers_are_taken(value: str) -> None:
+    assert "finite number" in refusal(f"optim.weight_decay={value}")[0]
+
+
+def test_a_choice_of_two_kinds_gives_one_sentence() -> None:
+    (line,) = refusal("cluster.gpus=-1")
+    assert line == (
+        "cluster.gpus (from --set): should be greater than or equal to 0, or should be 'auto';"
+        " it is -1."
+    )
+
+
+def test_settings_of_a_loss_that_is_not_chosen_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from maskcls.config import parts
+
+    monkeypatch.setattr(parts, "choices", lambda setting: ("cross_entropy", "focal", "single"))
+    real = parts.own_settings
+    monkeypatch.setattr(
+        parts, "own_settings", lambda s, n: real(s, n) if n == "cross_entropy" else ()
+    )
+    assert refusal("loss.name=focal", "loss.cross_entropy.smoothing=.1") == [
+        "loss.cross_entropy.smoothing (from --set): loss.name is focal, not cross_entropy."
+    ]
+
+
+def test_settings_of_the_chosen_loss_are_kept() -> None:
+    assert resolve(sets=["loss.cross_entropy.smoothing=.1"]).loss.settings == {"smoothing": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("sets", "words"),
+    [
+        (("cluster.gpus_per_worker=1.5",), "must be a whole number of GPUs"),
+        (("train.batch_size=1",), "at least twice cluster.workers_per_fold"),
+        (("train.batch_size=7", "cluster.workers_per_fold=4"), "at least twice"),
+    ],
+)
+def test_relations_between_settings_are_checked(sets: tuple[str, ...], words: str) -> None:
+    assert words in refusal(*sets)[0]
+
+
+def test_a_relation_is_not_judged_with_a_value_that_was_refused() -> None:
+    lines = refusal("train.batch_size=many", "cluster.workers_per_fold=100")
+    assert len(lines) == 1
+    assert lines[0].startswith("train.batch_size (from --set):")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "there is no such file."),
+        (b"[optim\n", "not a TOML file: "),
+        (b"a = '\xff'\n", "not a TOML file: "),
+    ],
+)
+def test_unreadable_files_are_named(tmp_path: Path, content: bytes | None, words: str) -> None:
+    path = tmp_path / "x.toml"
+    if content is not None:
+        path.write_bytes(content)
+    assert refusal(file=str(path))[0].startswith(f"{path}: {words}")
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    assert refusal(file=str(tmp_path)) == [f"{tmp_path}: cannot be read: Is a directory."]
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_bytes(b"\xef\xbb\xbf[optim]\nlr = 0.25\n")
+    assert resolve(file=str(path)).optim.lr == 0.25
+
+
+@pytest.mark.parametrize("text", ["optim.lr", "=3", " = 3"])
+def test_set_without_a_name_or_value_is_refused(text: str) -> None:
+    assert "write it as NAME=VALUE" in refusal(text)[0]
+
+
+def test_unknown_preset_lists_those_there_are() -> None:
+    with pytest.raises(UserError, match=r"--preset x: no such preset; there are report, smoke"):
+        resolve("x")
+
+
+@pytest.mark.parametrize("name", layers.preset_names())
+def test_json_comes_back_as_it_went(name: str) -> None:
+    import json
+
+    config = resolve(name, sets=["cluster.resources_per_worker={a=1}", "cluster.gpus=2"])
+    assert from_json(json.loads(json.dumps(to_json(config)))) == config
+
+
+def test_json_with_an_unknown_setting_is_refused() -> None:
+    tree = to_json(Config())
+    tree["optim"]["warmup"] = 3
+    with pytest.raises(UserError, match=r"optim\.warmup: .*; it is 3"):
+        from_json(tree)
+
+
+@pytest.mark.parametrize("name", PLACEMENT_ONLY)
+def test_placement_is_no_difference(name: str) -> None:
+    old = to_json(Config())
+    assert name in flat_json(old)
+    section, key = name.split(".")
+    new = old | {section: old[section] | {key: "another"}}
+    assert differences(old, new) == []
+
+
+def test_differences_name_both_values() -> None:
+    old, new = to_json(resolve()), to_json(resolve(sets=["optim.lr=.5", "folds.seed=3"]))
+    assert differences(old, new) == ["folds.seed: 0 there, 3 now", "optim.lr: 0.001 there, 0.5 now"]
+
+
+def test_settings_of_losses_are_differences_too() -> None:
+    old, new = to_json(resolve()), to_json(resolve(sets=["loss.cross_entropy.smoothing=.1"]))
+    assert differences(old, new) == ["loss.cross_entropy.smoothing: not set there, 0.1 now"]
+
+
+@given(st.integers(1, 99999), st.integers(1, 99999))
+def test_sizes_are_read_as_they_are_written(height: int, width: int) -> None:
+    size = Size(height, width)
+    assert str(size) == f"{height}x{width}"
+    assert Size.parse(str(size)) == size
+    assert Crop.parse(str(Crop(size))) == Crop(size)
+
+
+@pytest.mark.parametrize("text", ["", "384", "384*288", "0x3", "-1x3", "3x", "3x4x5", 384, None])
+def test_what_is_no_size_is_refused(text: object) -> None:
+    with pytest.raises(ValueError, match="expected HEIGHTxWIDTH"):
+        Size.parse(text)
+
+
+def test_no_crop_is_spelled_none() -> None:
+    assert Crop.parse("none") == Crop(None)
+    assert str(Crop(None)) == "none"
+
+
+@pytest.mark.parametrize("text", ["", "centre", "top:3x4", 5])
+def test_what_is_no_crop_is_refused(text: object) -> None:
+    with pytest.raises(ValueError, match="expected none or center:HEIGHTxWIDTH"):
+        Crop.parse(text)

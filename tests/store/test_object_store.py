@@ -1,0 +1,212 @@
+"""Folder, manifest, table and lease on an S3 server on loopback."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from moto.server import ThreadedMotoServer
+from pyarrow.fs import FileSystem
+
+from maskcls.core.errors import RunFailed, UserError
+from maskcls.store import paths
+from maskcls.store.lease import LEASE, Lease
+from maskcls.store.manifest import MANIFEST, verify, why_invalid, write_manifest
+from maskcls.store.paths import Folder
+from maskcls.store.tables import read_table, write_table
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """Address of an S3 server, host:port."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def uri(server: str, request: pytest.FixtureRequest) -> str:
+    """A folder's URI, another for each test."""
+    query = f"endpoint_override={server}&scheme=http&region=us-east-1"
+    store, _ = FileSystem.from_uri(f"s3://key:secret@bucket?{query}&allow_bucket_creation=true")
+    store.create_dir("bucket")
+    return f"s3://key:secret@bucket/{request.node.originalname}?{query}"
+
+
+@pytest.fixture
+def folder(uri: str) -> Folder:
+    return Folder.at(uri)
+
+
+def test_reading_what_was_written(folder: Folder, uri: str) -> None:
+    assert not folder.exists()
+    assert folder.list() == []
+    folder.write_bytes("deep/가 #%?.bin", b"\x00\xff")
+    folder.write_json("b.json", {"a": "가"})
+    folder.write_bytes("b.json.empty", b"")
+    again = Folder.at(folder.location)
+    assert again.read_bytes("deep/가 #%?.bin") == b"\x00\xff"
+    assert again.child("deep").read_bytes("가 #%?.bin") == b"\x00\xff"
+    assert again.read_json("b.json") == {"a": "가"}
+    assert again.read_bytes("b.json.empty") == b""
+    assert again.is_dir("deep")
+    assert again.exists("b.json")
+    assert not again.is_dir("b.json")
+    assert [entry.name for entry in again.list()] == ["b.json", "b.json.empty", "deep"]
+    assert [(e.name, e.size_bytes) for e in again.list(recursive=True) if e.is_file] == [
+        ("b.json", 17), ("b.json.empty", 0), ("deep/가 #%?.bin", 2),
+    ]  # fmt: skip
+    assert again.list()[0].mtime_ns > 1.7e18
+    with pytest.raises(FileNotFoundError):
+        again.read_bytes("missing")
+    with pytest.raises(RuntimeError, match="not on the local disk"):
+        _ = folder.local_path
+    assert folder.free_bytes() is None
+    assert folder.location == uri
+
+
+def test_large_files_come_in_chunks(folder: Folder) -> None:
+    data = np.random.default_rng(0).bytes(2 * paths.CHUNK_BYTES + 5)
+    folder.write_bytes("large", data)
+    chunks = list(folder.read_chunks("large"))
+    assert b"".join(chunks) == data
+    assert max(map(len, chunks)) <= paths.CHUNK_BYTES
+
+
+def test_delete(folder: Folder) -> None:
+    for name in ("a", "go/b", "go/deep/c", "gone"):
+        folder.write_bytes(name, b"1")
+    for name in ("go", "gone", "missing"):
+        folder.delete(name)
+    assert [entry.name for entry in folder.list(recursive=True)] == ["a"]
+
+
+def test_endpoint_may_come_from_the_environment(
+    folder: Folder, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.write_bytes("a", b"1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{server}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    assert Folder.at(folder.shown).read_bytes("a") == b"1"
+
+
+def test_publish_puts_the_manifest_last(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    puts: list[str] = []
+    put = paths._put_file
+
+    def recording(store: object, path: str, file: Path) -> None:
+        assert not folder.exists(f"best/{MANIFEST}")
+        puts.append(file.name)
+        put(store, path, file)
+
+    monkeypatch.setattr(paths, "_put_file", recording)
+    for content in ("old", "new"):
+        staged = folder.staging("best/0")
+        (staged / "z").mkdir()
+        (staged / "z" / content).write_text(content)
+        (staged / "empty").write_text("")
+        write_manifest(staged, {"content": content})
+        folder.publish(staged, "best")
+        assert not staged.exists()
+    assert puts == ["empty", "old", MANIFEST, "empty", "new", MANIFEST]
+    files = [entry.name for entry in folder.list("best", recursive=True) if entry.is_file]
+    assert files == ["empty", MANIFEST, "z/new"]
+    assert (verify(folder, "best") or {})["content"] == "new"
+
+
+def test_damage_is_noticed(folder: Folder) -> None:
+    staged = folder.staging("best")
+    (staged / "a").write_bytes(b"12345")
+    write_manifest(staged, {})
+    folder.publish(staged, "best")
+    folder.write_bytes("best/a", b"12346")
+    assert why_invalid(folder, "best") == "a has another checksum than when it was written"
+    folder.write_bytes("best/a", b"1234")
+    assert why_invalid(folder, "best") == "a has 4 bytes instead of 5"
+    folder.delete("best/a")
+    assert why_invalid(folder, "best") == "a is missing"
+    folder.delete(f"best/{MANIFEST}")
+    assert why_invalid(folder, "best") == f"{MANIFEST} is missing"
+
+
+def test_tables(folder: Folder) -> None:
+    write_table(folder, "a.parquet", pd.DataFrame({"a": [1, 2]}))
+    assert read_table(folder, "a.parquet").a.tolist() == [1, 2]
+    with pytest.raises(UserError, match=r"^s3://bucket/test_tables/b\.parquet: there is no"):
+        read_table(folder, "b.parquet")
+
+
+def test_missing_bucket_is_told_without_credentials(uri: str) -> None:
+    folder = Folder.at(uri.replace("bucket", "no-such-bucket"))
+    assert folder.list() == []
+    with pytest.raises(UserError, match=r"^s3://no-such-bucket/test_missing.*no such bucket"):
+        folder.write_bytes("a", b"1")
+
+
+def _lease(folder: Folder, purpose: str, settle_s: float = 0.1) -> Lease:
+    return Lease(folder, purpose, renew_s=0.2, free_after_s=3.0, settle_s=settle_s)
+
+
+def test_lease_is_renewed_and_refuses_others_until_released(folder: Folder) -> None:
+    with _lease(folder, "train") as lease:
+        first = folder.list()[0].mtime_ns
+        time.sleep(1.5)
+        assert folder.list()[0].mtime_ns > first
+        with (
+            pytest.raises(UserError, match=r"another command \(train, pid \d+ on host .* 3 s"),
+            _lease(folder, "evaluate"),
+        ):
+            pass
+        lease.check()
+    assert not folder.exists(LEASE)
+    with _lease(folder, "evaluate"):
+        assert folder.read_json(LEASE)["purpose"] == "evaluate"
+    assert [entry.name for entry in folder.list()] == []
+
+
+def test_lease_of_a_killed_holder_is_free_after_a_while(folder: Folder) -> None:
+    folder.write_json(LEASE, {"holder": "x", "purpose": "train", "pid": 1, "host": "dead"})
+    with pytest.raises(UserError, match="on host dead"), _lease(folder, "evaluate"):
+        pass
+    assert folder.read_json(LEASE)["holder"] == "x"
+    time.sleep(4.0)
+    with _lease(folder, "evaluate"):
+        assert folder.read_json(LEASE)["purpose"] == "evaluate"
+
+
+def test_of_two_that_come_together_one_gets_the_lease(folder: Folder) -> None:
+    results: list[str] = []
+    start = threading.Barrier(4)
+
+    def claim(purpose: str) -> None:
+        start.wait()
+        try:
+            with _lease(folder, purpose, settle_s=0.7):
+                results.append("held")
+                time.sleep(1.0)
+        except UserError:
+            results.append("refused")
+
+    threads = [threading.Thread(target=claim, args=(f"{number}",)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results) == ["held", "refused", "refused", "refused"]
+
+
+def test_holder_notices_that_another_took_over(folder: Folder) -> None:
+    with _lease(folder, "train") as lease:
+        folder.write_json(LEASE, {"holder": "other"})
+        deadline = time.monotonic() + 10
+        while not lease.lost and time.monotonic() < deadline:
+            time.sleep(0.05)
+        with pytest.raises(RunFailed, match="took the run over"):
+            lease.check()
+    assert folder.read_json(LEASE) == {"holder": "other"}

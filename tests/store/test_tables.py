@@ -1,0 +1,152 @@
+"""Tables come back as they were written, for us and for anybody's pandas."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from maskcls.core.errors import UserError
+from maskcls.store.paths import Folder
+from maskcls.store.tables import (
+    Float32,
+    logits_column,
+    logits_of,
+    read_arrow,
+    read_table,
+    write_table,
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder.at(tmp_path)
+
+
+def _logits(num_rows: int) -> Float32:
+    return np.random.default_rng(0).normal(size=(num_rows, 18)).astype(np.float32)
+
+
+@pytest.mark.parametrize("valid", [[True] * 5, [True, False, True, True, False], [False] * 5, []])
+def test_logits_come_back_with_their_nulls(folder: Folder, valid: list[bool]) -> None:
+    values, mask = _logits(len(valid)), np.array(valid, dtype=bool)
+    write_table(folder, "a.parquet", pa.table({"logits": logits_column(values, mask)}))
+    column = read_arrow(folder, "a.parquet")["logits"]
+    assert column.type == pa.list_(pa.float32())
+    back, back_mask = logits_of(column)
+    assert back.dtype == np.float32
+    np.testing.assert_array_equal(back_mask, mask)
+    np.testing.assert_array_equal(back, np.where(mask[:, None], values, np.float32(np.nan)))
+
+
+def test_valid_logits_are_not_copied() -> None:
+    values = _logits(4)
+    column = logits_column(values, np.ones(4, dtype=bool))
+    assert column.values.buffers()[1].address == values.ctypes.data
+
+
+def test_logits_of_slices_and_chunks() -> None:
+    values = _logits(10)
+    mask = np.arange(10) % 3 != 0
+    array = logits_column(values, mask)
+    back, back_mask = logits_of(array[2:9])
+    np.testing.assert_array_equal(back_mask, mask[2:9])
+    np.testing.assert_array_equal(back[back_mask], values[2:9][mask[2:9]])
+    chunked = pa.chunked_array([array[7:], array[:0], array[0:1], array[1:8]])
+    order = [7, 8, 9, 0, 1, 2, 3, 4, 5, 6, 7]
+    back, back_mask = logits_of(chunked)
+    np.testing.assert_array_equal(back_mask, mask[order])
+    np.testing.assert_array_equal(back[back_mask], values[order][mask[order]])
+
+
+def test_rows_of_another_length_are_refused() -> None:
+    with pytest.raises(ValueError, match="18"):
+        logits_of(pa.array([[0.0] * 18, [0.0] * 17, [0.0] * 19], pa.list_(pa.float32())))
+    with pytest.raises(ValueError, match="18"):
+        logits_column(np.zeros((2, 17), dtype=np.float32), np.ones(2, dtype=bool))
+
+
+def test_pandas_sees_arrays_and_missing_rows(folder: Folder) -> None:
+    values, mask = _logits(3), np.array([True, False, True])
+    table = pa.table({"row": [0, 1, 2], "logits": logits_column(values, mask)})
+    write_table(folder, "a.parquet", table)
+    for frame in (
+        pd.read_parquet(folder.local_path / "a.parquet"),
+        read_table(folder, "a.parquet"),
+    ):
+        assert frame.logits.notna().tolist() == [True, False, True]
+        assert frame.logits[1] is None
+        assert isinstance(frame.logits[0], np.ndarray)
+        assert frame.logits[0].dtype == np.float32
+        np.testing.assert_array_equal(frame.logits[2], values[2])
+
+
+def test_frame_with_lists_comes_back(folder: Folder) -> None:
+    frame = pd.DataFrame(
+        {
+            "logits": [np.arange(18, dtype=np.float64), None, [1.0, 2.0], np.zeros(0)],
+            "name": ["가", None, "b", "c"],
+            "row": np.arange(4, dtype=np.int32),
+            "ok": [True, False, True, True],
+            "score": [0.5, np.nan, 1.0, 2.0],
+            "when": pd.to_datetime(["2026-01-01"] * 4, utc=True),
+        },
+        index=[3, 1, 2, 0],
+    )
+    write_table(folder, "a.parquet", frame, list_columns=("logits",))
+    back = read_table(folder, "a.parquet")
+    assert list(back.columns) == list(frame.columns)
+    assert [None if row is None else row.tolist() for row in back.logits] == [
+        list(range(18)), None, [1.0, 2.0], [],
+    ]  # fmt: skip
+    plain = frame.drop(columns="logits").reset_index(drop=True)
+    pd.testing.assert_frame_equal(back.drop(columns="logits"), plain)
+
+
+@pytest.mark.parametrize("rows", [[None, None], []])
+def test_list_column_without_any_list_keeps_its_type(folder: Folder, rows: list[None]) -> None:
+    frame = pd.DataFrame({"logits": pd.Series(rows, dtype=object)})
+    write_table(folder, "a.parquet", frame, list_columns=("logits",))
+    column = read_arrow(folder, "a.parquet")["logits"]
+    assert column.type == pa.list_(pa.float32())
+    assert not logits_of(column)[1].any()
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series([object()]),
+        pd.Series([b"bytes"]),
+        pd.Series([{"a": 1}]),
+        pd.Series([1, "mixed"], dtype=object),
+        pd.Series(pd.period_range("2026", periods=1, freq="D")),
+    ],
+)
+def test_what_is_no_plain_type_is_refused(folder: Folder, column: "pd.Series[Any]") -> None:
+    with pytest.raises(TypeError, match="no plain type"):
+        write_table(folder, "a.parquet", pd.DataFrame({"a": column}))
+    assert not folder.exists("a.parquet")
+
+
+def test_any_damage_is_told_with_the_files_name(folder: Folder) -> None:
+    with pytest.raises(UserError, match=r"a\.parquet: there is no such file"):
+        read_table(folder, "a.parquet")
+    write_table(folder, "a.parquet", pd.DataFrame({"a": np.arange(1000)}))
+    path = folder.local_path / "a.parquet"
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 37):
+        path.write_bytes(whole[:length])
+        with pytest.raises(UserError, match=r"a\.parquet: not a whole parquet file"):
+            read_table(folder, "a.parquet")
+    # Within the first page, where the numbers are.
+    path.write_bytes(whole[:200] + bytes([whole[200] ^ 1]) + whole[201:])
+    with pytest.raises(UserError, match=r"a\.parquet: not a whole parquet file"):
+        read_table(folder, "a.parquet")
+
+
+def test_equals_sign_in_the_path_adds_no_column(tmp_path: Path) -> None:
+    folder = Folder.at(tmp_path / "lr=0.1")
+    write_table(folder, "a.parquet", pd.DataFrame({"a": [1]}))
+    assert list(read_table(folder, "a.parquet").columns) == ["a"]

@@ -1,0 +1,176 @@
+"""Checkpoints: exact, whole or passed over, and as many as are promised."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import SafetensorError
+from tiny_run import Plain
+from torch import nn
+
+from maskcls.config.schema import Optim
+from maskcls.core.errors import UserError
+from maskcls.optim import factory
+from maskcls.store.paths import Folder
+from maskcls.training import checkpoint, seeding
+from maskcls.training.checkpoint import Position, Snapshot
+
+CPU = torch.device("cpu")
+HELD_OUT = np.arange(36, dtype=np.float32).reshape(2, 18)
+
+
+class Training:
+    """A network with dropout, its optimizer and loss sum."""
+
+    def __init__(self, layout: torch.memory_format = torch.channels_last) -> None:
+        seeding.seed_torch("initial values", 0)
+        self.model: nn.Module = Plain(dropout=0.5).to(memory_format=layout)  # type: ignore[call-overload]
+        self.optimizer = factory.build(self.model, Optim(weight_decay=0.1))
+        self.loss_sum = torch.zeros((), dtype=torch.float64)
+
+    def steps(self, num: int) -> None:
+        self.model.train()
+        pixels = torch.linspace(-1, 1, 4 * 3 * 32 * 32).view(4, 3, 32, 32)
+        for _ in range(num):
+            loss = nn.functional.cross_entropy(self.model(pixels), torch.arange(4))
+            self.optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimizer.step()
+            self.loss_sum += loss.detach()
+
+    def save(self, folder: Folder, position: Position, best: int | None = None) -> None:
+        score = {"epoch": best, "macro_f1": 0.5} if best else None
+        snapshot = Snapshot(position, score, [{"epoch": 1}], {"fold": 3})
+        held_out = None if position.steps_done else HELD_OUT
+        checkpoint.save(folder, snapshot, self.model, self.optimizer, self.loss_sum, held_out)
+
+    def restore(self, folder: Folder, name: str) -> Snapshot:
+        snapshot, self.loss_sum = checkpoint.restore(folder, name, self.model, self.optimizer, CPU)
+        return snapshot
+
+    def fingerprint(self) -> list[str]:
+        tensors = [*self.model.state_dict().values(), self.loss_sum, torch.rand(3)]
+        return [t.detach().numpy().tobytes().hex() for t in tensors]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder.at(tmp_path / "checkpoints")
+
+
+def names(folder: Folder) -> list[str]:
+    return [entry.name for entry in folder.list()]
+
+
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_going_on_is_exact(folder: Folder, layout: torch.memory_format) -> None:
+    first = Training(layout)
+    first.steps(3)
+    first.save(folder, Position(0, 3))
+    first.steps(4)
+    expected = first.fingerprint()
+    second = Training(layout)
+    second.steps(1)  # whatever it did before is gone
+    snapshot = second.restore(folder, "epoch-0000-step-000003")
+    second.steps(4)
+    assert second.fingerprint() == expected
+    assert snapshot == Snapshot(Position(0, 3), None, [{"epoch": 1}], {})
+
+
+@pytest.mark.slow
+def test_going_on_in_another_process_is_exact(folder: Folder) -> None:
+    first = Training()
+    first.steps(2)
+    first.save(folder, Position(0, 2))
+    first.steps(2)
+    code = (
+        "import sys, json, torch; torch.set_num_threads(1); sys.path.insert(0, sys.argv[1])\n"
+        "from test_training_checkpoint import Training, Folder\n"
+        "training = Training(); training.restore(Folder.at(sys.argv[2]), sys.argv[3])\n"
+        "training.steps(2); print(json.dumps(training.fingerprint()))"
+    )
+    here = str(Path(__file__).parent)
+    arguments = [sys.executable, "-c", code, here, folder.location, "epoch-0000-step-000002"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == first.fingerprint()
+
+
+def test_held_out_logits_and_description_come_back(folder: Folder) -> None:
+    Training().save(folder, Position(1, 0), best=1)
+    assert np.array_equal(checkpoint.read_held_out(folder, "epoch-0001"), HELD_OUT)
+    state = checkpoint.read_state(folder, "epoch-0001")
+    assert (state["fold"], state["best"]) == (3, {"epoch": 1, "macro_f1": 0.5})
+
+
+def test_last_two_and_the_best_are_kept(folder: Folder) -> None:
+    training = Training()
+    for position in (Position(1, 0), Position(1, 5), Position(2, 0), Position(2, 7)):
+        training.save(folder, position, best=1)
+    assert names(folder) == ["epoch-0001", "epoch-0002", "epoch-0002-step-000007"]
+    training.save(folder, Position(3, 0), best=3)
+    assert names(folder) == ["epoch-0002-step-000007", "epoch-0003"]
+
+
+def test_damaged_newest_is_named_and_passed_over(folder: Folder) -> None:
+    training = Training()
+    training.save(folder, Position(1, 0), best=1)
+    training.save(folder, Position(2, 0), best=1)
+    path = folder.local_path / "epoch-0002" / "training.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    said: list[str] = []
+    assert checkpoint.newest(folder, said.append) == "epoch-0001"
+    assert said == [
+        "checkpoint epoch-0002 is damaged (training.safetensors has another checksum than when"
+        " it was written) and passed over"
+    ]
+    with pytest.raises(UserError, match=r"epoch-0002: the checkpoint is damaged"):
+        checkpoint.require_whole(folder, "epoch-0002")
+
+
+def test_damaged_ones_do_not_push_out_the_sound_ones(folder: Folder) -> None:
+    training = Training()
+    for epoch in (1, 2, 3, 4):
+        training.save(folder, Position(epoch, 0), best=1)
+    for name in ("epoch-0003", "epoch-0004"):
+        (folder.local_path / name / "state.json").unlink()
+    training.save(folder, Position(1, 8), best=1)  # having gone on from epoch-0001
+    assert checkpoint.newest(folder, lambda text: None) == "epoch-0001-step-000008"
+    assert names(folder) == ["epoch-0001", "epoch-0001-step-000008"]
+
+
+def test_no_checkpoint_is_none(folder: Folder) -> None:
+    assert checkpoint.newest(folder, lambda text: None) is None
+
+
+def test_other_folders_are_no_checkpoints(folder: Folder) -> None:
+    Training().save(folder, Position(1, 0))
+    folder.staging("epoch-0002")
+    (folder.local_path / "epoch-0003-copy").mkdir()
+    assert checkpoint.newest(folder, lambda text: None) == "epoch-0001"
+
+
+def test_full_disk_is_told_and_leaves_nothing(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(tensors: object, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(UserError, match=r"the disk is full .* run the same command again"):
+        Training().save(folder, Position(1, 0))
+    assert names(folder) == []
+
+
+def test_newer_format_is_refused(folder: Folder) -> None:
+    Training().save(folder, Position(1, 0))
+    path = folder.local_path / "epoch-0001" / "state.json"
+    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
+    with pytest.raises(RuntimeError, match="format 2, this is 1"):
+        checkpoint.read_state(folder, "epoch-0001")

@@ -1,0 +1,173 @@
+"""A fold that was stopped anywhere and started again ends as if it had never been stopped."""
+
+import functools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+from tiny_run import FAULTY_ROW, NUM_EVAL, NUM_STEPS, Notes, StopAt, Stopped, TinyRun
+
+from maskcls.core.errors import UserError
+from maskcls.training import checkpoint
+from maskcls.training.fold import run_fold
+from maskcls.training.loop import TrainingDiverged
+from maskcls.training.rank import Alone
+
+RESULTS = ("held_out.parquet", "eval.parquet")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def random_network() -> Iterator[None]:
+    """A backbone that draws random numbers in each update, so that their state counts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timm, "create_model", functools.partial(timm.create_model, drop_rate=0.5))
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
+    """A fold that nobody stopped."""
+    run = TinyRun.write(tmp_path_factory.mktemp("whole"))
+    run_fold(run.job, Alone(), Notes())
+    return run
+
+
+def last_model(run: TinyRun) -> bytes:
+    return run.checkpoints.read_bytes("epoch-0002/model.safetensors")
+
+
+def timeless(history: bytes) -> list[dict[str, Any]]:
+    entries = [json.loads(line) for line in history.splitlines()]
+    return [{k: v for k, v in e.items() if k != "time" and not k.endswith("_s")} for e in entries]
+
+
+def assert_same(run: TinyRun, whole: TinyRun) -> None:
+    assert [run.read(name) for name in RESULTS] == [whole.read(name) for name in RESULTS]
+    assert last_model(run) == last_model(whole)
+    assert timeless(run.read("history.jsonl")) == timeless(whole.read("history.jsonl"))
+
+
+def test_two_runs_are_equal(whole: TinyRun, tiny_run: TinyRun) -> None:
+    run_fold(tiny_run.job, Alone(), Notes())
+    assert_same(tiny_run, whole)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "step"),
+    [(0, 1), (0, 2), (0, NUM_STEPS), (0, 0), (1, 1), (1, 2), (1, NUM_STEPS), (1, 0)],
+)
+def test_stopped_once_ends_the_same(
+    whole: TinyRun, tiny_run: TinyRun, epoch: int, step: int
+) -> None:
+    with pytest.raises(Stopped):
+        run_fold(tiny_run.job, Alone(), StopAt(epoch=epoch, step=step))
+    notes = Notes()
+    run_fold(tiny_run.job, Alone(), notes)
+    assert_same(tiny_run, whole)
+    # All but the first update of all left a checkpoint behind.
+    assert bool(notes.said) == ((epoch, step) != (0, 1))
+
+
+def test_stopped_after_every_update_ends_the_same(whole: TinyRun, tiny_run: TinyRun) -> None:
+    for epoch in range(2):
+        for step in range(2, NUM_STEPS + 1):
+            with pytest.raises(Stopped):
+                run_fold(tiny_run.job, Alone(), StopAt(epoch=epoch, step=step))
+    run_fold(tiny_run.job, Alone(), Notes())
+    assert_same(tiny_run, whole)
+
+
+def test_damage_to_the_newest_checkpoint_changes_nothing(whole: TinyRun, tiny_run: TinyRun) -> None:
+    with pytest.raises(Stopped):
+        run_fold(tiny_run.job, Alone(), StopAt(epoch=1, step=0))
+    damaged = tiny_run.checkpoints.local_path / "epoch-0002" / "model.safetensors"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    notes = Notes()
+    run_fold(tiny_run.job, Alone(), notes)
+    assert "epoch-0002 is damaged (model.safetensors has" in notes.said[0]
+    assert_same(tiny_run, whole)
+
+
+def test_damaged_best_checkpoint_is_refused(tiny_run: TinyRun) -> None:
+    with pytest.raises(Stopped):
+        run_fold(tiny_run.job, Alone(), StopAt(epoch=1, step=0))
+    state = checkpoint.read_state(tiny_run.checkpoints, "epoch-0002")
+    if state["best"]["epoch"] == 2:  # else the damage would be passed over
+        path = tiny_run.checkpoints.local_path / "epoch-0002" / "state.json"
+        state["best"] = {"epoch": 1, "macro_f1": 1.0}
+        path.write_text(json.dumps(state))
+        from maskcls.store import manifest
+
+        manifest.write_manifest(path.parent, {})
+    held_out = tiny_run.checkpoints.local_path / "epoch-0001" / "held_out.safetensors"
+    held_out.write_bytes(held_out.read_bytes()[:-4] + b"\0\0\0\1")
+    with pytest.raises(UserError, match=r"epoch-0001: the checkpoint is damaged .*checksum"):
+        run_fold(tiny_run.job, Alone(), Notes())
+
+
+def test_kill_between_checkpoint_and_history_loses_no_line(tiny_run: TinyRun) -> None:
+    with pytest.raises(Stopped):
+        run_fold(tiny_run.job, Alone(), StopAt(epoch=1, step=0))
+    Path(tiny_run.folder.location, "fold-0", "history.jsonl").unlink()
+    run_fold(tiny_run.job, Alone(), Notes())
+    assert [e["epoch"] for e in timeless(tiny_run.read("history.jsonl"))] == [1, 2]
+
+
+def test_what_a_killed_attempt_left_half_written_goes(tiny_run: TinyRun) -> None:
+    left = tiny_run.checkpoints.staging("epoch-0001")
+    run_fold(tiny_run.job, Alone(), Notes())
+    assert not left.exists()
+
+
+def test_results_hold_every_sound_row_once(whole: TinyRun) -> None:
+    rows, logits = whole.logits("held_out.parquet")
+    done = json.loads(whole.read("fold.json"))
+    assert len(rows) == len(np.unique(rows)) == done["images"]["held_out"]
+    assert FAULTY_ROW not in rows
+    assert logits.shape == (len(rows), 18)
+    eval_rows, eval_logits = whole.logits("eval.parquet")
+    assert eval_rows.tolist() == list(range(1, NUM_EVAL))
+    assert np.isfinite(eval_logits).all()
+
+
+def test_history_counts_images_and_rates(whole: TinyRun) -> None:
+    history = [json.loads(line) for line in whole.read("history.jsonl").splitlines()]
+    assert [e["lr"] for e in history] == [1e-3, pytest.approx(0.794e-3)]
+    done = json.loads(whole.read("fold.json"))
+    assert {e["images"] for e in history} == {done["images"]["train"]}
+    assert done["macro_f1"] == max(e["macro_f1"] for e in history)
+
+
+def test_watcher_hears_of_every_update(tiny_run: TinyRun) -> None:
+    notes = Notes()
+    run_fold(tiny_run.job, Alone(), notes)
+    assert [s[:3] for s in notes.steps] == [
+        (epoch, step, NUM_STEPS) for epoch in range(2) for step in range(1, NUM_STEPS + 1)
+    ]
+    assert len(notes.epochs) == 2
+
+
+def test_a_loss_that_is_no_number_is_told_and_leaves_no_checkpoint(tiny_run: TinyRun) -> None:
+    job = tiny_run.with_config("optim", name="sgd", lr=1e30)
+    with pytest.raises(TrainingDiverged, match=r"became (nan|inf) in epoch 1; lower optim\.lr"):
+        run_fold(job, Alone(), Notes())
+    for entry in tiny_run.checkpoints.list():
+        state = checkpoint.read_state(tiny_run.checkpoints, entry.name)
+        assert state["epochs_done"] == 0
+
+
+def test_fold_without_a_photo_on_one_side_is_refused(tiny_run: TinyRun) -> None:
+    job = tiny_run.with_config("folds", count=2)
+    object.__setattr__(job, "fold", 9)
+    with pytest.raises(UserError, match="fold 9: no photo"):
+        run_fold(job, Alone(), Notes())
+
+
+def test_lost_pixels_are_named(tiny_run: TinyRun) -> None:
+    (tiny_run.job.pixels.folder / "pixels.u8").unlink()
+    with pytest.raises(RuntimeError, match="pixels are gone or damaged; run again"):
+        run_fold(tiny_run.job, Alone(), Notes())

@@ -1,0 +1,177 @@
+"""A run's folder as the driver leaves it for the folds' workers: tables, and pixels in the cache."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from maskcls.config.resolve import resolve, to_json
+from maskcls.core.folds import assign_folds, fold_table
+from maskcls.core.labels import class_of
+from maskcls.pixels import cache
+from maskcls.pixels.cache import CachePlace
+from maskcls.pixels.geometry import Geometry
+from maskcls.store import run_files
+from maskcls.store.paths import Folder
+from maskcls.store.tables import logits_of, read_arrow, write_table
+from maskcls.training.job import FoldJob
+
+SETS = (
+    "model.backbone=test_efficientnet",
+    "image.size=32x32",
+    "folds.count=2",
+    "train.epochs=2",
+    "train.batch_size=8",
+    "train.checkpoint_s=1e-9",
+)
+NUM_PEOPLE, NUM_EVAL, FAULTY_ROW = 12, 5, 3
+NUM_STEPS = 3
+"""Updates an epoch in fold 0: at most 18 rows at 8."""
+
+
+@dataclass(frozen=True)
+class TinyRun:
+    """Twelve people with three photos each in two folds; one photo cannot be decoded."""
+
+    folder: Folder
+    job: FoldJob
+
+    @classmethod
+    def write(cls, root: Path, sets: Sequence[str] = ()) -> "TinyRun":
+        """A new run in root/run; its pixels in root/cache may be there already."""
+        config = resolve("smoke", sets=[*SETS, *sets])
+        geometry = Geometry(config.image.crop, config.image.size)
+        people = pd.DataFrame(
+            {
+                "person": [f"{i:06}_person" for i in range(NUM_PEOPLE)],
+                "gender": np.arange(NUM_PEOPLE, dtype=np.int8) % 2,
+                "age_group": np.arange(NUM_PEOPLE, dtype=np.int8) // 2 % 3,
+            }
+        )
+        rows = people.loc[people.index.repeat(3)].reset_index(drop=True)
+        mask = np.arange(len(rows)) % 3
+        label = [class_of(*x) for x in zip(mask, rows["gender"], rows["age_group"], strict=True)]
+        table = pd.DataFrame(
+            {
+                "path": [f"{p}/{m}.jpg" for p, m in zip(rows["person"], mask, strict=True)],
+                "person": pd.Categorical(rows["person"], categories=people["person"]),
+                "label": np.array(label, np.int8),
+            }
+        )
+        run = Folder.at(root / "run")
+        write_table(run, "table.parquet", table)
+        folds = assign_folds(people, config.folds.count, config.folds.seed)
+        write_table(run, "folds.parquet", fold_table(people, folds))
+        pixels = fill(root / "cache", geometry, len(rows), seed=1, faults=(FAULTY_ROW,))
+        eval_pixels = fill(root / "cache", geometry, NUM_EVAL, seed=2, faults=(0,))
+        job = FoldJob(
+            run=run.location,
+            fold=0,
+            config=to_json(config),
+            pixels=pixels,
+            eval_pixels=eval_pixels,
+            device="cpu",
+            threads=1,
+        )
+        return cls(run, job)
+
+    @property
+    def checkpoints(self) -> Folder:
+        return run_files.fold_folder(self.folder, self.job.fold).child("checkpoints")
+
+    def with_config(self, section: str, **values: Any) -> FoldJob:
+        """The job with other settings."""
+        return replace(
+            self.job, config=self.job.config | {section: self.job.config[section] | values}
+        )
+
+    def read(self, name: str) -> bytes:
+        """A file of the fold's folder."""
+        return run_files.fold_folder(self.folder, self.job.fold).read_bytes(name)
+
+    def logits(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and logits of one of the fold's parquet files."""
+        table = read_arrow(run_files.fold_folder(self.folder, self.job.fold), name)
+        return table["row"].to_numpy(), logits_of(table["logits"])[0]
+
+
+def fill(
+    root: Path, geometry: Geometry, num_rows: int, seed: int, faults: Sequence[int] = ()
+) -> CachePlace:
+    """Noise as decoded photos, in a whole cache."""
+    digests = np.full((num_rows, 16), seed, np.uint8)
+    place = cache.cache_place(root, digests, geometry)
+    if cache.open_cache(place) is None:
+        with cache.building_lock(place, lambda text: None):
+            file = cache.start_building(place)
+            photos = noise(place, seed, faults)
+            cache.finish_building(place, [cache.fill_chunk(file, place, 0, photos)])
+    return place
+
+
+def noise(place: CachePlace, seed: int, faults: Sequence[int]) -> Iterator[np.ndarray | str]:
+    """Photos that a network can tell apart."""
+    generator = np.random.default_rng(seed)
+    for row in range(place.rows):
+        photo = generator.integers(0, 256, place.shape[1:], dtype=np.uint8)
+        yield "the file is empty" if row in faults else photo
+
+
+@dataclass
+class Notes:
+    """A Watcher that remembers what it was told."""
+
+    said: list[str] = field(default_factory=list)
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    steps: list[tuple[int, int, int, int]] = field(default_factory=list)
+
+    def step_done(self, epoch: int, step: int, num_steps: int, images: int) -> None:
+        self.steps.append((epoch, step, num_steps, images))
+
+    def epoch_done(self, entry: dict[str, Any]) -> None:
+        self.epochs.append(entry)
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+class Stopped(Exception):
+    """What a kill is in these tests."""
+
+
+@dataclass
+class StopAt(Notes):
+    """A Watcher that ends the fold after an update, or after an epoch (step 0)."""
+
+    epoch: int = 0
+    step: int = 0
+
+    def step_done(self, epoch: int, step: int, num_steps: int, images: int) -> None:
+        super().step_done(epoch, step, num_steps, images)
+        if (epoch, step) == (self.epoch, self.step):
+            raise Stopped
+
+    def epoch_done(self, entry: dict[str, Any]) -> None:
+        super().epoch_done(entry)
+        if (entry["epoch"] - 1, 0) == (self.epoch, self.step):
+            raise Stopped
+
+
+class Plain(nn.Module):
+    """A network without batch norm: what a row gives does not depend on its company."""
+
+    def __init__(self, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 4, 3, stride=4), nn.ReLU(), nn.Dropout(dropout), nn.Flatten(),
+            nn.Linear(4 * 8 * 8, 18),
+        )  # fmt: skip
+
+    def forward(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
+        logits_BK: torch.Tensor = self.layers(pixels_BCHW)
+        return logits_BK
