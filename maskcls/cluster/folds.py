@@ -14,7 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from maskcls.cluster import worker
@@ -139,7 +139,8 @@ class _Queue:
         try:
             from maskcls.cluster.trainer import make_trainer
 
-            arguments = {"job": self._jobs[fold], "attempt": number}
+            job = replace(self._jobs[fold], asked_at=time.time())
+            arguments = {"job": job, "attempt": number}
             name = f"{self._run_name}-fold-{fold}-{os.getpid()}-{number}"
             trainer = make_trainer(arguments, self._plan, fold, name, self._storage, self._is_local)
             value = trainer.fit().return_value

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from maskcls.core.errors import UserError
 from maskcls.core.progress import Progress
 from maskcls.pixels import cache
 from maskcls.pixels.cache import CachedPixels, CachePlace, ChunkStatus
@@ -110,7 +111,7 @@ def read_photos(
     for path in paths:
         try:
             yield place.geometry.apply(decode(photos.read_bytes(path)))
-        except DecodeError as e:
+        except (DecodeError, UserError) as e:  # such as a file that may not be read
             yield str(e)
         except FileNotFoundError:
             yield "the file is missing"

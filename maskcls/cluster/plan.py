@@ -135,6 +135,8 @@ def _on_cpus(
         threads = list(recorded["threads"])
     cpus = tuple(float(min(t, cores / workers)) for t in threads)
     reason = f"no GPU: {cores} cores, {slots} folds at once"
+    if not machine.is_local and settings.gpus == "auto":
+        reason += " (if GPUs start on demand here, say how many: cluster.gpus=N)"
     return Plan(
         "cpu", slots, tuple(threads), workers, cpus, 0.0, settings.resources_per_worker, reason
     )

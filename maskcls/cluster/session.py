@@ -8,6 +8,7 @@ another program would make every Train run wait 12 s for a dead address (Ray 2.6
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -94,7 +95,8 @@ def _joined(address: str) -> Iterator[Session]:
     import ray
 
     try:
-        ray.init(address="auto" if not address else None, **_quiet())
+        with _our_signals():
+            ray.init(**_quiet())
     except Exception as e:  # Ray raises many kinds; the cause is chained
         raise RunFailed(f"the Ray cluster at RAY_ADDRESS={address} cannot be joined: {e}") from e
     try:
@@ -114,15 +116,16 @@ def _started(cache: Path, dashboard: bool, progress: Progress) -> Iterator[Sessi
         import ray
 
         try:
-            context = ray.init(
-                address="local",
-                num_cpus=usable_cores(),
-                include_dashboard=dashboard,
-                dashboard_host="127.0.0.1",
-                object_store_memory=_OBJECT_STORE,
-                _temp_dir=str(temp),
-                **_quiet(),
-            )
+            with _our_signals():
+                context = ray.init(
+                    address="local",
+                    num_cpus=usable_cores(),
+                    include_dashboard=dashboard,
+                    dashboard_host="127.0.0.1",
+                    object_store_memory=_OBJECT_STORE,
+                    _temp_dir=str(temp),
+                    **_quiet(),
+                )
         except Exception as e:  # Ray raises many kinds; the cause is chained
             raise RunFailed(f"Ray does not start here: {e}; maskcls doctor says more") from e
         url = f"http://{context.dashboard_url}" if dashboard and context.dashboard_url else None
@@ -134,6 +137,18 @@ def _started(cache: Path, dashboard: bool, progress: Progress) -> Iterator[Sessi
             _shut_down(ray)
     finally:
         shutil.rmtree(temp, ignore_errors=True)
+
+
+@contextmanager
+def _our_signals() -> Iterator[None]:
+    """Keep our handlers: Ray's own for SIGTERM, set by ray.init, ends in an abort (exit code 134)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ours = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in ours.items():
+        signal.signal(number, handler)
 
 
 def _quiet() -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ def train(
     RunFailed when a fold failed (the others are finished first).
     """
     data_folder, run_folder = Folder.at(data), Folder.at(run)
+    config = _with_absolute_weights(config)
     preflight = None if run_folder.exists("network.json") else Preflight(config)
     try:
         cache = cache_root(config.cluster.cache_dir)
@@ -267,12 +268,20 @@ class _Work:
         folds_json = [d for d in done if d is not None]
         metrics = out_of_fold.run_metrics(labels, logits, pixels.faults, folds_json)
         metrics["eval_faults"] = len(eval_pixels.faults) if eval_pixels else 0
-        for part in ("build", "train", "evaluate", "predict", "checkpoint"):
+        for part in ("start", "build", "train", "evaluate", "predict", "checkpoint"):
             self.time_s[f"fold_{part}_sum"] = sum(d["time_s"][part] for d in folds_json)
         self.time_s["collect"] = time.monotonic() - started
         metrics["time_s"] = {name: round(s, 3) for name, s in self.time_s.items()}
         run.write_json("metrics.json", metrics)
         return metrics
+
+
+def _with_absolute_weights(config: Config) -> Config:
+    """A relative path means the user's working folder, not that of a worker."""
+    if config.model.weights in ("hub", "none"):
+        return config
+    path = Path(config.model.weights).expanduser().absolute()
+    return replace(config, model=replace(config.model, weights=str(path)))
 
 
 def _table_of(data_set: DataSet) -> pa.Table:

@@ -60,7 +60,7 @@ class _Fold:
     """A fold being trained: all its parts, and how far it is."""
 
     def __init__(self, job: FoldJob, rank: Rank, watcher: Watcher) -> None:
-        started = time.monotonic()
+        started, begun = time.monotonic(), time.time()
         self.job, self.rank, self.watcher = job, rank, watcher
         self.config: Config = resolve.from_json(job.config)
         run = Folder.at(job.run)
@@ -97,7 +97,13 @@ class _Fold:
             Feed(cached.pixels, self.device, channels_last), arithmetic, rank,
         )  # fmt: skip
         self.channels_last = channels_last
-        self.time_s = {"build": time.monotonic() - started, "checkpoint": 0.0, "predict": 0.0}
+        asked = job.asked_at or time.time()
+        self.time_s = {
+            "start": max(0.0, begun - asked),
+            "build": time.monotonic() - started,
+            "checkpoint": 0.0,
+            "predict": 0.0,
+        }
 
     def _describe(self, normalization: backbone.Normalization) -> dict[str, Any]:
         return {

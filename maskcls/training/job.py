@@ -21,6 +21,8 @@ class FoldJob:
     eval_pixels: CachePlace | None
     device: Literal["cpu", "cuda"]
     threads: int
+    asked_at: float | None = None
+    """When the worker was asked for [s since 1970]; says how long it took to start."""
 
 
 @dataclass(frozen=True)

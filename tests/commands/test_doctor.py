@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from maskcls.cluster.session import temporary_prefix
 from maskcls.commands import doctor
 from maskcls.commands.doctor import machine, network, ray_works, software, torch_works
 from maskcls.commands.doctor.check import Check, Outcome, Trial, guarded
@@ -275,7 +276,7 @@ def test_a_ray_that_does_not_start_is_a_problem_with_its_last_words(
 def test_the_ray_trial_has_a_token_and_joins_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(ray_works, "temporary_root", lambda: str(tmp_path))
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
     program = (
         "import os, sys; folder = sys.argv[1]; open(folder + '/log', 'w').close();"
@@ -285,7 +286,7 @@ def test_the_ray_trial_has_a_token_and_joins_nothing(
     monkeypatch.setattr(ray_works, "_TRIAL", program)
     with ray_works.RayTrial() as trial:
         assert trial.outcome().out.split() == ["None", "token", "64"]
-        assert len(list(tmp_path.glob(f"maskcls-{os.getpid()}-*/log"))) == 1
+        assert len(list(tmp_path.glob(f"{temporary_prefix()}*/log"))) == 1
     assert list(tmp_path.iterdir()) == []
 
 

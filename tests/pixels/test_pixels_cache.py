@@ -1,0 +1,281 @@
+"""The cache of decoded pixels is whole or absent, and made by one command at a time."""
+
+import json
+import multiprocessing
+import shutil
+from collections import namedtuple
+from collections.abc import Iterator
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from maskcls.config.sizes import Crop, Size
+from maskcls.core.errors import UserError
+from maskcls.pixels import cache
+from maskcls.pixels.cache import CachePlace
+from maskcls.pixels.geometry import Geometry
+
+GEOMETRY = Geometry(Crop(None), Size(4, 3))
+NUM_ROWS = cache.CHUNK_ROWS + 10
+FAULTS = {5: "the file is empty", cache.CHUNK_ROWS + 1: "neither a JPEG nor a PNG, \u00e9\udc80"}
+
+
+def photo(row: int) -> np.ndarray:
+    return np.random.default_rng(row).integers(1, 256, (4, 3, 3), dtype=np.uint8)
+
+
+def photos(start: int, stop: int) -> Iterator[np.ndarray | str]:
+    return (FAULTS.get(row, photo(row)) for row in range(start, stop))
+
+
+def build(place: CachePlace) -> None:
+    file = cache.start_building(place)
+    starts = range(0, place.rows, cache.CHUNK_ROWS)
+    chunks = [
+        cache.fill_chunk(file, place, s, photos(s, min(s + cache.CHUNK_ROWS, place.rows)))
+        for s in starts
+    ]
+    cache.finish_building(place, chunks[::-1])  # in any order
+
+
+def place_in(root: Path, rows: int = NUM_ROWS) -> CachePlace:
+    digests = np.arange(rows * 16, dtype=np.int64).astype(np.uint8).reshape(rows, 16)
+    return cache.cache_place(root, digests, GEOMETRY)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> CachePlace:
+    """A whole cache."""
+    place = place_in(tmp_path / "cache")
+    with cache.building_lock(place, lambda text: None):
+        build(place)
+    return place
+
+
+def test_pixels_and_faults_come_back(place: CachePlace) -> None:
+    found = cache.open_cache(place)
+    assert found is not None
+    assert found.faults == FAULTS
+    assert found.pixels.shape == (NUM_ROWS, 4, 3, 3)
+    for row in range(NUM_ROWS):
+        assert np.array_equal(found.pixels[row], 0 * photo(row) if row in FAULTS else photo(row))
+
+
+def test_pixels_are_read_only(place: CachePlace) -> None:
+    found = cache.open_cache(place)
+    assert found is not None
+    with pytest.raises(ValueError, match="read-only"):
+        found.pixels[0] = 0
+
+
+def test_absent_is_none(tmp_path: Path) -> None:
+    assert cache.open_cache(place_in(tmp_path)) is None
+
+
+@pytest.mark.parametrize("name", ["pixels.u8", "manifest.json"])
+def test_a_missing_or_cut_file_makes_it_absent(place: CachePlace, name: str) -> None:
+    path = place.folder / name
+    data = path.read_bytes()
+    for length in (0, 1, len(data) // 2, len(data) - 2):
+        path.write_bytes(data[:length])
+        assert cache.open_cache(place) is None
+    path.write_bytes(data)
+    assert cache.open_cache(place) is not None
+    path.unlink()
+    assert cache.open_cache(place) is None
+
+
+@pytest.mark.parametrize("name", ["pixels.u8", "manifest.json"])
+def test_a_flipped_byte_anywhere_makes_it_absent(place: CachePlace, name: str) -> None:
+    path = place.folder / name
+    data = path.read_bytes()
+    step = 97 if name == "pixels.u8" else 1
+    for at in [*range(0, len(data) - 1, step), len(data) - 2]:
+        damaged = bytearray(data)
+        damaged[at] ^= 4
+        path.write_bytes(damaged)
+        assert cache.open_cache(place) is None, at
+
+
+def test_another_format_or_geometry_makes_it_absent(
+    place: CachePlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = replace(place, geometry=replace(GEOMETRY, size=Size(3, 4)))
+    assert cache.open_cache(other) is None
+    monkeypatch.setattr(cache, "FORMAT", 2)
+    assert cache.open_cache(place) is None
+
+
+def test_only_a_sample_of_a_big_cache_is_read(
+    place: CachePlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "_CHECK_WHOLE", 1)
+    monkeypatch.setattr(cache, "_CHECK_SAMPLE", 1)
+    path = place.folder / "pixels.u8"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    assert cache.open_cache(place) is not None
+    data[0] ^= 1
+    path.write_bytes(data)
+    assert cache.open_cache(place) is None
+
+
+def test_key_names_contents_order_and_geometry(tmp_path: Path) -> None:
+    digests = np.arange(48, dtype=np.uint8).reshape(3, 16)
+    wider = replace(GEOMETRY, size=Size(4, 4))
+    keys = {
+        cache.cache_place(tmp_path, digests, GEOMETRY).key,
+        cache.cache_place(tmp_path, digests[::-1].copy(), GEOMETRY).key,
+        cache.cache_place(tmp_path, digests[:2], GEOMETRY).key,
+        cache.cache_place(tmp_path, digests, wider).key,
+    }
+    assert len(keys) == 4
+
+
+def test_no_photos_are_a_whole_cache_too(tmp_path: Path) -> None:
+    place = place_in(tmp_path, rows=0)
+    build(place)
+    found = cache.open_cache(place)
+    assert found is not None
+    assert found.pixels.shape == (0, 4, 3, 3)
+
+
+def test_what_a_killed_command_left_is_thrown_away(place: CachePlace) -> None:
+    shutil.rmtree(place.folder)
+    place.building.mkdir()
+    (place.building / "rubbish").write_bytes(b"half")
+    assert cache.open_cache(place) is None
+    build(place)
+    assert sorted(p.name for p in place.folder.iterdir()) == ["manifest.json", "pixels.u8"]
+    assert not place.building.exists()
+
+
+def test_a_damaged_cache_is_made_again(place: CachePlace) -> None:
+    (place.folder / "pixels.u8").write_bytes(b"")
+    build(place)
+    assert cache.open_cache(place) is not None
+
+
+def test_rows_left_out_are_noticed(place: CachePlace) -> None:
+    file = cache.start_building(place)
+    first = cache.fill_chunk(file, place, 0, photos(0, cache.CHUNK_ROWS))
+    with pytest.raises(RuntimeError, match="left rows out"):
+        cache.finish_building(place, [first])
+    with pytest.raises(RuntimeError, match="left rows out"):
+        cache.finish_building(place, [first, first])
+    assert cache.open_cache(place) is None
+
+
+def test_chunks_of_another_size_are_noticed(place: CachePlace) -> None:
+    file = cache.start_building(place)
+    whole = cache.fill_chunk(file, place, 0, photos(0, place.rows))
+    with pytest.raises(RuntimeError, match="chunks of other than 256 rows"):
+        cache.finish_building(place, [whole])
+
+
+def test_too_little_room_is_told_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(0, 0, 3 * 2**28))
+    place = replace(place_in(tmp_path), rows=10**8)
+    with pytest.raises(UserError, match=r"need 3\.48 GiB here and 0\.75 GiB are free; .*cache_dir"):
+        cache.start_building(place)
+    assert not place.building.exists()
+
+
+def test_a_disk_that_fills_up_meanwhile_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    place = place_in(tmp_path)
+    with pytest.raises(UserError, match=r"No space left on device\); free some"):
+        cache.start_building(place)
+    assert not place.building.exists()
+
+
+def test_a_cache_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    place = place_in(tmp_path / "file")
+    with (
+        pytest.raises(UserError, match=r"Not a directory\); point cluster\.cache_dir elsewhere"),
+        cache.building_lock(place, lambda text: None),
+    ):
+        pass
+
+
+def _want(root: Path, pipe: Connection) -> None:
+    """In another process: want the cache, make it if it is not there, tell what happened."""
+    place, said = place_in(root), list[str]()
+    pipe.send("starting")
+    with cache.building_lock(place, said.append):
+        made = cache.open_cache(place) is None
+        if made:
+            build(place)
+    pipe.send((made, said))
+
+
+def test_the_second_command_waits_and_finds_the_pixels(tmp_path: Path) -> None:
+    ours, theirs = multiprocessing.Pipe()
+    context = multiprocessing.get_context("spawn")
+    place = place_in(tmp_path)
+    with cache.building_lock(place, lambda text: None):
+        other = context.Process(target=_want, args=(tmp_path, theirs))
+        other.start()
+        assert ours.poll(60)
+        assert ours.recv() == "starting"
+        assert not ours.poll(1.0)  # it waits
+        build(place)
+    assert ours.poll(60)
+    assert ours.recv() == (
+        False,
+        ["another command is decoding the same photos; waiting for its pixels"],
+    )
+    other.join()
+
+
+def test_the_lock_of_a_killed_command_blocks_nobody(tmp_path: Path) -> None:
+    place = place_in(tmp_path)
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = multiprocessing.Pipe()
+    other = context.Process(target=_hold, args=(tmp_path, theirs))
+    other.start()
+    assert ours.poll(60)
+    other.kill()
+    other.join()
+    with cache.building_lock(place, lambda text: None):
+        build(place)
+    assert cache.open_cache(place) is not None
+
+
+def _hold(root: Path, pipe: Connection) -> None:
+    place = place_in(root)
+    with cache.building_lock(place, lambda text: None):
+        cache.start_building(place)
+        pipe.send("held")
+        import time
+
+        time.sleep(600)
+
+
+def test_cache_root_is_the_setting_then_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MASKCLS_CACHE", str(tmp_path))
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert cache.cache_root("auto") == tmp_path
+    assert cache.cache_root("~/pixels") == Path("/home/somebody/pixels")
+    monkeypatch.delenv("MASKCLS_CACHE")
+    assert cache.cache_root("auto") == Path("/home/somebody/.cache/maskcls")
+
+
+def test_manifest_is_json(place: CachePlace) -> None:
+    manifest = json.loads((place.folder / "manifest.json").read_bytes())
+    assert (manifest["rows"], manifest["bytes"]) == (NUM_ROWS, NUM_ROWS * 36)
