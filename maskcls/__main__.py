@@ -1,8 +1,6 @@
 """`python -m maskcls` is `maskcls`."""
 
-import sys
-
-from maskcls.cli.main import main
+from maskcls.cli.main import entry
 
 if __name__ == "__main__":
-    sys.exit(main())
+    entry()

@@ -5,12 +5,14 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
 from maskcls.cli import verbs
 from maskcls.core.errors import Exit, RunFailed, UserError
+from maskcls.core.names import without_credentials
 
 DESCRIPTION = (
     "Trains k-fold image classifiers on Ray: from a folder of photos to an ensemble submission"
@@ -35,15 +37,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code: int = args.run(args, ["maskcls", *words])
     except UserError as e:
-        print(f"maskcls {args.verb}: {e}", file=sys.stderr)
+        _tell(args.verb, e)
         return Exit.MISTAKE
     except RunFailed as e:
-        print(f"maskcls {args.verb}: {e}", file=sys.stderr)
+        _tell(args.verb, e)
         return Exit.FAILURE
     except KeyboardInterrupt:
-        print(f"maskcls {args.verb}: interrupted; the same command goes on.", file=sys.stderr)
-        _leave(Exit.INTERRUPTED)
+        _tell(args.verb, "interrupted; the same command goes on where it stopped.")
+        return Exit.INTERRUPTED
     return code
+
+
+def entry() -> NoReturn:
+    """The console command: main, then the end of the process."""
+    _end(main())
 
 
 def job(verb: str) -> NoReturn:
@@ -51,14 +58,28 @@ def job(verb: str) -> NoReturn:
 
     The last log line repeats the exit code, since Ray turns every failure into 1.
     """
-    code = Exit.FAILURE
     try:
         code = Exit(main([verb, *sys.argv[1:]]))
     except SystemExit as e:  # argparse: a wrong option, or --help
         code = Exit.MISTAKE if e.code else Exit.GOOD
-    finally:
+    except Exception:  # a bug: its traceback, then the line that must be last
+        traceback.print_exc()
+        code = Exit.FAILURE
+    sys.stdout.flush()
+    print(f"maskcls {verb}: exit code {int(code)} ({code.name.lower()})", file=sys.stderr)
+    _end(code)
+
+
+def _tell(verb: str, what: object) -> None:
+    print(f"maskcls {verb}: {without_credentials(str(what))}", file=sys.stderr)
+
+
+def _end(code: int) -> NoReturn:
+    if code == Exit.INTERRUPTED:
+        # Threads that wait for Ray would keep the process, and Ray's handlers would abort it.
         sys.stdout.flush()
-        print(f"maskcls {verb}: exit code {int(code)} ({code.name.lower()})", file=sys.stderr)
+        sys.stderr.flush()
+        os._exit(code)
     sys.exit(code)
 
 
@@ -87,10 +108,3 @@ def _version() -> str:
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
-
-
-def _leave(code: Exit) -> NoReturn:
-    """End now: threads that wait for Ray would keep the process, and Ray's handlers abort it."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)

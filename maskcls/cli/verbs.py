@@ -9,6 +9,7 @@ from typing import Any
 
 from maskcls.cli.progress import make_progress
 from maskcls.core.labels import class_name
+from maskcls.core.names import without_credentials
 
 LOCATION = "local path or object-store URI (s3://..., gs://...)"
 
@@ -29,7 +30,7 @@ class Verb:
 
 
 def _say(text: str = "") -> None:
-    print(text, flush=True)
+    print(without_credentials(text), flush=True)
 
 
 # ---- demo ----------------------------------------------------------------------------------------
@@ -48,8 +49,8 @@ def _demo(args: argparse.Namespace, command: list[str]) -> int:
         done = demo(folder, args.quick, progress, command)
     oof = done.metrics["oof"]
     _say(
-        f"Drew {oof['images']:,} photos to train on, trained 5 folds, averaged them: "
-        f"{done.seconds:.0f} s."
+        f"Drew {oof['images']:,} photos to train on, trained {len(done.metrics['folds'])} folds,"
+        f" averaged them: {done.seconds:.0f} s."
     )
     _say(
         f"  out-of-fold  macro F1 {oof['macro_f1']:.3f}  accuracy {oof['accuracy']:.3f}"

@@ -109,6 +109,9 @@ def read_photos(
 ) -> Iterator[npt.NDArray[np.uint8] | str]:
     """Pixels of each photo at the place's geometry, or the reason why it has none."""
     for path in paths:
+        if not path:  # info.csv names a photo that is not there
+            yield "the file is missing"
+            continue
         try:
             yield place.geometry.apply(decode(photos.read_bytes(path)))
         except (DecodeError, UserError) as e:  # such as a file that may not be read

@@ -21,13 +21,13 @@ import psutil
 
 from maskcls.cluster.plan import Machine
 from maskcls.core.cores import usable_cores
-from maskcls.core.errors import RunFailed
+from maskcls.core.errors import RunFailed, UserError
 from maskcls.core.progress import Progress
 
 _OBJECT_STORE = 256 * 2**20  # only statuses and eval logits travel through it [bytes]
 _SHUTDOWN_S = 20.0
-# Sockets lie at ROOT/mcls-PID-8 characters/session_DATE_PID/sockets/plasma_store: 107 bytes at most.
-LONGEST_TEMPORARY_ROOT = 20  # leaves room for pids of seven digits
+# Sockets lie at ROOT/mcls-PID-8 characters/r/session_DATE_PID/sockets/plasma_store: 107 bytes at most.
+LONGEST_TEMPORARY_ROOT = 18  # leaves room for pids of seven digits
 # Set before ray is imported; a value the user has set stands.
 LOCAL_ENVIRONMENT = {
     # Despite its name: every socket of Ray, metrics included, binds to 127.0.0.1 (Ray 2.60).
@@ -68,9 +68,14 @@ class Session:
         has = self.ray.cluster_resources()
         return Machine(has.get("CPU", 0.0), has.get("GPU", 0.0), self.is_local)
 
-    def num_nodes(self) -> int:
-        """Machines that are alive."""
-        return sum(bool(node["Alive"]) for node in self.ray.nodes())
+    def require_one_machine(self) -> None:
+        """UserError when the cluster has several: the photos are decoded on one of them."""
+        alive = sum(bool(node["Alive"]) for node in self.ray.nodes())
+        if alive > 1:
+            raise UserError(
+                f"this Ray cluster has {alive} machines and the photos would be decoded on one of"
+                " them only; start it with one, or run without RAY_ADDRESS."
+            )
 
 
 @contextmanager
@@ -110,6 +115,7 @@ def _started(cache: Path, dashboard: bool, progress: Progress) -> Iterator[Sessi
     token = token_file(cache)
     os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(token))
     _sweep()
+    # Ray opens its folder to everybody; the one around it is ours alone.
     # Short, since unix sockets inside may have 107 characters; named by the process, for _sweep.
     temp = Path(tempfile.mkdtemp(prefix=temporary_prefix(), dir=temporary_root()))
     try:
@@ -123,7 +129,7 @@ def _started(cache: Path, dashboard: bool, progress: Progress) -> Iterator[Sessi
                     include_dashboard=dashboard,
                     dashboard_host="127.0.0.1",
                     object_store_memory=_OBJECT_STORE,
-                    _temp_dir=str(temp),
+                    _temp_dir=str(temp / "r"),
                     **_quiet(),
                 )
         except Exception as e:  # Ray raises many kinds; the cause is chained

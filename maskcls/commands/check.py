@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from maskcls.core.errors import Exit
+from maskcls.core.errors import Exit, UserError
 from maskcls.core.findings import Finding
 from maskcls.core.progress import Progress
 from maskcls.core.table import Table, read_data
@@ -89,6 +89,6 @@ def _decode_chunk(job: tuple[str, str, tuple[str, ...]]) -> list[tuple[str, Any]
     for path in paths:
         try:
             found.append((path, np.shape(decode(folder.read_bytes(path)))[:2]))
-        except (DecodeError, OSError) as e:
+        except (DecodeError, UserError, OSError) as e:
             found.append((path, str(e)))
     return found

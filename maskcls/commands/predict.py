@@ -54,6 +54,7 @@ def predict(run: str, images: str, out: str, progress: Progress) -> Predicted:
     photos = photos_of(photo_folder, rows, cache)
     place = photos.place(cache, geometry)
     with ray_session(cache, config.cluster.dashboard, progress) as session:
+        session.require_one_machine()
         machine = session.machine()
         pixels = ensure_pixels(place, photos.folder, photos.paths, progress)
         on_gpu = config.cluster.gpus != 0 and machine.gpus > 0

@@ -14,7 +14,7 @@ import pyarrow as pa
 from maskcls.cluster.plan import Plan
 from maskcls.commands.datasets import DataSet, read_data_set
 from maskcls.commands.preflight import Preflight
-from maskcls.config.resolve import differences, to_json
+from maskcls.config.resolve import differences, from_json, to_json
 from maskcls.config.schema import Config
 from maskcls.core.errors import Exit, RunFailed, UserError
 from maskcls.core.folds import assign_folds, fold_table, small_groups
@@ -150,11 +150,7 @@ class _Work:
         dashboard = self.config.cluster.dashboard
         with ray_session(self.cache, dashboard, self.progress) as session:
             self.time_s["ray_start"] = time.monotonic() - started
-            if session.num_nodes() > 1:
-                raise UserError(
-                    "this Ray cluster has several machines and the photos are decoded on one;"
-                    " start it with one node, or run without RAY_ADDRESS."
-                )
+            session.require_one_machine()
             plan = self._plan(session.machine())
             started = time.monotonic()
             pixels, eval_pixels = self._pixels()
@@ -189,7 +185,8 @@ class _Work:
             return pixels, None
         folder, paths = eval_photos.folder, eval_photos.paths
         eval_pixels = ensure_pixels(self.eval_place, folder, paths, self.progress)
-        self._tell_faults(eval_pixels, paths, "eval/images")
+        rows = self.data_set.table.eval_photos
+        self._tell_faults(eval_pixels, paths if rows is None else rows["ImageID"], "eval/images")
         return pixels, eval_pixels
 
     def _tell_faults(self, pixels: CachedPixels, paths: "pd.Series[str]", where: str) -> None:
@@ -295,7 +292,8 @@ def _table_of(data_set: DataSet) -> pa.Table:
 
 
 def _refuse_other_settings(run: Folder, new: dict[str, Any]) -> None:
-    found = differences(run.read_json("config.json"), new)
+    # Read through the schema: a setting that came later has its default in an older run.
+    found = differences(to_json(from_json(run.read_json("config.json"))), new)
     if found:
         raise UserError(
             f"{run}: this run was started with other settings ({'; '.join(found)});"

@@ -1,5 +1,6 @@
 """File names: one spelling for comparing, which are junk, how they look in a message."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -43,3 +44,11 @@ def some(names: Sequence[str], num: int | None = None) -> str:
 def printable(text: str) -> str:
     """The text with lone surrogates (file names that are not UTF-8) written as escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+_CREDENTIALS = re.compile(r"://[^/\s@]+@")
+
+
+def without_credentials(text: str) -> str:
+    """The text with user:secret@ taken out of every URI in it; for logs, records and screens."""
+    return _CREDENTIALS.sub("://", text)

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from maskcls.core.errors import UserError
+from maskcls.core.names import without_credentials
 from maskcls.store.paths import Folder
 
 FORMAT = 1
@@ -86,13 +88,18 @@ def read_record(run: Folder) -> dict[str, Any] | None:
     if not run.exists("record.json"):
         return None
     record: dict[str, Any] = run.read_json("record.json")
+    if record.get("format") != FORMAT:
+        raise UserError(
+            f"{run}/record.json: written by another version of maskcls (format"
+            f" {record.get('format')}, this one reads {FORMAT}); use that version or another run."
+        )
     return record
 
 
 def add_start(record: dict[str, Any], command: Sequence[str]) -> dict[str, Any]:
     """Note that a command starts on the run; returns its entry, to be completed by end_start."""
     entry = {
-        "command": list(command),
+        "command": [without_credentials(word) for word in command],
         "started": now(),
         "ended": None,
         "exit_code": None,

@@ -1,8 +1,10 @@
 """Names and shapes of what a run's folder holds; the one place that spells them.
 
-config.json record.json metrics.json table.parquet folds.parquet oof.parquet eval.parquet
+config.json network.json record.json faults.json metrics.json
+table.parquet eval_table.parquet folds.parquet oof.parquet eval.parquet
 fold-K/checkpoints/   fold-K/history.jsonl   fold-K/progress.json
 fold-K/held_out.parquet   fold-K/eval.parquet   fold-K/fold.json (written last: the fold is done)
+ray/                  Ray Train's own records, on a cluster only
 """
 
 import json

@@ -13,18 +13,16 @@ A checkpoint appears by one rename after everything was flushed (on an object st
 put last). The last two and the best one are kept; a damaged one is named and passed over.
 """
 
-import errno
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save_file
+from safetensors.torch import load
+from safetensors.torch import save as save_bytes  # save_file's files are the owner's alone
 from torch import nn
 
 from maskcls.core.errors import UserError
@@ -95,10 +93,12 @@ def save(
     staged = folder.staging(snapshot.position.name)
     try:
         with in_words(folder, "write"):
-            _write(clone_state(model), staged / "model.safetensors")
-            _write(tensors, staged / "training.safetensors")
+            (staged / "model.safetensors").write_bytes(save_bytes(clone_state(model)))
+            (staged / "training.safetensors").write_bytes(save_bytes(tensors))
             if held_out is not None:
-                _write({"logits": torch.from_numpy(held_out)}, staged / "held_out.safetensors")
+                (staged / "held_out.safetensors").write_bytes(
+                    save_bytes({"logits": torch.from_numpy(held_out)})
+                )
             (staged / "state.json").write_bytes(json_bytes(state))
             manifest.write_manifest(staged, {"kind": "checkpoint"})
         folder.publish(staged, snapshot.position.name)
@@ -106,14 +106,6 @@ def save(
         atomic.remove(staged)
         raise
     _drop_old(folder, snapshot)
-
-
-def _write(tensors: dict[str, torch.Tensor], path: Path) -> None:
-    try:
-        save_file(tensors, path)
-    except SafetensorError as e:
-        full = f"os error {errno.ENOSPC}" in str(e)
-        raise OSError(errno.ENOSPC if full else errno.EIO, str(e), str(path)) from e
 
 
 def _drop_old(folder: Folder, snapshot: Snapshot) -> None:

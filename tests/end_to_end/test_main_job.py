@@ -271,7 +271,7 @@ with ray_session(pathlib.Path(sys.argv[1]), True, Heard()) as session:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert len(found) > 5
-    assert set(found) <= {"127.0.0.1", "::1"}
+    assert set(found) <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 
 
 def test_a_data_set_without_eval_trains_and_has_no_part_in_an_ensemble(
