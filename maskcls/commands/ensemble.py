@@ -51,7 +51,11 @@ def ensemble(
     of info.csv in its order; an image that no member could decode gets the most frequent class of
     the training photos. Raises UserError when a fold is missing and that was not allowed.
     """
-    members = [_read_member(Folder.at(run), allow_missing_folds) for run in runs]
+    folders = [Folder.at(run) for run in runs]
+    for number, folder in enumerate(folders):
+        if folder.location in [f.location for f in folders[:number]]:
+            raise UserError(f"{folder}: named twice; its folds would count double.")
+    members = [_read_member(folder, allow_missing_folds) for folder in folders]
     first = members[0]
     tables = [(m.run.shown, m.table) for m in members]
     whole = ensembling.members_of(first.image_ids, tables)
