@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from maskcls.cli.progress import make_progress
+from maskcls.core.errors import UserError
 from maskcls.core.labels import class_name
 from maskcls.core.names import without_credentials
 
@@ -242,13 +243,26 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.csv",
         help="path,ans,p0..p17: the class and the probabilities of all 18",
     )
+    parser.add_argument(
+        "--set",
+        dest="sets",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="how the work is placed here: cluster.gpus=0 and the like, see maskcls train --help",
+    )
 
 
 def _predict(args: argparse.Namespace, command: list[str]) -> int:
+    from maskcls.config.resolve import resolve
+
+    if other := [text for text in args.sets if not text.startswith("cluster.")]:
+        raise UserError(f"--set {other[0]}: predict takes cluster.* only; the rest is the run's.")
+    placing = resolve(None, None, args.sets).cluster
     from maskcls.commands.predict import predict
 
     with make_progress() as progress:
-        done = predict(args.run_folder, args.images, args.out, progress)
+        done = predict(args.run_folder, args.images, args.out, progress, placing)
     _say(f"{args.out}: {done.images:,} photos, {len(done.faults)} of them without an answer")
     return done.exit_code
 

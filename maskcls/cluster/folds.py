@@ -13,12 +13,15 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from maskcls.cluster import worker
 from maskcls.cluster.plan import Plan
+from maskcls.core.errors import UserError
 from maskcls.core.progress import FoldState, Progress
 from maskcls.store import run_files as files
 from maskcls.store.paths import Folder
@@ -50,6 +53,7 @@ class _Attempt:
     started: float
     last_heard: float
     outcome: Outcome | None = None
+    notes_said: int = 0
     told: dict[str, Any] = field(default_factory=dict)
 
 
@@ -62,24 +66,28 @@ def train_folds(
     retries: int,
     stall_s: float,
     progress: Progress,
+    still_ours: Callable[[], None],
 ) -> dict[int, Outcome]:
     """Train all folds that are not done yet; Ray must be running.
 
     run_name: for Ray's display. storage: where Ray Train keeps its own records; all machines of the
-    cluster must reach it. is_local: Ray is our own.
+    cluster must reach it. is_local: Ray is our own. still_ours: raises RunFailed when another
+    command has taken the run over.
     Returns each fold's last outcome; never raises for a fold that failed.
     """
-    return _Queue(jobs, plan, run_name, storage, is_local, retries, stall_s, progress).run()
+    return _Queue(
+        jobs, plan, run_name, storage, is_local, retries, stall_s, progress, still_ours
+    ).run()
 
 
 class _Queue:
     def __init__(
         self, jobs: Sequence[FoldJob], plan: Plan, run_name: str, storage: Folder,
-        is_local: bool, retries: int, stall_s: float, progress: Progress,
+        is_local: bool, retries: int, stall_s: float, progress: Progress, still_ours: Callable[[], None],
     ) -> None:  # fmt: skip
         self._jobs = {job.fold: job for job in jobs}
         self._plan, self._run_name, self._storage = plan, run_name, storage
-        self._is_local = is_local
+        self._is_local, self._still_ours = is_local, still_ours
         self._retries, self._stall_s, self._progress = retries, stall_s, progress
         self._run = Folder.at(jobs[0].run)
         epochs = int(jobs[0].config["train"]["epochs"])
@@ -95,6 +103,7 @@ class _Queue:
                 self._waiting.remove(fold)
                 self._finish(fold, Outcome("done"))
         while self._waiting or self._running:
+            self._still_ours()
             self._start_what_fits()
             for fold in list(self._running):
                 self._look_at(fold)
@@ -120,14 +129,13 @@ class _Queue:
         if self._plan.device == "cuda":
             return True
         used = sum(self._plan.cores_of(k) for k in self._running)
-        most = max(self._plan.cores_of(k) for k in self._jobs)
-        most = max(most, self._plan.folds_at_once * self._plan.cores_of(0))
-        return used + self._plan.cores_of(fold) <= most + 1e-9
+        return used + self._plan.cores_of(fold) <= self._plan.cores + 1e-9
 
     def _start(self, fold: int, number: int) -> None:
         state = self._states[fold]
         state.phase, state.note, state.attempt = "starting", "", number
-        files.fold_folder(self._run, fold).delete("progress.json")  # of an earlier attempt
+        with suppress(OSError, UserError):
+            files.fold_folder(self._run, fold).delete("progress.json")  # of an earlier attempt
         now = time.monotonic()
         thread = threading.Thread(target=self._fit, args=(fold, number), daemon=True)
         self._running[fold] = _Attempt(number, thread, now, now)
@@ -145,7 +153,7 @@ class _Queue:
             trainer = make_trainer(arguments, self._plan, fold, name, self._storage, self._is_local)
             value = trainer.fit().return_value
             attempt.outcome = _outcome_of(value)
-        except Exception as e:  # sorted into lost and error; the log keeps it
+        except BaseException as e:  # sorted into lost and error; the log keeps it
             _log.info("fold=%s attempt=%s ended with %r", fold, number, e)
             attempt.outcome = _outcome_of_failure(e)
 
@@ -155,8 +163,9 @@ class _Queue:
         if told and told != attempt.told:
             attempt.told, attempt.last_heard = told, time.monotonic()
             _show(told, state)
-            for note in told.get("notes", ()):
+            for note in told.get("notes", ())[attempt.notes_said :]:
                 self._progress.say(note)
+            attempt.notes_said = len(told.get("notes", ()))
         state.history = _read_history(self._run, fold) or state.history
         if attempt.outcome is not None:
             del self._running[fold]
@@ -173,8 +182,9 @@ class _Queue:
 
     def _end_attempt(self, fold: int, number: int, outcome: Outcome) -> None:
         # A worker may die after its fold was done and before Ray heard of it.
-        if outcome.kind != "done" and files.read_done(self._run, fold) is not None:
-            outcome = Outcome("done")
+        with suppress(OSError, UserError):
+            if outcome.kind != "done" and files.read_done(self._run, fold) is not None:
+                outcome = Outcome("done")
         if outcome.kind == "lost" and number <= self._retries:
             self._progress.warn(
                 f"fold {fold} was lost to the system ({outcome.text});"
@@ -202,10 +212,12 @@ def _outcome_of(value: dict[str, Any]) -> Outcome:
     return Outcome("error", value["error"], value.get("traceback", ""))
 
 
-def _outcome_of_failure(error: Exception) -> Outcome:
+def _outcome_of_failure(error: BaseException) -> Outcome:
     """Tell an error of ours from a loss; an error on any worker counts unless one was lost."""
     failures = list(getattr(error, "worker_failures", {}).values())
     causes = [_cause(f) for f in failures]
+    if not failures and not _is_rays(error):  # a fault in the driver would come again
+        return Outcome("error", f"{type(error).__name__}: {error}", traceback.format_exc())
     ours = [c for c in causes if isinstance(c, worker.FoldError)]
     if ours and len(ours) + sum(_is_lost_peer(c) for c in causes) == len(causes):
         return _outcome_of(ours[0].result)
@@ -225,6 +237,13 @@ def _cause(error: BaseException) -> BaseException:
     return seen
 
 
+def _is_rays(error: BaseException) -> bool:
+    from ray.exceptions import RayError
+    from ray.train import TrainingFailedError
+
+    return isinstance(error, RayError | TrainingFailedError)
+
+
 def _is_lost_peer(error: BaseException) -> bool:
     return type(error).__name__ == "PeerLost"
 
@@ -232,7 +251,7 @@ def _is_lost_peer(error: BaseException) -> bool:
 def _read_progress(run: Folder, fold: int) -> dict[str, Any]:
     try:
         told: dict[str, Any] = files.fold_folder(run, fold).read_json("progress.json")
-    except (OSError, ValueError):
+    except (OSError, ValueError, UserError):  # not there yet, or the storage is away for now
         return {}
     return told
 
@@ -243,7 +262,7 @@ def _read_history(run: Folder, fold: int) -> list[dict[str, Any]]:
     try:
         text = files.fold_folder(run, fold).read_text("history.jsonl")
         return [json.loads(line) for line in text.splitlines()]
-    except (OSError, ValueError):
+    except (OSError, ValueError, UserError):  # not there yet, or the storage is away for now
         return []
 
 
@@ -260,5 +279,8 @@ def _kill(told: dict[str, Any]) -> None:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     strategy = NodeAffinitySchedulingStrategy(told["node"], soft=False)
-    kill = ray.remote(num_cpus=0, scheduling_strategy=strategy)(os.kill)
-    kill.remote(told["pid"], signal.SIGKILL)
+
+    def kill(pid: int) -> None:  # os.kill itself is no function that Ray can send
+        os.kill(pid, signal.SIGKILL)
+
+    ray.remote(num_cpus=0, scheduling_strategy=strategy)(kill).remote(told["pid"])

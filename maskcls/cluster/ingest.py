@@ -7,6 +7,7 @@ the workers hold every CPU (reproduced with Ray 2.60), and decode everything onc
 """
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from maskcls.core.cores import usable_cores
 from maskcls.core.errors import UserError
 from maskcls.core.progress import Progress
 from maskcls.pixels import cache
@@ -22,17 +24,23 @@ from maskcls.pixels.cache import CachedPixels, CachePlace, ChunkStatus
 from maskcls.pixels.decode import DecodeError, decode
 from maskcls.store.paths import Folder
 
-_STALL_S = 1800
+_PAUSES_S = (0.2, 1.0)  # between tries to read a photo: storage may be away for a moment
 
 
 def ensure_pixels(
-    place: CachePlace, photos: Folder, paths: "pd.Series[str]", progress: Progress
+    place: CachePlace,
+    photos: Folder,
+    paths: "pd.Series[str]",
+    progress: Progress,
+    node: str | None = None,
 ) -> CachedPixels:
     """Open the decoded photos, making them first if they are not there; Ray must be running.
 
-    paths: relative to photos, in row order, [place.rows]. Safe when several commands want the same
-    pixels: one makes them, the others wait and are told so. Raises UserError when the disk has too
-    little room.
+    paths: relative to photos, in row order, [place.rows]; "" is a photo that is missing. node: Ray's
+    name of this machine, when the caller is a worker that holds CPUs itself.
+    Safe when several commands want the same pixels: one makes them, the others wait and are told so.
+    Raises UserError when the disk has too little room, or when a photo that is there cannot be read:
+    that may pass, and the pixels are kept for ever, so they are not made without it.
     """
     found = cache.open_cache(place)
     if found is not None:
@@ -45,7 +53,7 @@ def ensure_pixels(
                 f" {place.num_bytes / 2**30:.2f} GiB in {place.folder}"
             )
             file = cache.start_building(place)
-            cache.finish_building(place, _fill(file, place, photos, paths, progress))
+            cache.finish_building(place, _fill(file, place, photos, paths, progress, node))
             found = cache.open_cache(place)
     if found is None:
         raise RuntimeError(f"{place.folder}: the decoded pixels were damaged as they were written")
@@ -53,7 +61,12 @@ def ensure_pixels(
 
 
 def _fill(
-    file: Path, place: CachePlace, photos: Folder, paths: "pd.Series[str]", progress: Progress
+    file: Path,
+    place: CachePlace,
+    photos: Folder,
+    paths: "pd.Series[str]",
+    progress: Progress,
+    node: str | None,
 ) -> list[ChunkStatus]:
     import ray
 
@@ -70,10 +83,10 @@ def _fill(
     # A chunk is some 256 photos: a task of one keeps all cores busy to the end of a small set.
     blocks = min(len(chunks), 2000)
     data = ray.data.from_items(chunks, override_num_blocks=blocks).map_batches(
-        _Fill(str(file), place, photos.location), batch_size=1, num_cpus=1
+        _Fill(str(file), place, photos.location), batch_size=1, **_where(node)
     )
     done, statuses = 0, []
-    for row in data.iter_rows():
+    for row in _unwrapped(data):
         status = ChunkStatus(
             row["start"], row["stop"], row["crc32"],
             dict(zip(row["fault_rows"], row["fault_reasons"], strict=True)),
@@ -82,6 +95,21 @@ def _fill(
         done += status.stop - status.start
         progress.count("decoded", done, place.rows)
     return statuses
+
+
+def _unwrapped(data: Any) -> Iterator[dict[str, Any]]:
+    """The rows; a task's UserError comes out as one, without Ray's wrapping."""
+    from ray.exceptions import RayTaskError
+
+    try:
+        yield from data.iter_rows()
+    except RayTaskError as e:
+        cause: BaseException | None = e
+        while cause is not None and type(cause) is not UserError:
+            cause = getattr(cause, "cause", None) or cause.__cause__
+        if cause is None:
+            raise
+        raise cause from e
 
 
 class _Fill:
@@ -104,19 +132,50 @@ class _Fill:
         }
 
 
+def _where(node: str | None) -> dict[str, Any]:
+    """Where the tasks run: anywhere on the one machine, or on a worker's own."""
+    if node is None:
+        return {"num_cpus": 1}
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    # The workers hold this machine's CPUs, so tasks that asked for some would wait for ever.
+    strategy = NodeAffinitySchedulingStrategy(node, soft=False)
+    return {"num_cpus": 0, "scheduling_strategy": strategy, "concurrency": usable_cores()}
+
+
 def read_photos(
     photos: Folder, paths: Sequence[str], place: CachePlace
 ) -> Iterator[npt.NDArray[np.uint8] | str]:
-    """Pixels of each photo at the place's geometry, or the reason why it has none."""
+    """Pixels of each photo at the place's geometry, or the reason why it has none.
+
+    Raises UserError when a photo cannot be read, after three tries.
+    """
     for path in paths:
-        if not path:  # info.csv names a photo that is not there
+        data = _read(photos, path)
+        if data is None:
             yield "the file is missing"
             continue
         try:
-            yield place.geometry.apply(decode(photos.read_bytes(path)))
-        except (DecodeError, UserError) as e:  # such as a file that may not be read
+            yield place.geometry.apply(decode(data))
+        except DecodeError as e:
             yield str(e)
+
+
+def _read(photos: Folder, path: str) -> bytes | None:
+    """A photo's bytes; None when there is no such file."""
+    if not path:  # info.csv names a photo that is not there
+        return None
+    for pause_s in (*_PAUSES_S, None):
+        try:
+            return photos.read_bytes(path)
         except FileNotFoundError:
-            yield "the file is missing"
-        except OSError as e:
-            yield f"the file cannot be read: {os.strerror(e.errno) if e.errno else e}"
+            return None
+        except (OSError, UserError) as e:
+            if pause_s is None:
+                reason = os.strerror(e.errno) if isinstance(e, OSError) and e.errno else str(e)
+                raise UserError(
+                    f"{photos.shown}/{path}: cannot be read ({reason});"
+                    " mend that, or take the photo away, and run the same command again."
+                ) from e
+            time.sleep(pause_s)
+    return None

@@ -30,7 +30,7 @@ class Plan:
     """How the folds of a run are placed.
 
     threads: of each worker, per fold; recorded, since it can change the last bits of a result.
-    reason: why it is so, in words.
+    cores: what the folds share. reason: why it is so, in words.
     """
 
     device: Literal["cpu", "cuda"]
@@ -40,6 +40,7 @@ class Plan:
     cpus_per_worker: tuple[float, ...]
     gpus_per_worker: float
     extra_resources: dict[str, float]
+    cores: float
     reason: str
 
     def resources_of(self, fold: int) -> dict[str, float]:
@@ -112,34 +113,50 @@ def _on_gpus(
     # Asking for what leaves room: fewer CPUs than workers must not keep a GPU idle.
     cpus = tuple(float(t) if cores >= 1 else max(0.01, cores) for t in threads)
     reason = f"{gpus:g} GPUs, {share:g} per worker, {workers} workers per fold"
-    return Plan("cuda", slots, threads, workers, cpus, share, settings.resources_per_worker, reason)
+    return Plan(
+        "cuda",
+        slots,
+        threads,
+        workers,
+        cpus,
+        share,
+        settings.resources_per_worker,
+        machine.cpus,
+        reason,
+    )
 
 
 def _on_cpus(
     settings: Cluster, folds: int, machine: Machine, recorded: dict[str, Any] | None
 ) -> Plan:
     cores, workers = max(1, int(machine.cpus)), settings.workers_per_fold
-    most = _most(settings, folds)
-    if settings.threads != "auto":
-        slots = max(1, min(folds, most, cores // (settings.threads * workers)))
-    else:
-        slots = max(1, min(folds, most, cores // workers))
-    full = max(1, cores // (slots * workers))
-    threads = [full] * folds
-    rest = folds % slots
-    if rest:
-        threads[-rest:] = [max(1, cores // (rest * workers))] * rest
-    if settings.threads != "auto":
-        threads = [settings.threads] * folds
+    each = 1 if settings.threads == "auto" else settings.threads
+    slots = max(1, min(folds, _most(settings, folds), cores // (each * workers)))
     if recorded is not None:
-        threads = list(recorded["threads"])
+        threads = tuple(recorded["threads"])
+    elif settings.threads != "auto":
+        threads = (settings.threads,) * folds
+    else:
+        threads = _shared_out(max(1, cores // workers), folds, slots)
     cpus = tuple(float(min(t, cores / workers)) for t in threads)
     reason = f"no GPU: {cores} cores, {slots} folds at once"
+    if workers * min(threads) > cores:
+        reason += f"; {workers} workers per fold are more than the cores and will be slow"
     if not machine.is_local and settings.gpus == "auto":
         reason += " (if GPUs start on demand here, say how many: cluster.gpus=N)"
     return Plan(
-        "cpu", slots, tuple(threads), workers, cpus, 0.0, settings.resources_per_worker, reason
+        "cpu", slots, threads, workers, cpus, 0.0, settings.resources_per_worker, cores, reason
     )
+
+
+def _shared_out(cores: int, folds: int, slots: int) -> tuple[int, ...]:
+    """Threads of each fold, so that every round of folds uses all cores, the last one too."""
+    threads: list[int] = []
+    for first in range(0, folds, slots):
+        together = min(slots, folds - first)
+        whole, rest = divmod(cores, together)
+        threads += [max(1, whole + (i < rest)) for i in range(together)]
+    return tuple(threads)
 
 
 def _most(settings: Cluster, folds: int) -> int:

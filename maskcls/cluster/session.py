@@ -5,6 +5,7 @@ ended with the command. Its temporary folder is its own: a stale /tmp/ray/ray_cu
 another program would make every Train run wait 12 s for a dead address (Ray 2.60).
 """
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -16,8 +17,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-
-import psutil
 
 from maskcls.cluster.plan import Machine
 from maskcls.core.cores import usable_cores
@@ -38,7 +37,6 @@ LOCAL_ENVIRONMENT = {
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_TRAIN_ENABLE_STATE_TRACKING": "0",
 }
-_ENVIRONMENT = {"RAY_TRAIN_ENABLE_STATE_TRACKING": "1"}
 _ALWAYS = {
     # The controllers' poll; at the default of 2 s an empty fit takes 13 s instead of 9.
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.25",
@@ -68,15 +66,6 @@ class Session:
         has = self.ray.cluster_resources()
         return Machine(has.get("CPU", 0.0), has.get("GPU", 0.0), self.is_local)
 
-    def require_one_machine(self) -> None:
-        """UserError when the cluster has several: the photos are decoded on one of them."""
-        alive = sum(bool(node["Alive"]) for node in self.ray.nodes())
-        if alive > 1:
-            raise UserError(
-                f"this Ray cluster has {alive} machines and the photos would be decoded on one of"
-                " them only; start it with one, or run without RAY_ADDRESS."
-            )
-
 
 @contextmanager
 def ray_session(cache: Path, dashboard: bool, progress: Progress) -> Iterator[Session]:
@@ -85,7 +74,7 @@ def ray_session(cache: Path, dashboard: bool, progress: Progress) -> Iterator[Se
     cache: folder that holds the token of local dashboards. Raises RunFailed when Ray does not start.
     """
     address = os.environ.get("RAY_ADDRESS")
-    for name, value in ((_ENVIRONMENT if address else LOCAL_ENVIRONMENT) | _ALWAYS).items():
+    for name, value in (({} if address else LOCAL_ENVIRONMENT) | _ALWAYS).items():
         os.environ.setdefault(name, value)
     if address:
         with _joined(address) as session:
@@ -99,6 +88,11 @@ def ray_session(cache: Path, dashboard: bool, progress: Progress) -> Iterator[Se
 def _joined(address: str) -> Iterator[Session]:
     import ray
 
+    if address.startswith(("http://", "https://")):
+        raise UserError(
+            f"RAY_ADDRESS={address}: that is a dashboard, for ray job submit; to join the cluster"
+            " from here, name its head as HOST:6379, or say auto."
+        )
     try:
         with _our_signals():
             ray.init(**_quiet())
@@ -118,6 +112,7 @@ def _started(cache: Path, dashboard: bool, progress: Progress) -> Iterator[Sessi
     # Ray opens its folder to everybody; the one around it is ours alone.
     # Short, since unix sockets inside may have 107 characters; named by the process, for _sweep.
     temp = Path(tempfile.mkdtemp(prefix=temporary_prefix(), dir=temporary_root()))
+    alive = hold(temp)
     try:
         import ray
 
@@ -143,6 +138,7 @@ def _started(cache: Path, dashboard: bool, progress: Progress) -> Iterator[Sessi
             _shut_down(ray)
     finally:
         shutil.rmtree(temp, ignore_errors=True)
+        os.close(alive)
 
 
 @contextmanager
@@ -152,9 +148,11 @@ def _our_signals() -> Iterator[None]:
         yield
         return
     ours = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in ours.items():
-        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, handler in ours.items():
+            signal.signal(number, handler)
 
 
 def _quiet() -> dict[str, Any]:
@@ -186,7 +184,7 @@ def token_file(cache: Path) -> Path:
 
 
 def temporary_prefix() -> str:
-    """What the names of our temporary folders for Ray begin with; names the owner for _sweep."""
+    """What the names of our temporary folders for Ray begin with; names the owner for people."""
     return f"mcls-{os.getpid()}-"
 
 
@@ -196,9 +194,20 @@ def temporary_root() -> str:
     return usual if len(os.fsencode(usual)) <= LONGEST_TEMPORARY_ROOT else "/tmp"  # noqa: S108
 
 
+def hold(folder: Path) -> int:
+    """Mark a temporary folder as in use, by a lock that the descriptor holds."""
+    descriptor = os.open(folder / "alive", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return descriptor
+
+
 def _sweep() -> None:
     """Delete what killed commands left in the temporary folder: Ray keeps its sessions for ever."""
     for folder in Path(temporary_root()).glob("mcls-*-*"):
-        owner = folder.name.split("-")[1]
-        if owner.isdigit() and not psutil.pid_exists(int(owner)):
-            shutil.rmtree(folder, ignore_errors=True)
+        # A lock tells more than a pid, which means nothing from one container to another.
+        try:
+            descriptor = hold(folder)
+        except OSError:
+            continue
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)

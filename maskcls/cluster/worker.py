@@ -5,15 +5,19 @@ report is for its display. An error in training comes back as a value: Ray's ret
 it from a lost machine, so only what is lost may look like a failure to Ray.
 """
 
+import logging
 import os
 import time
 import traceback
 from datetime import UTC, datetime
 from typing import Any
 
+from maskcls.cluster import fetch
 from maskcls.core.errors import UserError
 from maskcls.store.paths import Folder
 from maskcls.training.job import FoldJob
+
+_log = logging.getLogger(__name__)
 
 ENVIRONMENT = {
     # An allocator that keeps its memory: tf_efficientnet_lite0 at 128x96, one thread: 49 -> 57
@@ -36,27 +40,33 @@ def train_fold(arguments: dict[str, Any]) -> dict[str, Any]:
     """
     import ray.train
 
-    from maskcls.training.fold import run_fold
-    from maskcls.training.rank import Alone, Distributed, PeerLost, Rank
-
-    job = arguments["job"]
-    context = ray.train.get_context()
-    alone = context.get_world_size() == 1
-    rank: Rank = Alone() if alone else Distributed()
-    teller = Teller(job, arguments["attempt"], rank.index)
-    teller.tell("starting")
+    job: FoldJob = arguments["job"]
+    alone = ray.train.get_context().get_world_size() == 1
     try:
-        return {"done": run_fold(job, rank, teller)}
+        return {"done": _train(job, arguments["attempt"], alone)}
     except UserError as e:
         result = {"mistake": str(e)}
     except Exception as e:  # whatever it is, the driver shows it and the log keeps it
         if not alone and _is_lost_peer(e):
+            from maskcls.training.rank import PeerLost
+
             raise PeerLost(str(e)) from e
         result = {"error": f"{type(e).__name__}: {e}", "traceback": traceback.format_exc()}
     if not alone:
         # The other workers wait in a collective: raising ends them, and the value would be lost.
         raise FoldError(result)
     return result
+
+
+def _train(job: FoldJob, attempt: int, alone: bool) -> dict[str, Any]:
+    from maskcls.training.fold import run_fold
+    from maskcls.training.rank import Alone, Distributed, Rank
+
+    rank: Rank = Alone() if alone else Distributed()
+    teller = Teller(job, attempt, rank.index)
+    teller.tell("starting")
+    fetch.ensure_here(job, teller)
+    return run_fold(job, rank, teller)
 
 
 class FoldError(Exception):
@@ -86,11 +96,12 @@ class Teller:
         self._epochs = int(job.config["train"]["epochs"])
         self._last, self._epoch_started, self._first = 0.0, 0.0, (-1, 0, 0)
         self._notes: list[str] = []
+        self._epoch = 0
         self._where = {"pid": os.getpid(), "node": ray.get_runtime_context().get_node_id()}
 
     def step_done(self, epoch: int, step: int, num_steps: int, images: int) -> None:
         """See Watcher."""
-        now = time.monotonic()
+        now, self._epoch = time.monotonic(), epoch + 1
         if self._first[0] != epoch:
             # The first update of an epoch warms up; speed counts from its end.
             self._first, self._epoch_started = (epoch, step, images), now
@@ -113,13 +124,18 @@ class Teller:
         numbers = {k: entry[k] for k in ("epoch", "train_loss", "macro_f1", "images_per_s")}
         ray.train.report(numbers)  # a barrier: every worker of the fold calls it
 
+    def predicted(self, rows: int, num_rows: int) -> None:
+        """See Watcher."""
+        if time.monotonic() - self._last >= self._interval:
+            self.tell("predicting", epoch=self._epoch, step=rows, steps=num_rows)
+
     def say(self, text: str) -> None:
         """See Watcher."""
         self._notes.append(text)
         self.tell("starting")
 
     def tell(self, phase: str, **numbers: Any) -> None:
-        """Write progress.json, unless this is not rank 0."""
+        """Write progress.json; only rank 0 does. Failing to must not end a fold that trains well."""
         if self._rank != 0:
             return
         self._last = time.monotonic()
@@ -128,7 +144,10 @@ class Teller:
             "attempt": self._attempt,
             **self._where,
             **numbers,
-            "notes": self._notes[-5:],
+            "notes": self._notes,
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        self._folder.write_json("progress.json", told)
+        try:
+            self._folder.write_json("progress.json", told)
+        except (OSError, UserError) as e:
+            _log.warning("fold=%s progress.json cannot be written: %s", self._fold, e)

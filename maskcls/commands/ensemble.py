@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from maskcls.commands.score import split_location
 from maskcls.core.errors import Exit, UserError
 from maskcls.core.labels import class_name
 from maskcls.core.progress import Progress
@@ -51,11 +50,9 @@ def ensemble(
     of info.csv in its order; an image that no member could decode gets the most frequent class of
     the training photos. Raises UserError when a fold is missing and that was not allowed.
     """
-    folders = [Folder.at(run) for run in runs]
-    for number, folder in enumerate(folders):
-        if folder.location in [f.location for f in folders[:number]]:
-            raise UserError(f"{folder}: named twice; its folds would count double.")
-    members = [_read_member(folder, allow_missing_folds) for folder in folders]
+    folder, name = Folder.of_file(out)  # before the work, not after it
+    members = [_read_member(Folder.at(run), allow_missing_folds) for run in runs]
+    _refuse_doubles(members)
     first = members[0]
     tables = [(m.run.shown, m.table) for m in members]
     whole = ensembling.members_of(first.image_ids, tables)
@@ -63,7 +60,6 @@ def ensemble(
     lost = np.asarray(~np.isfinite(mean).all(axis=1))
     fallback = _most_frequent_class(first.run)
     answers = np.where(lost, fallback, np.nan_to_num(mean).argmax(axis=1))
-    folder, name = split_location(out)
     folder.write_bytes(name, _submission(first.image_ids, answers.tolist()))
     lost_ids = [image for image, gone in zip(first.image_ids, lost, strict=True) if gone]
     provenance = {
@@ -100,7 +96,8 @@ def _read_member(run: Folder, allow_missing: bool) -> _Member:
     if missing and (not allow_missing or not done):
         raise UserError(
             f"{run}: fold {', '.join(map(str, missing))} of {count} is not done; train it with the"
-            " same maskcls train command, or say --allow-missing-folds."
+            " same maskcls train command"
+            + (", or say --allow-missing-folds." if done else ": there is nothing to average yet.")
         )
     ids = read_arrow(run, "eval_table.parquet")["ImageID"].combine_chunks()
     faults: dict[str, str] = run.read_json("faults.json")["eval"]
@@ -118,6 +115,22 @@ def _read_member(run: Folder, allow_missing: bool) -> _Member:
         "missing_folds": missing,
     }
     return _Member(run, ids.to_pylist(), table, faults, about)
+
+
+def _refuse_doubles(members: Sequence[_Member]) -> None:
+    seen: dict[str, str] = {}
+    for number, member in enumerate(members):
+        data, first = member.about["data"] or {}, members[0].about["data"] or {}
+        if data.get("eval_fingerprint") != first.get("eval_fingerprint"):
+            raise UserError(
+                f"{member.run}: made for other eval photos than {members[0].run}, though they have"
+                " the same names; only runs on the same eval photos can be averaged."
+            )
+        for fold in member.about["folds"]:
+            here = f"{member.run} (run {number + 1}) fold {fold['fold']}"
+            there = seen.setdefault(fold["model_sha256"], here)
+            if there != here:
+                raise UserError(f"{here}: the same network as {there}; it would count double.")
 
 
 def _most_frequent_class(run: Folder) -> int:

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from maskcls.cluster.plan import make_plan
 from maskcls.commands.datasets import photos_of
-from maskcls.commands.score import split_location
-from maskcls.config.resolve import from_json
+from maskcls.config.schema import Cluster
 from maskcls.core.errors import Exit, UserError
 from maskcls.core.labels import NUM_CLASSES
 from maskcls.core.photo_list import list_photos, photos_from_csv
@@ -34,10 +34,13 @@ class Predicted:
     faults: dict[str, str]
 
 
-def predict(run: str, images: str, out: str, progress: Progress) -> Predicted:
+def predict(
+    run: str, images: str, out: str, progress: Progress, cluster: Cluster | None = None
+) -> Predicted:
     """Write path,ans,p0..p17 with a row per photo: probabilities of the folds' averaged logits.
 
     images: a folder, or a CSV file with a column path (or ImageID) relative to the CSV's folder.
+    cluster: how the work is placed here; the machine that trained may have been another one.
     A photo that cannot be decoded has its row with nothing in the other columns.
     Raises UserError when the run is not finished or a checkpoint is damaged.
     """
@@ -48,33 +51,32 @@ def predict(run: str, images: str, out: str, progress: Progress) -> Predicted:
 
     run_folder = Folder.at(run)
     checkpoints, geometry = _checkpoints_of(run_folder)
-    config = from_json(run_folder.read_json("config.json"))
+    out_folder, out_name = Folder.of_file(out)  # before the work, not after it
+    placing = cluster or Cluster()
     photo_folder, rows = _list(images)
-    cache = cache_root(config.cluster.cache_dir)
+    cache = cache_root(placing.cache_dir)
     photos = photos_of(photo_folder, rows, cache)
     place = photos.place(cache, geometry)
-    with ray_session(cache, config.cluster.dashboard, progress) as session:
-        session.require_one_machine()
+    with ray_session(cache, placing.dashboard, progress) as session:
         machine = session.machine()
         pixels = ensure_pixels(place, photos.folder, photos.paths, progress)
-        on_gpu = config.cluster.gpus != 0 and machine.gpus > 0
+        plan = make_plan(placing, len(checkpoints), machine)
         jobs = [
             PredictJob(
                 run_files.fold_folder(run_folder, done["fold"]).child("checkpoints").location,
                 done["checkpoint"],
                 place,
-                "cuda" if on_gpu else "cpu",
+                plan.device,
                 done["threads"],
             )
             for done in checkpoints
         ]
-        found = predict_folds(jobs, machine, config.cluster.gpus_per_worker, progress)
+        found = predict_folds(jobs, machine, plan.gpus_per_worker, progress)
     logits = np.full((len(found), len(rows), NUM_CLASSES), np.nan, np.float32)
     for member, (at, values) in enumerate(found):
         logits[member, at] = values
     faults = {rows["path"].iloc[row]: reason for row, reason in sorted(pixels.faults.items())}
-    folder, name = split_location(out)
-    folder.write_bytes(name, _csv(rows["path"], mean_logits(logits)))
+    out_folder.write_bytes(out_name, _csv(rows["path"], mean_logits(logits)))
     for path, reason in list(faults.items())[:20]:
         progress.warn(f"{path}: no answer, {reason}")
     return Predicted(Exit.DEGRADED if faults else Exit.GOOD, out, len(rows), faults)
@@ -110,11 +112,19 @@ def _list(images: str) -> tuple[Folder, pd.DataFrame]:
         return folder, list_photos(folder)
     if not images.partition("?")[0].lower().endswith(".csv"):
         raise UserError(f"{images}: neither a folder of photos nor a CSV file.")
-    parent, name = split_location(images)
+    parent, name = Folder.of_file(images)
     try:
         paths = photos_from_csv(parent.read_bytes(name), images)
     except FileNotFoundError as e:
         raise UserError(f"{images}: there is no such file.") from e
+    if not any(parent.exists(path) for path in paths[:20]):
+        # info.csv lies beside the folder of its photos.
+        if not any(parent.exists(f"images/{path}") for path in paths[:20]):
+            raise UserError(
+                f"{images}: none of its photos lies in {parent.shown} or its folder images;"
+                " give paths relative to the CSV's folder."
+            )
+        parent = parent.child("images")
     size, mtime = [], []
     for path in paths:
         entry = os.stat(parent.local_path / path) if _is_file(parent, path) else None  # noqa: PTH116

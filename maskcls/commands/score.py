@@ -17,19 +17,8 @@ def score(submission: str, truth: str) -> dict[str, Any]:
 
 def read_file(location: str) -> bytes:
     """Bytes of a local file or object; UserError when there is none."""
-    folder, name = split_location(location)
+    folder, name = Folder.of_file(location)
     try:
         return folder.read_bytes(name)
     except (FileNotFoundError, IsADirectoryError) as e:
         raise UserError(f"{location}: there is no such file.") from e
-
-
-def split_location(location: str) -> tuple[Folder, str]:
-    """Folder and file name of a local path or URI."""
-    path, _, query = location.partition("?")
-    parent, _, name = path.rpartition("/")
-    if not name:
-        raise UserError(f"{location}: this names a folder; name a file in it.")
-    if not parent:
-        parent = "/" if path.startswith("/") else "."
-    return Folder.at(f"{parent}?{query}" if query else parent), name

@@ -1,6 +1,7 @@
 """`maskcls train`: from a folder of photos to five folds' logits and an out-of-fold score."""
 
 import logging
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -11,10 +12,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from maskcls.cluster.plan import Plan
+from maskcls.cluster.plan import Machine, Plan, make_plan
+from maskcls.commands import run_identity as identity
 from maskcls.commands.datasets import DataSet, read_data_set
 from maskcls.commands.preflight import Preflight
-from maskcls.config.resolve import differences, from_json, to_json
+from maskcls.config.resolve import to_json
 from maskcls.config.schema import Config
 from maskcls.core.errors import Exit, RunFailed, UserError
 from maskcls.core.folds import assign_folds, fold_table, small_groups
@@ -51,6 +53,7 @@ def train(
     """
     data_folder, run_folder = Folder.at(data), Folder.at(run)
     config = _with_absolute_weights(config)
+    identity.refuse_no_run(run_folder)
     preflight = None if run_folder.exists("network.json") else Preflight(config)
     try:
         cache = cache_root(config.cluster.cache_dir)
@@ -64,9 +67,9 @@ def train(
     finally:
         if preflight:
             preflight.cancel()
-    with Lease(run_folder, "train"):
-        work = _Work(run_folder, config, data_set, cache, progress)
-        work.prepare(data_folder, folds, network)
+    with Lease(run_folder, "train") as lease:
+        work = _Work(data_folder, run_folder, config, data_set, cache, progress, lease)
+        work.prepare(folds, network)
         entry = records.add_start(work.record, command)
         run_folder.write_json("record.json", work.record)
         exit_code = Exit.FAILURE
@@ -90,10 +93,17 @@ class _Work:
     """One command's work on a run, under its lease."""
 
     def __init__(
-        self, run: Folder, config: Config, data_set: DataSet, cache: Path, progress: Progress
+        self,
+        data: Folder,
+        run: Folder,
+        config: Config,
+        data_set: DataSet,
+        cache: Path,
+        progress: Progress,
+        lease: Lease,
     ) -> None:
-        self.run_folder, self.config, self.data_set = run, config, data_set
-        self.cache, self.progress = cache, progress
+        self.data_folder, self.run_folder, self.config = data, run, config
+        self.data_set, self.cache, self.progress, self.lease = data_set, cache, progress, lease
         self.geometry = Geometry(config.image.crop, config.image.size)
         self.place = data_set.train.place(cache, self.geometry)
         eval_photos = data_set.eval_photos
@@ -101,29 +111,29 @@ class _Work:
         self.record: dict[str, Any] = {}
         self.time_s: dict[str, float] = {}
 
-    def prepare(self, data: Folder, folds: Any, network: dict[str, Any]) -> None:
+    def prepare(self, folds: "np.ndarray[Any, Any]", network: dict[str, Any]) -> None:
         """Refuse what does not belong to the run; write what it is before anything trains."""
-        run, described = self.run_folder, self.data_set.describe(data.shown)
+        run, described = self.run_folder, self.data_set.describe(self.data_folder.shown)
+        identity.refuse_no_run(run)  # again, now that nobody else works on it
         run.sweep()
-        new = to_json(self.config)
         if run.exists("config.json"):
-            _refuse_other_settings(run, new)
-        elif any(not e.name.startswith(".") for e in run.list()):
-            raise UserError(f"{run}: this folder is not empty and is no run; name another one.")
+            identity.refuse_other_settings(run, self.config)
+        if run.exists("network.json"):
+            identity.refuse_other_weights(run, self.config, network)
         found = records.read_record(run)
         if found is not None:
-            _refuse_other_data(run, found["data"], described)
+            identity.refuse_other_data(run, found["data"], described)
         self.record = found or records.new_record(described)
         wanted = fold_table(self.data_set.table.people, folds)
         if run.exists("folds.parquet"):
-            _refuse_other_folds(run, wanted)
+            identity.refuse_other_folds(run, wanted)
         else:
-            run.write_json("config.json", new)
+            run.write_json("config.json", to_json(self.config))
             run.write_json("network.json", network)
             write_table(run, "table.parquet", _table_of(self.data_set))
             if self.data_set.table.eval_photos is not None:
-                ids = pa.array(self.data_set.table.eval_photos["ImageID"], pa.string())
-                write_table(run, "eval_table.parquet", pa.table({"ImageID": ids}))
+                evals = self.data_set.table.eval_photos[["ImageID", "path"]]
+                write_table(run, "eval_table.parquet", evals)
             run.write_json("record.json", self.record)
             # Last: a run that has its folds has everything that says what it is.
             write_table(run, "folds.parquet", wanted)
@@ -150,7 +160,6 @@ class _Work:
         dashboard = self.config.cluster.dashboard
         with ray_session(self.cache, dashboard, self.progress) as session:
             self.time_s["ray_start"] = time.monotonic() - started
-            session.require_one_machine()
             plan = self._plan(session.machine())
             started = time.monotonic()
             pixels, eval_pixels = self._pixels()
@@ -161,9 +170,7 @@ class _Work:
             self.time_s["folds"] = time.monotonic() - started
         return self._collect(pixels, eval_pixels)
 
-    def _plan(self, machine: Any) -> Plan:
-        from maskcls.cluster.plan import make_plan
-
+    def _plan(self, machine: Machine) -> Plan:
         recorded = self.record.get("plan")
         plan = make_plan(self.config.cluster, self.config.folds.count, machine, recorded)
         self.progress.say(
@@ -211,6 +218,7 @@ class _Work:
         jobs = [
             FoldJob(
                 self.run_folder.location,
+                self.data_folder.location,
                 fold,
                 config,
                 self.place,
@@ -220,24 +228,22 @@ class _Work:
             )
             for fold in range(self.config.folds.count)
         ]
-        name = self.run_folder.location.rstrip("/").rsplit("/", 1)[-1].split("?")[0]
+        name = _display_name(self.run_folder)
         outcomes = train_folds(
             jobs, plan, name, self._ray_records(session), session.is_local,
             self.config.cluster.retries,
-            self.config.cluster.stall_s, self.progress,
+            self.config.cluster.stall_s, self.progress, self.lease.check,
         )  # fmt: skip
         failed = {fold: o for fold, o in sorted(outcomes.items()) if o.kind != "done"}
         for fold, outcome in failed.items():
             if outcome.detail:
                 _log.error("fold=%s %s", fold, outcome.detail)
-        if mistakes := [o.text for o in failed.values() if o.kind == "mistake"]:
-            raise UserError(mistakes[0])
         if failed:
             lines = [f"fold {fold} failed: {o.text}" for fold, o in failed.items()]
             done = self.config.folds.count - len(failed)
-            raise RunFailed(
-                "\n".join([*lines, f"{done} folds are done; the same command tries the others."])
-            )
+            lines.append(f"{done} folds are done; the same command tries the others.")
+            mistakes = all(o.kind == "mistake" for o in failed.values())
+            raise (UserError if mistakes else RunFailed)("\n".join(lines))
 
     def _ray_records(self, session: Any) -> Folder:
         """Where Ray Train keeps what it shows; ours decides, so a local run's is thrown away."""
@@ -291,33 +297,7 @@ def _table_of(data_set: DataSet) -> pa.Table:
     return pa.table(columns)
 
 
-def _refuse_other_settings(run: Folder, new: dict[str, Any]) -> None:
-    # Read through the schema: a setting that came later has its default in an older run.
-    found = differences(to_json(from_json(run.read_json("config.json"))), new)
-    if found:
-        raise UserError(
-            f"{run}: this run was started with other settings ({'; '.join(found)});"
-            " use the same ones to go on with it, or another --run."
-        )
-
-
-def _refuse_other_data(run: Folder, old: dict[str, Any], new: dict[str, Any]) -> None:
-    names = ("images", "people", "fingerprint", "eval_images", "eval_fingerprint")
-    found = [f"{n}: {old[n]} there, {new[n]} now" for n in names if old[n] != new[n]]
-    if found:
-        raise UserError(
-            f"{run}: this run was started on other data ({'; '.join(found)});"
-            " point it at the same data to go on with it, or use another --run."
-        )
-
-
-def _refuse_other_folds(run: Folder, wanted: pd.DataFrame) -> None:
-    found = read_table(run, "folds.parquet")
-    same = len(found) == len(wanted) and all(
-        found[c].astype("str").tolist() == wanted[c].astype("str").tolist() for c in wanted.columns
-    )
-    if not same:
-        raise UserError(
-            f"{run}/folds.parquet: not the folds that these people and folds.seed give;"
-            " the file was changed, or another version made it: use another --run."
-        )
+def _display_name(run: Folder) -> str:
+    """The run's name in Ray's records, which become file names: short and plain."""
+    name = run.location.partition("?")[0].rstrip("/").rsplit("/", 1)[-1]
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name)[:60]

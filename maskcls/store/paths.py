@@ -20,6 +20,7 @@ from typing import Any, Self
 from urllib.parse import quote, unquote
 
 from maskcls.core.errors import UserError
+from maskcls.core.names import without_credentials
 from maskcls.store import atomic
 
 CHUNK_BYTES = 8 * 2**20
@@ -78,6 +79,20 @@ class Folder:
             return cls(str(_as_on_disk(_absolute(unquote(uri.path)))), is_local=True)
         _open_store(uri.root, _endpoint())
         return cls(str(uri), is_local=False)
+
+    @classmethod
+    def of_file(cls, location: str) -> tuple[Self, str]:
+        """The folder of a file, and its name there; UserError when the location names a folder."""
+        path, _, query = location.partition("?")
+        parent, _, name = path.rpartition("/")
+        folder = cls.at(
+            f"{parent or ('/' if path.startswith('/') else '.')}{query and '?' + query}"
+        )
+        if not name or folder.is_dir(name):
+            raise UserError(
+                f"{without_credentials(location)}: this is a folder; name a file in it."
+            )
+        return folder, name
 
     @property
     def shown(self) -> str:

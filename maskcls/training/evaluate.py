@@ -1,5 +1,7 @@
 """Every row's logits exactly once, in the order of the rows."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -12,20 +14,30 @@ from maskcls.training.rank import Rank
 
 
 def predict(
-    model: nn.Module, feed: Feed, rows: Rows, batch_size: int, rank: Rank, arithmetic: Arithmetic
+    model: nn.Module,
+    feed: Feed,
+    rows: Rows,
+    batch_size: int,
+    rank: Rank,
+    arithmetic: Arithmetic,
+    after_batch: Callable[[int, int], None] | None = None,
 ) -> npt.NDArray[np.float32]:
     """Logits of the given rows, float32 [len(rows), 18], the same on every worker.
 
     The rows are shared out among the workers; the last batch is as long as it is. The model is left
-    in evaluation mode.
+    in evaluation mode. after_batch(rows done, rows of this worker) is told of every batch.
     """
     model.eval()
     mine = share_of_rank(rows, rank.index, rank.world)
     batches = [mine[i : i + batch_size] for i in range(0, len(mine), batch_size)]
     found = [torch.empty((0, NUM_CLASSES), device=arithmetic.device)]
+    done = 0
     with torch.inference_mode():
-        for pixels_BCHW in feed.batches(batches):
+        for batch, pixels_BCHW in zip(batches, feed.batches(batches), strict=True):
             found.append(arithmetic.forward(model, pixels_BCHW))
+            done += len(batch)
+            if after_batch is not None:
+                after_batch(done, len(mine))
     shares = [len(share_of_rank(rows, i, rank.world)) for i in range(rank.world)]
     whole = rank.gather(torch.cat(found).clone(), shares)
     logits: npt.NDArray[np.float32] = whole.to("cpu", torch.float32).numpy()

@@ -201,6 +201,7 @@ class _Fold:
         return evaluate.predict(
             self.network, feed, rows, self.config.train.batch_size, self.rank,
             self.learner.arithmetic,
+            self.watcher.predicted,
         )  # fmt: skip
 
     def _finish(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The orders that workers get; free of torch, since the driver writes them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from maskcls.pixels.cache import CachePlace
@@ -10,11 +10,13 @@ from maskcls.pixels.cache import CachePlace
 class FoldJob:
     """What a worker needs to know to train a fold; travels between processes.
 
-    run: location of the run's folder. config: the configuration as JSON. pixels, eval_pixels: where
+    run, data: locations of the run's folder and of DATA; no repr shows them, since a URI may carry
+    credentials and Ray keeps reprs. config: the configuration as JSON. pixels, eval_pixels: where
     the decoded photos lie on this machine. threads: of this worker.
     """
 
-    run: str
+    run: str = field(repr=False)
+    data: str = field(repr=False)
     fold: int
     config: dict[str, Any]
     pixels: CachePlace
@@ -32,7 +34,7 @@ class PredictJob:
     checkpoints: location of fold-K/checkpoints; name: the checkpoint in it.
     """
 
-    checkpoints: str
+    checkpoints: str = field(repr=False)
     name: str
     pixels: CachePlace
     device: Literal["cpu", "cuda"]

@@ -12,5 +12,8 @@ class Watcher(Protocol):
     def epoch_done(self, entry: dict[str, Any]) -> None:
         """An epoch was trained, evaluated and checkpointed; entry: its line of history.jsonl."""
 
+    def predicted(self, rows: int, num_rows: int) -> None:
+        """A batch of held-out or eval rows was predicted; a sign of life."""
+
     def say(self, text: str) -> None:
         """Something worth a line in the log, such as what the fold resumes from."""

@@ -94,4 +94,4 @@ def test_cores_are_filled_and_never_oversubscribed(
         assert threads <= max(cpus, workers)
         assert sum(plan.cores_of(k) for k in together) <= cpus + 1e-9
         if cpus >= workers * len(together):
-            assert threads > cpus - workers * len(together)
+            assert threads > cpus - workers  # none is left for one more thread of a fold

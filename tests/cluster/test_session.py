@@ -33,10 +33,13 @@ def test_what_dead_commands_left_is_swept_and_a_living_ones_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "temporary_root", lambda: str(tmp_path))
-    dead, alive = tmp_path / "mcls-4194305-x", tmp_path / f"mcls-{os.getpid()}-x"
+    dead, alive = tmp_path / "mcls-1-x", tmp_path / "mcls-2-x"
     for folder in (dead, alive):
         folder.mkdir()
+    os.close(session.hold(dead))
+    descriptor = session.hold(alive)
     session._sweep()
+    os.close(descriptor)
     assert not dead.exists()
     assert alive.exists()
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,8 @@ def test_a_missing_fold_is_refused_unless_allowed_and_then_said(
 
     run = tmp_path / "run"
     shutil.copytree(finished, run)
+    with pytest.raises(UserError, match="same network as"):
+        ensemble([str(finished), str(run)], str(tmp_path / "s.csv"), heard)
     (run / "fold-1/fold.json").unlink()
     with pytest.raises(UserError, match="fold 1 of 2 is not done"):
         ensemble([str(run)], str(tmp_path / "s.csv"), heard)
@@ -107,11 +110,18 @@ def test_a_missing_fold_is_refused_unless_allowed_and_then_said(
     assert len(done.provenance["members"]) == 1
 
 
-def test_predict_gives_the_ensembles_answers(finished: Path, drawn: Path, tmp_path: Path) -> None:
-    images, out = drawn / "eval/images", tmp_path / "p.csv"
+@pytest.mark.parametrize("kind", ["folder", "csv"])
+def test_predict_gives_the_ensembles_answers(
+    finished: Path, drawn: Path, tmp_path: Path, kind: str
+) -> None:
+    out = tmp_path / "p.csv"
+    # info.csv is a CSV of photos, too: its ImageIDs lie in the folder images beside it.
+    images = drawn / ("eval/images" if kind == "folder" else "eval/info.csv")
     done = maskcls("predict", str(finished), str(images), "--out", str(out))
     assert done.returncode == 0, done.stderr
     found = pd.read_csv(out).set_index("path")
+    if kind == "csv":
+        assert found.index.tolist() == pd.read_csv(images)["ImageID"].tolist()
     evals = pd.read_parquet(finished / "eval.parquet")
     mean = evals.groupby("ImageID")["logits"].apply(
         lambda s: np.stack(s.to_list()).mean(0).argmax()
@@ -148,6 +158,8 @@ def test_ended_in_the_middle_the_same_command_gives_the_same_bytes(
     process = subprocess.Popen(
         [sys.executable, "-m", "maskcls", *words], start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        # A shell that runs the tests in the background has them ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     until = time.monotonic() + 120
     while not list(run.glob("fold-0/checkpoints/epoch-*")) and time.monotonic() < until:
@@ -186,11 +198,14 @@ def test_a_finished_run_trains_nothing_and_other_settings_or_data_are_refused(
         train(str(changed), str(finished), resolve("smoke", None, TINY), heard)
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_lost_worker_is_retried_and_does_not_disturb_the_other_fold(
-    finished: Path, drawn: Path, tmp_path: Path
+    finished: Path, drawn: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     run = tmp_path / "run"
-    words = ["train", str(drawn), "--run", str(run), *sets("train.checkpoint_s=0.001")]
+    # A stopped process is a hung one: nothing tells so but its silence.
+    words = ["train", str(drawn), "--run", str(run),
+             *sets("train.checkpoint_s=0.001", "cluster.stall_s=12")]  # fmt: skip
     process = subprocess.Popen(
         [sys.executable, "-m", "maskcls", *words], stderr=subprocess.PIPE, text=True,
         stdout=subprocess.DEVNULL,
@@ -201,10 +216,12 @@ def test_a_lost_worker_is_retried_and_does_not_disturb_the_other_fold(
             killed = json.loads((run / "fold-0/progress.json").read_text())["pid"]
         time.sleep(0.02)
     assert killed is not None
-    psutil.Process(killed).kill()
+    psutil.Process(killed).send_signal(number)
     _, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
     assert "fold 0 was lost to the system" in err
+    assert ("told nothing for" in err) == (number == signal.SIGSTOP)
+    assert err.count("fold 0 goes on from checkpoint") == 1
     assert "fold 1 was lost" not in err
     assert logits_of(run) == logits_of(finished)
 
@@ -297,6 +314,8 @@ def test_a_run_on_an_object_store(drawn: Path, tmp_path: Path, heard: Heard) -> 
         host, port = server.get_host_and_port()
         query = f"?endpoint_override={host}:{port}&scheme=http&allow_bucket_creation=true"
         bucket = f"s3://key:secret@bucket/a{query}"
+        put = urllib.request.Request(f"http://{host}:{port}/bucket", method="PUT")
+        urllib.request.urlopen(put, timeout=10).close()
         store = Folder.at(bucket)
         for path in (p for p in drawn.rglob("*") if p.is_file()):
             store.write_bytes(f"data/{path.relative_to(drawn).as_posix()}", path.read_bytes())

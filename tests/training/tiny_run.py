@@ -71,6 +71,7 @@ class TinyRun:
         eval_pixels = fill(root / "cache", geometry, NUM_EVAL, seed=2, faults=(0,))
         job = FoldJob(
             run=run.location,
+            data=run.location,
             fold=0,
             config=to_json(config),
             pixels=pixels,
@@ -132,6 +133,9 @@ class Notes:
 
     def step_done(self, epoch: int, step: int, num_steps: int, images: int) -> None:
         self.steps.append((epoch, step, num_steps, images))
+
+    def predicted(self, rows: int, num_rows: int) -> None:
+        pass
 
     def epoch_done(self, entry: dict[str, Any]) -> None:
         self.epochs.append(entry)

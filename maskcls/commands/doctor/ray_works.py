@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Self
 
-from maskcls.cluster.session import LOCAL_ENVIRONMENT, temporary_prefix, temporary_root
+from maskcls.cluster.session import LOCAL_ENVIRONMENT, hold, temporary_prefix, temporary_root
 from maskcls.commands.doctor.check import Check, Outcome, Trial
 
 TIMEOUT_S = 60.0
@@ -105,6 +105,7 @@ class RayTrial(Trial):
 
     def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
         self._folder = tempfile.mkdtemp(prefix=_prefix(), dir=temporary_root())
+        self._alive = hold(Path(self._folder))
         env = {k: v for k, v in os.environ.items() if k not in _NOT_INHERITED} | _environment()
         command = [sys.executable, "-W", "ignore", "-c", _TRIAL, self._folder]
         super().__init__(command, timeout_s, env)
@@ -114,6 +115,7 @@ class RayTrial(Trial):
 
     def __exit__(self, *exception: object) -> None:
         super().__exit__(*exception)
+        os.close(self._alive)
         # Ray's processes notice a killed parent within a few seconds and write until then.
         until = time.monotonic() + 5
         while Path(self._folder).exists():

@@ -1,0 +1,71 @@
+"""What a run is, and the refusal to go on with it as another one."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from maskcls.config.resolve import differences, from_json, to_json
+from maskcls.config.schema import Config
+from maskcls.core.errors import UserError
+from maskcls.store.paths import Folder
+from maskcls.store.tables import read_table
+
+
+def refuse_no_run(run: Folder) -> None:
+    """UserError for a folder that holds something, but no run; nothing in it is touched."""
+    if not run.exists("config.json") and any(not e.name.startswith(".") for e in run.list()):
+        raise UserError(f"{run}: this folder is not empty and is no run; name another one.")
+
+
+def refuse_other_settings(run: Folder, config: Config) -> None:
+    """UserError with the settings that changed since the run was started."""
+    # Read through the schema: a setting that came later has its default in an older run.
+    old = to_json(from_json(run.read_json("config.json")))
+    if found := differences(old, to_json(config)):
+        raise UserError(
+            f"{run}: this run was started with other settings ({'; '.join(found)});"
+            " use the same ones to go on with it, or another --run."
+        )
+
+
+def refuse_other_data(run: Folder, old: dict[str, Any], new: dict[str, Any]) -> None:
+    """UserError with what changed in the data; old, new: DataSet.describe."""
+    names = ("images", "people", "fingerprint", "eval_images", "eval_fingerprint")
+    found = [f"{n}: {old[n]} there, {new[n]} now" for n in names if old[n] != new[n]]
+    if found:
+        raise UserError(
+            f"{run}: this run was started on other data ({'; '.join(found)});"
+            " point it at the same data to go on with it, or use another --run."
+        )
+
+
+def refuse_other_folds(run: Folder, wanted: pd.DataFrame) -> None:
+    """UserError when folds.parquet is not what people and seed give."""
+    found = read_table(run, "folds.parquet")
+    same = len(found) == len(wanted) and all(
+        found[c].astype("str").tolist() == wanted[c].astype("str").tolist() for c in wanted.columns
+    )
+    if not same:
+        raise UserError(
+            f"{run}/folds.parquet: not the folds that these people and folds.seed give;"
+            " the file was changed, or another version made it: use another --run."
+        )
+
+
+def refuse_other_weights(run: Folder, config: Config, network: dict[str, Any]) -> None:
+    """UserError when the weights file was changed since; network: the run's network.json."""
+    old = network["weights_sha256"]
+    if old is None:
+        return
+    path = Path(config.model.weights)
+    if not path.is_file():
+        raise UserError(f"model.weights={path}: there is no such file any more; put it back.")
+    with path.open("rb") as file:
+        new = hashlib.file_digest(file, "sha256").hexdigest()
+    if new != old:
+        raise UserError(
+            f"{run}: this run was started with another model.weights={path}"
+            f" (SHA-256 {old[:12]}... there, {new[:12]}... now); put it back, or use another --run."
+        )
