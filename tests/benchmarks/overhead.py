@@ -95,10 +95,9 @@ def _whole(data: Path, run_folder: Path, sets: list[str], cache: Path) -> dict[s
     # A starting fold holds its threads' share of the machine, so its start-up costs that share.
     cores = sum(plan["threads"][: plan["folds_at_once"]])
     startup = sum(
-        (f["time_s"]["start"] + f["time_s"]["build"]) * t / cores
-        for f, t in zip(folds, plan["threads"], strict=True)
+        f["time_s"]["start"] * t / cores for f, t in zip(folds, plan["threads"], strict=True)
     )
-    driver = whole_s - sum(metrics["time_s"][k] for k in ("pixels", "folds", "collect"))
+    driver = metrics["time_s"]["ray_start"]
     epochs = json.loads((run_folder / "config.json").read_text())["train"]["epochs"]
     record = json.loads((run_folder / "record.json").read_text())["data"]
     return {
