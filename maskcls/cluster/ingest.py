@@ -6,6 +6,7 @@ pixels never travel through Ray. No trainer has a dataset: lazy datasets under t
 the workers hold every CPU (reproduced with Ray 2.60), and decode everything once per fold and epoch.
 """
 
+import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -80,6 +81,7 @@ def _fill(
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.WARNING)  # it tells of each finished data set
     # A chunk is some 256 photos: a task of one keeps all cores busy to the end of a small set.
     blocks = min(len(chunks), 2000)
     data = ray.data.from_items(chunks, override_num_blocks=blocks).map_batches(

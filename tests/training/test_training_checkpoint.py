@@ -1,5 +1,6 @@
 """Checkpoints: exact, whole or passed over, and as many as are promised."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -8,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors import SafetensorError
 from tiny_run import Plain
 from torch import nn
 
@@ -158,11 +158,15 @@ def test_other_folders_are_no_checkpoints(folder: Folder) -> None:
 def test_full_disk_is_told_and_leaves_nothing(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(tensors: object, path: Path) -> None:
-        path.write_bytes(b"half")
-        raise SafetensorError("I/O error: No space left on device (os error 28)")
+    write_bytes = Path.write_bytes
 
-    monkeypatch.setattr(checkpoint, "save_file", full)
+    def full(path: Path, data: bytes) -> int:
+        if path.name == "training.safetensors":  # the second file: the first one is there already
+            write_bytes(path, data[:100])
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return write_bytes(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(UserError, match=r"the disk is full .* run the same command again"):
         Training().save(folder, Position(1, 0))
     assert names(folder) == []
