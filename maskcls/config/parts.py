@@ -88,7 +88,7 @@ def settings_of(module: ModuleType, values: Mapping[str, Any], prefix: str) -> A
     """Validate a choice's own settings against its class Settings; UserError names the setting."""
     from pydantic import TypeAdapter, ValidationError
 
-    from maskcls.config.resolve import sentence_of
+    from maskcls.config.sentences import sentence_of
 
     try:
         return TypeAdapter(module.Settings).validate_python(dict(values))

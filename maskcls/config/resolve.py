@@ -9,6 +9,7 @@ from typing import Any
 from maskcls.config import parts
 from maskcls.config.layers import Value, gather
 from maskcls.config.schema import PLACEMENT_ONLY, Config
+from maskcls.config.sentences import name_of, sentence_of
 from maskcls.core.errors import UserError
 
 
@@ -136,7 +137,7 @@ def _validate(tree: Mapping[str, Any], flat: Mapping[str, Value]) -> Config:
         config: Config = _adapter().validate_python(tree)
     except ValidationError as e:
         errors = _one_per_setting(e.errors())
-        raise _Wrong([(_name_of(x), sentence_of(x, flat)) for x in errors]) from e
+        raise _Wrong([(name_of(x), sentence_of(x, flat)) for x in errors]) from e
     return config
 
 
@@ -150,19 +151,3 @@ def _one_per_setting(errors: list[Any]) -> list[Any]:
         else:
             joined[path] = error
     return list(joined.values())
-
-
-def sentence_of(error: Mapping[str, Any], flat: Mapping[str, Value], prefix: str = "") -> str:
-    """A pydantic error as one sentence: which setting, from where, what is wrong, what it got."""
-    name = _name_of(error)
-    name = f"{prefix}.{name}" if prefix else name
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if not name:  # a relation between settings: its sentence names them
-        return f"{message}."
-    origin = f" (from {flat[name].origin})" if name in flat else ""
-    message = message.replace("Input should be", "should be")
-    return f"{name}{origin}: {message}; it is {error['input']!r}."
-
-
-def _name_of(error: Mapping[str, Any]) -> str:
-    return ".".join(str(x) for x in error["loc"][:2])

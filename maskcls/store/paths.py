@@ -6,7 +6,6 @@ What is written is there whole or not at all (`maskcls.store.atomic`; one put on
 
 import contextlib
 import errno
-import functools
 import json
 import os
 import re
@@ -14,14 +13,15 @@ import secrets
 import tempfile
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from maskcls.core.errors import UserError
 from maskcls.core.names import without_credentials
 from maskcls.store import atomic
+from maskcls.store.uris import Uri, endpoint, open_store, put, put_file
 
 CHUNK_BYTES = 8 * 2**20
 
@@ -72,12 +72,12 @@ class Folder:
                 kind = found[1]
                 raise UserError(f"{kind}:/...: a URI has two slashes after the colon: {kind}://...")
             return cls(str(_as_on_disk(_absolute(text))), is_local=True)
-        uri = _Uri.parse(text)
+        uri = Uri.parse(text)
         if uri.scheme.lower() == "file":
             if uri.authority not in ("", "localhost"):
                 raise UserError(f"{uri.shown}: files of another host cannot be read; mount them.")
             return cls(str(_as_on_disk(_absolute(unquote(uri.path)))), is_local=True)
-        _open_store(uri.root, _endpoint())
+        open_store(uri.root, endpoint())
         return cls(str(uri), is_local=False)
 
     @classmethod
@@ -101,7 +101,7 @@ class Folder:
         A URI's query is left out too.
         """
         if not self.is_local:
-            return _Uri.parse(self.location).shown
+            return Uri.parse(self.location).shown
         with contextlib.suppress(ValueError, FileNotFoundError):
             short = str(self.local_path.relative_to(Path.cwd()))
             return self.location if short == "." else short
@@ -125,7 +125,7 @@ class Folder:
         name = _checked("/".join(parts))
         if self.is_local:
             return type(self)(str(self._path(name)), is_local=True)
-        return type(self)(str(_Uri.parse(self.location).below(name)), is_local=False)
+        return type(self)(str(Uri.parse(self.location).below(name)), is_local=False)
 
     def exists(self, name: str = "") -> bool:
         """Whether there is a file or folder of this name."""
@@ -194,7 +194,7 @@ class Folder:
                 atomic.write_file_atomically(self._path(name), data)
             else:
                 store, path = self._store(name)
-                _put(store, path, data)
+                put(store, path, data)
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a JSON file to be read by people; ValueError for NaN and infinity."""
@@ -243,7 +243,7 @@ class Folder:
                 if old.is_file and old.name not in files:
                     self.delete(f"{name}/{old.name}")
             for file in sorted(files, key=lambda file: (file == last, file)):
-                _put_file(store, f"{path}/{file}", staged / file)
+                put_file(store, f"{path}/{file}", staged / file)
             atomic.remove(staged)
 
     def sweep(self) -> None:
@@ -265,8 +265,8 @@ class Folder:
         return path if name.isascii() else _as_on_disk(path)
 
     def _store(self, name: str) -> tuple[Any, str]:
-        uri = _Uri.parse(self.location).below(_checked(name))
-        store, bucket = _open_store(uri.root, _endpoint())
+        uri = Uri.parse(self.location).below(_checked(name))
+        store, bucket = open_store(uri.root, endpoint())
         inside = unquote(uri.path).strip("/")
         return store, f"{bucket}/{inside}" if inside else bucket
 
@@ -321,102 +321,6 @@ def _in_words(folder: Folder, verb: str, error: OSError) -> str | None:
     ):
         return f"the store gives no permission to {verb} here; check the credentials."
     return None
-
-
-@dataclass(frozen=True)
-class _Uri:
-    """scheme://authority/path?query, the path percent-encoded."""
-
-    scheme: str
-    authority: str = field(repr=False)
-    path: str
-    query: str = field(repr=False)
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        scheme, _, rest = text.partition("://")
-        rest, _, query = rest.partition("?")
-        authority, _, path = rest.partition("/")
-        # Spaces and Hangul as typed; what is encoded already stays.
-        path = quote(path.strip("/"), safe="/%~!$&'()*+,;=:@")
-        return cls(scheme, authority, f"/{path}" if path else "", query)
-
-    def __str__(self) -> str:
-        query = f"?{self.query}" if self.query else ""
-        return f"{self.scheme}://{self.authority}{self.path}{query}"
-
-    @property
-    def root(self) -> str:
-        return str(_Uri(self.scheme, self.authority, "", self.query))
-
-    @property
-    def shown(self) -> str:
-        rest = self.authority + unquote(self.path)
-        user, at, host = self.authority.rpartition("@")
-        if at and not (self.scheme.startswith("abfs") and ":" not in user):
-            # On Azure a word without a colon is the container's name.
-            rest = host + unquote(self.path)
-        elif self.is_torn:
-            rest = rest.rpartition("@")[2] if "@" in rest else "..."
-        return f"{self.scheme}://{rest}"
-
-    @property
-    def is_torn(self) -> bool:
-        """Whether a / or ? in the secret, not percent-encoded, cut the authority short."""
-        # Only HDFS names a host, with a port after the colon.
-        at_host = self.scheme in ("hdfs", "viewfs") or "@" in self.authority
-        return ":" in self.authority and not at_host
-
-    def below(self, name: str) -> "_Uri":
-        path = f"{self.path}/{quote(name)}" if name else self.path
-        return _Uri(self.scheme, self.authority, path, self.query)
-
-
-def _endpoint() -> str | None:
-    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-
-
-@functools.lru_cache(maxsize=16)
-def _open_store(root: str, endpoint: str | None) -> tuple[Any, str]:
-    # One client for all folders of a bucket. pyarrow reads the endpoint itself (since 14); here it
-    # only says which clients are the same.
-    import pyarrow as pa
-    from pyarrow.fs import FileSystem
-
-    uri = _Uri.parse(root)
-    if not uri.authority.rpartition("@")[2]:
-        raise UserError(f"{uri.shown}: names no bucket; give {uri.scheme}://bucket/folder.")
-    unknown = UserError(
-        f"{uri.shown}: cannot be opened as a folder; give a local path, s3://bucket/folder or "
-        "gs://bucket/folder, a / in a secret key written as %2F."
-    )
-    if uri.is_torn:
-        raise unknown
-    try:
-        store, bucket = FileSystem.from_uri(root)
-    except pa.ArrowInvalid:
-        # pyarrow's own message repeats the URI with its credentials: neither told nor chained.
-        raise unknown from None
-    except (OSError, pa.ArrowException) as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(
-            f"{uri.shown}: cannot be opened ({reason}); check address and credentials."
-        ) from error
-    return store, bucket.rstrip("/")
-
-
-def _put(store: Any, path: str, data: Any) -> None:
-    # All in one write: closing the stream after a failed one reports its error, while closing it
-    # between two writes would make half a file visible.
-    with store.open_output_stream(path) as stream:
-        stream.write(data)
-
-
-def _put_file(store: Any, path: str, file: Path) -> None:
-    import pyarrow as pa
-
-    with pa.OSFile(str(file)) as source:
-        _put(store, path, source.read_buffer())
 
 
 def _absolute(text: str) -> Path:

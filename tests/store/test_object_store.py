@@ -105,7 +105,7 @@ def test_publish_puts_the_manifest_last(folder: Folder, monkeypatch: pytest.Monk
         puts.append(file.name)
         put(store, path, file)
 
-    monkeypatch.setattr(paths, "_put_file", recording)
+    monkeypatch.setattr(paths, "put_file", recording)
     for content in ("old", "new"):
         staged = folder.staging("best/0")
         (staged / "z").mkdir()
