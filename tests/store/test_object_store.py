@@ -98,7 +98,7 @@ def test_endpoint_may_come_from_the_environment(
 
 def test_publish_puts_the_manifest_last(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     puts: list[str] = []
-    put = paths._put_file
+    put = paths.put_file
 
     def recording(store: object, path: str, file: Path) -> None:
         assert not folder.exists(f"best/{MANIFEST}")
