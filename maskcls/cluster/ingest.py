@@ -82,8 +82,10 @@ def _fill(
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.WARNING)  # it tells of each finished data set
-    # A chunk is some 256 photos: a task of one keeps all cores busy to the end of a small set.
-    blocks = min(len(chunks), 2000)
+    # Enough tasks to keep all cores busy to the end, and not one per chunk: each costs the driver
+    # some 100 KB while the pass runs.
+    cpus = int(ray.cluster_resources().get("CPU", 1))
+    blocks = min(len(chunks), 32 * max(1, cpus))
     data = ray.data.from_items(chunks, override_num_blocks=blocks).map_batches(
         _Fill(str(file), place, photos.location), batch_size=1, **_where(node)
     )

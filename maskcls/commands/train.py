@@ -18,6 +18,7 @@ from maskcls.commands.datasets import DataSet, read_data_set
 from maskcls.commands.preflight import Preflight
 from maskcls.config.resolve import to_json
 from maskcls.config.schema import Config
+from maskcls.core import memory
 from maskcls.core.errors import Exit, RunFailed, UserError
 from maskcls.core.folds import assign_folds, fold_table, small_groups
 from maskcls.core.progress import Progress
@@ -161,6 +162,7 @@ class _Work:
         with ray_session(self.cache, dashboard, self.progress) as session:
             self.time_s["ray_start"] = time.monotonic() - started
             plan = self._plan(session.machine())
+            memory.release()
             started = time.monotonic()
             pixels, eval_pixels = self._pixels()
             self._write_faults(pixels, eval_pixels)
@@ -253,18 +255,19 @@ class _Work:
 
     def _collect(self, pixels: CachedPixels, eval_pixels: CachedPixels | None) -> dict[str, Any]:
         """Write oof.parquet, eval.parquet and, last, metrics.json."""
+        del self.data_set  # from here on the files tell; two tables in memory are one too many
+        memory.release()
         run, count = self.run_folder, self.config.folds.count
         started = time.monotonic()
         done = [run_files.read_done(run, fold) for fold in range(count)]
-        table = read_arrow(run, "table.parquet")
+        table = read_arrow(run, "table.parquet", ["path", "person", "label"])
         folds = read_table(run, "folds.parquet")
         fold_of = dict(zip(folds["person"], folds["fold"], strict=True))
         logits, _ = out_of_fold.collect_held_out(run, count, table.num_rows)
         oof = out_of_fold.out_of_fold_table(table, fold_of, logits, pixels.faults)
         write_table(run, "oof.parquet", oof)
-        eval_rows = self.data_set.table.eval_photos
-        if eval_pixels is not None and eval_rows is not None:
-            names = pa.array(eval_rows["ImageID"], pa.string())
+        if eval_pixels is not None:
+            names = read_arrow(run, "eval_table.parquet")["ImageID"].combine_chunks()
             evals = out_of_fold.eval_table(run, range(count), names, eval_pixels.faults)
             write_table(run, "eval.parquet", evals)
         labels = table["label"].to_numpy().astype(np.int64)
@@ -291,7 +294,9 @@ def _table_of(data_set: DataSet) -> pa.Table:
     photos = data_set.table.photos
     columns: dict[str, Any] = {"path": pa.array(photos["path"], pa.string())}
     for name in ("person", "shot"):
-        columns[name] = pa.array(photos[name].astype("str"), pa.string())
+        # By way of the categories: a Python string for each row would cost more than the table.
+        names = pa.array(photos[name].cat.categories, pa.string())
+        columns[name] = names.take(pa.array(photos[name].cat.codes.to_numpy()))
     for name in ("mask", "gender", "age", "age_group", "label"):
         columns[name] = photos[name].to_numpy()
     return pa.table(columns)

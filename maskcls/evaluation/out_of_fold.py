@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 
 from maskcls.core.labels import NUM_CLASSES
@@ -42,7 +41,8 @@ def out_of_fold_table(
     table: table.parquet of the run. faults: {row: reason}; these and only these rows are null.
     Raises RuntimeError when a row has neither logits nor a fault.
     """
-    person = pd.Series(table["person"].to_pandas()).astype("str")
+    person = table["person"].combine_chunks().dictionary_encode()
+    fold_of_code = np.array([fold_of_person[p] for p in person.dictionary.to_pylist()], np.int16)
     valid = has_logits(logits)
     lost = [row for row in np.flatnonzero(~valid).tolist() if row not in faults]
     if lost:
@@ -50,10 +50,10 @@ def out_of_fold_table(
     return pa.table(
         {
             "path": table["path"],
-            "person": pa.array(person, pa.string()),
+            "person": table["person"],
             "label": table["label"].cast(pa.int16()),
             "repeat": np.zeros(table.num_rows, np.int16),
-            "fold": person.map(dict(fold_of_person)).to_numpy(np.int16),
+            "fold": fold_of_code[person.indices.to_numpy()],
             "logits": logits_column(logits, valid),
             "fault": _fault_column(table.num_rows, faults),
         }

@@ -5,10 +5,8 @@ resumed, so it is made from contents. Reading a gigabyte at every start would be
 path, size and modification time are those of last time keeps its digest, as in git's index.
 """
 
-import io
 import os
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -55,8 +53,8 @@ def digests_of(
     if len(missing):
         workers = 2 * (os.cpu_count() or 1) if photos.is_local else 16
         with ThreadPoolExecutor(workers) as pool:
-            rows = iter(missing.tolist())
-            while chunk := list(islice(rows, _AT_ONCE)):
+            for start in range(0, len(missing), _AT_ONCE):
+                chunk = missing[start : start + _AT_ONCE].tolist()
                 read = pool.map(lambda row: _digest(photos, paths.iloc[row]), chunk)
                 for row, digest in zip(chunk, read, strict=True):
                     lasting[row] &= digest is not None
@@ -97,8 +95,12 @@ def _look_up(known: npt.NDArray[np.uint8], stats: Digests) -> tuple[npt.NDArray[
 
 
 def _save(index: Path, stats: Digests, digests: Digests) -> None:
-    pairs = np.stack([stats, digests], axis=1)
-    order = np.argsort(np.ascontiguousarray(pairs[:, 0]).view(f"S{_BYTES}").ravel(), kind="stable")
-    buffer = io.BytesIO()
-    np.save(buffer, pairs[order], allow_pickle=False)
-    Folder.at(index.parent).write_bytes(index.name, buffer.getvalue())
+    order = np.argsort(stats.view(f"S{_BYTES}").ravel(), kind="stable")
+    pairs = np.empty((len(order), 2, _BYTES), np.uint8)
+    pairs[:, 0], pairs[:, 1] = stats[order], digests[order]
+
+    def fill(path: Path) -> None:
+        with path.open("wb") as file:
+            np.save(file, pairs, allow_pickle=False)
+
+    Folder.at(index.parent).fill_file(index.name, fill)

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 TEMPORARY = ".tmp-"
@@ -36,6 +37,24 @@ def write_file_atomically(path: Path, data: Data) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    fsync_folder(path.parent)
+
+
+def fill_file_atomically(path: Path, fill: Callable[[Path], None]) -> None:
+    """As write_file_atomically, for content too big to hold twice: fill writes it to a path.
+
+    Raises OSError, and whatever fill raises.
+    """
+    make_folders(path.parent)
+    temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
+    try:
+        fill(temporary)
+        _fsync(temporary, os.O_RDONLY)
         temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):

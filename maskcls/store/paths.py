@@ -12,7 +12,7 @@ import re
 import secrets
 import tempfile
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
@@ -195,6 +195,18 @@ class Folder:
             else:
                 store, path = self._store(name)
                 put(store, path, data)
+
+    def fill_file(self, name: str, fill: Callable[[Path], None]) -> None:
+        """As write_bytes, for content too big to hold twice: fill writes it to a local path."""
+        with in_words(self, "write"):
+            if self.is_local:
+                atomic.fill_file_atomically(self._path(name), fill)
+                return
+            with tempfile.TemporaryDirectory(prefix="maskcls-") as folder:
+                file = Path(folder) / "file"
+                fill(file)
+                store, path = self._store(name)
+                put_file(store, path, file)
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a JSON file to be read by people; ValueError for NaN and infinity."""

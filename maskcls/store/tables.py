@@ -3,6 +3,7 @@
 Logits are a nullable list<float32> column, 18 values a row: pandas shows float32 arrays or None.
 """
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from maskcls.store.paths import Folder
 Float32 = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 
+_GROUP_ROWS = 32_768
 LIST_TYPE = pa.list_(pa.float32())
 
 
@@ -40,13 +42,19 @@ def write_table(
             table = table.set_column(place, column, table.column(place).cast(LIST_TYPE))
     for field in table.schema:
         _require_plain(field.name, field.type)
-    sink = pa.BufferOutputStream()
-    # Page checksums find a flipped bit, which zstd alone may pass on.
-    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
-    folder.write_bytes(name, memoryview(sink.getvalue()))
+
+    def fill(path: Path) -> None:
+        # Page checksums find a flipped bit, which zstd alone may pass on. Small row groups: a group
+        # is held in memory until it is written.
+        pq.write_table(
+            table, path, compression="zstd", write_page_checksum=True, row_group_size=_GROUP_ROWS
+        )
+
+    folder.fill_file(name, fill)
+    pa.default_memory_pool().release_unused()
 
 
-def read_arrow(folder: Folder, name: str) -> "pa.Table":
+def read_arrow(folder: Folder, name: str, columns: list[str] | None = None) -> "pa.Table":
     """The table in a parquet file; UserError when the file is missing or damaged."""
     where = f"{folder.shown}/{name}"
     try:
@@ -57,7 +65,7 @@ def read_arrow(folder: Folder, name: str) -> "pa.Table":
             f"{where}: there is no such file; check the folder, or run the command that writes it."
         ) from error
     try:
-        return pq.ParquetFile(source, page_checksum_verification=True).read()
+        return pq.ParquetFile(source, page_checksum_verification=True).read(columns)
     except (pa.ArrowException, OSError) as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise UserError(
