@@ -69,7 +69,7 @@ def _demo(args: argparse.Namespace, command: list[str]) -> int:
         ("run/fold-0/history.jsonl", "a line an epoch"),
         ("submission.csv", "the ensemble's answers; .provenance.json says where they come from"),
     ):
-        _say(f"  {done.folder.name}/{path:<26} {what}")
+        _say(f"  {done.folder.name + '/' + path:<40} {what}")
     _say("The same on your photos: maskcls check DATA, then maskcls train DATA --run RUN")
     return done.exit_code
 

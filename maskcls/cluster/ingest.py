@@ -81,7 +81,7 @@ def _fill(
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    logging.getLogger("ray.data").setLevel(logging.WARNING)  # it tells of each finished data set
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # it tells of every data set
     # Enough tasks to keep all cores busy to the end, and not one per chunk: each costs the driver
     # some 100 KB while the pass runs.
     cpus = int(ray.cluster_resources().get("CPU", 1))

@@ -22,7 +22,7 @@ from maskcls.cluster.worker import ENVIRONMENT
 from maskcls.config.resolve import resolve, to_json
 from maskcls.demo.dataset import write_demo_data
 
-_SAMPLE_S = 20.0
+_SAMPLE_S = 25.0
 
 
 def run(data: Path | None, people: int, sets: list[str], runs: int) -> None:
