@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from maskcls.core import memory
 from maskcls.core.hashing import combine
 from maskcls.core.table import Table, read_data
 from maskcls.pixels.cache import CachePlace, cache_place
@@ -61,6 +62,7 @@ class DataSet:
 def read_data_set(data: Folder, cache: Path) -> DataSet:
     """Read, check and fingerprint DATA; raises UserError for what is wrong with it."""
     table = read_data(data)
+    memory.release()
     train = photos_of(data.child("train", "images"), table.photos, cache)
     eval_photos = None
     if table.eval_photos is not None:

@@ -266,11 +266,12 @@ class _Work:
         logits, _ = out_of_fold.collect_held_out(run, count, table.num_rows)
         oof = out_of_fold.out_of_fold_table(table, fold_of, logits, pixels.faults)
         write_table(run, "oof.parquet", oof)
+        labels = table["label"].to_numpy().astype(np.int64)
+        del table, oof
         if eval_pixels is not None:
             names = read_arrow(run, "eval_table.parquet")["ImageID"].combine_chunks()
             evals = out_of_fold.eval_table(run, range(count), names, eval_pixels.faults)
             write_table(run, "eval.parquet", evals)
-        labels = table["label"].to_numpy().astype(np.int64)
         folds_json = [d for d in done if d is not None]
         metrics = out_of_fold.run_metrics(labels, logits, pixels.faults, folds_json)
         metrics["eval_faults"] = len(eval_pixels.faults) if eval_pixels else 0

@@ -99,7 +99,7 @@ def run_metrics(
     folds: each fold's fold.json.
     """
     valid = has_logits(logits)
-    oof = score(labels[valid], logits[valid].argmax(axis=1))
+    oof = score(labels[valid], logits.argmax(axis=1)[valid])
     oof |= {"images": int(valid.sum()), "faults": len(faults)}
     return {"oof": oof, "folds": folds}
 
