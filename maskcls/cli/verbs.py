@@ -34,6 +34,12 @@ def _say(text: str = "") -> None:
     print(without_credentials(text), flush=True)
 
 
+def _add_set(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument(
+        "--set", dest="sets", metavar="NAME=VALUE", action="append", default=[], help=text
+    )
+
+
 # ---- demo ----------------------------------------------------------------------------------------
 
 
@@ -138,14 +144,7 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--preset", metavar="NAME", help="a whole configuration (default: report)")
     parser.add_argument("--config", metavar="FILE.toml", help="settings that replace the preset's")
-    parser.add_argument(
-        "--set",
-        dest="sets",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        help="one setting, such as optim.lr=1e-4; may be given often; wins",
-    )
+    _add_set(parser, "one setting, such as optim.lr=1e-4; may be given often; wins")
 
 
 def _train_epilog(words: Sequence[str]) -> str:
@@ -243,13 +242,8 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.csv",
         help="path,ans,p0..p17: the class and the probabilities of all 18",
     )
-    parser.add_argument(
-        "--set",
-        dest="sets",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        help="how the work is placed here: cluster.gpus=0 and the like, see maskcls train --help",
+    _add_set(
+        parser, "how the work is placed here: cluster.gpus=0 and the like, see maskcls train --help"
     )
 
 

@@ -9,7 +9,7 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 TEMPORARY = ".tmp-"
@@ -25,11 +25,7 @@ def write_file_atomically(path: Path, data: Data) -> None:
 
     Missing parent folders are created. Raises OSError.
     """
-    make_folders(path.parent)
-    # Beside the target, since a rename is atomic within one file system only; not named after it,
-    # since its name may already have the longest length allowed.
-    temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
-    try:
+    with _replacing(path) as temporary:
         # 0o666 less the umask, where `tempfile` would make a file that only its owner can read.
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
@@ -37,12 +33,6 @@ def write_file_atomically(path: Path, data: Data) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-    fsync_folder(path.parent)
 
 
 def fill_file_atomically(path: Path, fill: Callable[[Path], None]) -> None:
@@ -50,11 +40,20 @@ def fill_file_atomically(path: Path, fill: Callable[[Path], None]) -> None:
 
     Raises OSError, and whatever fill raises.
     """
-    make_folders(path.parent)
-    temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
-    try:
+    with _replacing(path) as temporary:
         fill(temporary)
         _fsync(temporary, os.O_RDONLY)
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A temporary path to be written and flushed; renamed to path then, gone on any failure."""
+    make_folders(path.parent)
+    # Beside the target, since a rename is atomic within one file system only; not named after it,
+    # since its name may already have the longest length allowed.
+    temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
+    try:
+        yield temporary
         temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -97,3 +97,19 @@ def test_folders_that_cannot_be_flushed_are_no_failure(
     monkeypatch.setattr(os, "fsync", broken)
     with pytest.raises(OSError, match="broken disk"):
         atomic.fsync_folder(tmp_path)
+
+
+def test_a_fill_that_fails_leaves_the_old_content_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    path.write_bytes(b"old")
+
+    def fill(temporary: Path) -> None:
+        temporary.write_bytes(b"half of the n")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        atomic.fill_file_atomically(path, fill)
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["table.parquet"]
+    atomic.fill_file_atomically(path, lambda temporary: temporary.write_bytes(b"new") and None)
+    assert path.read_bytes() == b"new"
