@@ -3,6 +3,7 @@
 Everything is flattened to {"optim.lr": Value(1e-4, "--set")}, so that each value knows its origin.
 """
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ DEFAULT_PRESET = "report"
 _PRESETS = Path(__file__).parent / "presets"
 # Settings whose value is itself a table, so flattening stops there.
 _TABLES = ("cluster.resources_per_worker",)
+# What a preset says of its own choice says nothing of another one.
+GOES_WITH = {"loss.weights": "loss.name"}
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,11 @@ class Value:
 
     value: Any
     origin: str
+
+    @property
+    def is_presets(self) -> bool:
+        """Said by a preset, not by the user."""
+        return self.origin.startswith("preset ")
 
 
 def preset_names() -> tuple[str, ...]:
@@ -46,14 +54,19 @@ def gather(
     name = preset or DEFAULT_PRESET
     if name not in preset_names():
         raise UserError(f"--preset {name}: no such preset; there are {', '.join(preset_names())}.")
-    flat = _flatten(_read_toml(_PRESETS / f"{name}.toml", f"preset {name}"), f"preset {name}")
+    presets = _flatten(read_toml(_PRESETS / f"{name}.toml", f"preset {name}"), f"preset {name}")
+    flat = dict(presets)
     if file is not None:
-        flat |= _flatten(_read_toml(Path(file).expanduser(), file), file)
+        flat |= _flatten(read_toml(Path(file).expanduser(), file), file)
     for text in sets:
         key, sign, value = text.partition("=")
         if not sign or not key.strip():
             raise UserError(f"--set {text}: write it as NAME=VALUE, such as --set optim.lr=1e-4.")
         flat[key.strip()] = Value(parse_value(value.strip()), "--set")
+    for setting, choice in GOES_WITH.items():
+        kept = flat.get(choice, Value(None, "")).value == presets.get(choice, Value(None, "")).value
+        if setting in flat and flat[setting].is_presets and not kept:
+            del flat[setting]
     return flat
 
 
@@ -62,13 +75,21 @@ def parse_value(text: str) -> Any:
     try:
         return tomllib.loads(f"v = {text}")["v"]
     except tomllib.TOMLDecodeError:
-        try:
-            return float(text)  # .794 is no TOML number, but everybody writes it
-        except ValueError:
-            return text
+        pass
+    # .794 is no TOML number, but everybody writes it, in lists too.
+    whole = re.sub(r"(?<![\w.])\.(?=\d)", "0.", text)
+    try:
+        return tomllib.loads(f"v = {whole}")["v"]
+    except tomllib.TOMLDecodeError:
+        pass
+    try:
+        return float(text)  # 1E-4
+    except ValueError:
+        return text
 
 
-def _read_toml(path: Path, shown: str) -> dict[str, Any]:
+def read_toml(path: Path, shown: str) -> dict[str, Any]:
+    """A TOML file's values; shown: its name in messages. Raises UserError."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as e:

@@ -10,16 +10,25 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from maskcls.core.errors import UserError
 
-FOLDERS = {"loss.name": "losses", "model.head": "models/heads"}
-"""Setting that chooses -> folder of the choices, below the package."""
-OWN_SETTINGS = {"loss.name": "loss"}
-"""Setting that chooses -> section below which a choice's own settings stand."""
+FOLDERS = {
+    "head.name": "models/heads",
+    "head.age": "models/ages",
+    "augment.name": "augment/transforms",
+    "loss.name": "losses",
+}
+"""Setting that chooses -> folder of the choices, below the package. A choice's own settings stand in
+the same section, under its name."""
+SUMS = ("augment.name", "loss.name")
+"""Settings that can choose several, joined by "+"."""
+NONE = ("augment.name",)
+"""Settings that can choose nothing, as "none"."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +58,41 @@ def summary(setting: str, name: str) -> str:
     return (ast.get_docstring(tree) or "").split("\n", 1)[0]
 
 
+def section_of(setting: str) -> str:
+    """Section of a setting that chooses, below which its choices' own settings stand."""
+    return setting.split(".", 1)[0]
+
+
+def chosen(setting: str, value: str) -> tuple[str, ...]:
+    """Names that a value chooses: "f1+focal" is two of them, "none" is none.
+
+    Raises UserError for a name that there is not.
+    """
+    if setting in NONE and value == "none":
+        return ()
+    names = tuple(x.strip() for x in value.split("+")) if setting in SUMS else (value,)
+    for name in names:
+        if name not in choices(setting):
+            known = [*(["none"] if setting in NONE else []), *choices(setting)]
+            joined = " (several joined by +)" if setting in SUMS else ""
+            raise UserError(
+                f"{setting}: there is no {name!r}; choose from {', '.join(known)}{joined}."
+            )
+    return names
+
+
+@cache
 def own_settings(setting: str, name: str) -> tuple[SettingText, ...]:
     """Settings that the choice's file defines in its class Settings, read without importing it."""
-    if setting not in OWN_SETTINGS:
-        return ()
     path = _package() / FOLDERS[setting] / f"{name}.py"
-    return fields_of(path, "Settings", f"{OWN_SETTINGS[setting]}.{name}")
+    return fields_of(path, "Settings", f"{section_of(setting)}.{name}")
+
+
+def own_defaults(setting: str, name: str) -> dict[str, Any]:
+    """Default of each of the choice's own settings; they are literals."""
+    return {
+        s.name.rsplit(".", 1)[1]: ast.literal_eval(s.default) for s in own_settings(setting, name)
+    }
 
 
 def fields_of(path: Path, class_name: str, prefix: str) -> tuple[SettingText, ...]:
@@ -77,20 +115,25 @@ def fields_of(path: Path, class_name: str, prefix: str) -> tuple[SettingText, ..
 
 
 def load(setting: str, name: str) -> ModuleType:
-    """Import the file behind a choice; UserError lists the choices when there is none."""
+    """Import the file behind one choice; UserError lists the choices when there is none."""
     if name not in choices(setting):
         names = ", ".join(choices(setting))
         raise UserError(f"{setting}: there is no {name!r}; choose from {names}.")
     return importlib.import_module(f"maskcls.{FOLDERS[setting].replace('/', '.')}.{name}")
 
 
-def settings_of(module: ModuleType, values: Mapping[str, Any], prefix: str) -> Any:
-    """Validate a choice's own settings against its class Settings; UserError names the setting."""
+def settings_of(setting: str, name: str, values: Mapping[str, Mapping[str, Any]]) -> Any:
+    """A choice's own settings, validated against its class Settings; UserError names the setting.
+
+    values: the section's settings of all choices, {choice: {setting: value}}.
+    """
     from pydantic import TypeAdapter, ValidationError
 
     from maskcls.config.sentences import sentence_of
 
+    module = load(setting, name)
     try:
-        return TypeAdapter(module.Settings).validate_python(dict(values))
+        return TypeAdapter(module.Settings).validate_python(dict(values.get(name, {})))
     except ValidationError as e:
+        prefix = f"{section_of(setting)}.{name}"
         raise UserError("\n".join(sentence_of(x, {}, prefix) for x in e.errors())) from e

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from maskcls.config import parts
+from maskcls.config import parts, relations
 from maskcls.config.layers import Value, gather
 from maskcls.config.schema import PLACEMENT_ONLY, Config
 from maskcls.config.sentences import name_of, sentence_of
@@ -27,12 +27,33 @@ def from_flat(flat: Mapping[str, Value]) -> Config:
     tree, faults = _tree(flat)
     try:
         config = _validate(tree, flat)
+        faults += [f"{text}." for text in _idle(flat, config)]
     except _Wrong as e:
         # A relation is judged with defaults where a value was refused: told only when all are good.
         faults += [text for name, text in e.faults if name or not faults]
     if faults:
         raise UserError("\n".join(faults))
     return config
+
+
+def value_faults(flat: Mapping[str, Value]) -> list[str]:
+    """What is wrong with names and values alone, whatever they say together."""
+    tree, faults = _tree(flat)
+    try:
+        _validate(tree, flat)
+    except _Wrong as e:
+        faults += [text for name, text in e.faults if name]
+    return faults
+
+
+def _idle(flat: Mapping[str, Value], config: Config) -> list[str]:
+    """Sentences for values that the user gave and that have no effect."""
+    sentences = []
+    for name, value in flat.items():
+        sentence = None if value.is_presets else relations.idle(name, config)
+        if sentence is not None:
+            sentences.append(sentence)
+    return sentences
 
 
 def from_json(tree: Mapping[str, Any]) -> Config:
@@ -52,8 +73,10 @@ def to_json(config: Config) -> dict[str, Any]:
 def flat_json(config: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration's JSON as {"optim.lr": 0.001, ...}; the view that compare and refuse use."""
     flat = {f"{s}.{name}": v for s, values in config.items() for name, v in values.items()}
-    name, own = flat.get("loss.name"), flat.pop("loss.settings", {})
-    return flat | {f"loss.{name}.{key}": value for key, value in own.items()}
+    for section in _PART_SECTIONS:
+        for choice, own in flat.pop(f"{section}.settings", {}).items():
+            flat |= {f"{section}.{choice}.{key}": value for key, value in own.items()}
+    return flat
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -75,51 +98,90 @@ def _known() -> dict[str, Any]:
     names: dict[str, Any] = {}
     for section in dataclasses.fields(Config):
         for field in dataclasses.fields(section.default_factory):  # type: ignore[arg-type]
-            if (section.name, field.name) != ("loss", "settings"):
+            if field.name != "settings":
                 names[f"{section.name}.{field.name}"] = field.type
     return names
 
 
 def _tree(flat: Mapping[str, Value]) -> tuple[dict[str, Any], list[str]]:
     """The values by section, without those that are refused already; and why they are."""
-    known = _known()
-    loss = flat["loss.name"].value if "loss.name" in flat else Config().loss.name
-    own = {s.name: (name, s) for name in parts.choices("loss.name")
-           for s in parts.own_settings("loss.name", name)}  # fmt: skip
-    tree: dict[str, Any] = {}
-    faults = []
+    known, own = _known(), _own()
+    faults: list[str] = []
+    in_force = {setting: _chosen(setting, flat, faults) for setting in parts.FOLDERS}
+    tree: dict[str, Any] = {section: {"settings": {}} for section in _PART_SECTIONS}
+    for setting, names in in_force.items():
+        for name in names or ():
+            defaults = parts.own_defaults(setting, name)
+            tree[parts.section_of(setting)]["settings"][name] = defaults
     for name, value in flat.items():
         where = f"{name} (from {value.origin})"
         if name not in known and name not in own:
             near = difflib.get_close_matches(name, [*known, *own], n=1, cutoff=0.5)
             hint = f"; did you mean {near[0]}?" if near else "; see maskcls train --help."
             faults.append(f"{where}: no such setting{hint}")
-        elif name in own and own[name][0] != loss:
-            faults.append(f"{where}: loss.name is {loss}, not {own[name][0]}.")
-        elif _holds_bool(value.value) and not _is_bool(known[name] if name in known else own[name]):
+        elif name in own and own[name].choice not in (in_force[own[name].setting] or ()):
+            chosen = in_force[own[name].setting]
+            # A preset's values for a choice that the user replaced have nothing to say any more, and
+            # nothing can be said of what belongs to a wrong choice.
+            if not value.is_presets and chosen is not None:
+                now = "+".join(chosen) or "none"
+                faults.append(f"{where}: {own[name].setting} is {now}, not {own[name].choice}.")
+        elif _holds_bool(value.value) and not (
+            known[name] is bool if name in known else own[name].kind == "bool"
+        ):
             # bool is an int to Python: optim.lr=true would silently become 1.0.
             faults.append(f"{where}: true and false are no value for this.")
-        elif name in parts.FOLDERS and value.value not in parts.choices(name):
-            choices = ", ".join(parts.choices(name))
-            faults.append(f"{where}: there is no {value.value!r}; choose from {choices}.")
         elif name in known:
             section, key = name.split(".", 1)
             tree.setdefault(section, {})[key] = value.value
         else:
-            key = name.rsplit(".", 1)[1]
-            tree.setdefault("loss", {}).setdefault("settings", {})[key] = value.value
+            section, choice, key = name.split(".", 2)
+            tree[section]["settings"][choice][key] = value.value
     return tree, faults
 
 
+_PART_SECTIONS = tuple(dict.fromkeys(parts.section_of(setting) for setting in parts.FOLDERS))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Own:
+    """A choice's own setting: which setting chooses it, the choice, and the annotation's text."""
+
+    setting: str
+    choice: str
+    kind: str
+
+
+def _own() -> dict[str, _Own]:
+    """Flat names of all choices' own settings."""
+    return {
+        own.name: _Own(setting, choice, own.kind)
+        for setting in parts.FOLDERS
+        for choice in parts.choices(setting)
+        for own in parts.own_settings(setting, choice)
+    }
+
+
+def _chosen(setting: str, flat: Mapping[str, Value], faults: list[str]) -> tuple[str, ...] | None:
+    """Names that are in force for a setting that chooses; None for a wrong one, which is a fault."""
+    section, key = setting.split(".")
+    given = flat.get(setting)
+    value = given.value if given else getattr(getattr(Config(), section), key)
+    if not isinstance(value, str):  # the validator says so
+        return None
+    try:
+        return parts.chosen(setting, value)
+    except UserError as e:
+        origin = f" (from {given.origin})" if given else ""
+        faults.append(str(e).replace(f"{setting}:", f"{setting}{origin}:", 1))
+        return None
+
+
 def _holds_bool(value: Any) -> bool:
+    inside = value.values() if isinstance(value, Mapping) else value
     return isinstance(value, bool) or (
-        isinstance(value, Mapping) and any(isinstance(v, bool) for v in value.values())
+        isinstance(value, Mapping | list) and any(isinstance(v, bool) for v in inside)
     )
-
-
-def _is_bool(setting: Any) -> bool:
-    """Whether a setting is one; setting: a field's type, or a loss and its own setting as text."""
-    return setting is bool or (isinstance(setting, tuple) and setting[1].kind == "bool")
 
 
 class _Wrong(Exception):

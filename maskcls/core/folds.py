@@ -36,9 +36,42 @@ def assign_folds(people: pd.DataFrame, count: int, seed: int) -> npt.NDArray[np.
             f"folds.count={count}: the largest of the six gender x age groups has only "
             f"{sizes.max()} people ({len(people)} in all); set {max(2, int(sizes.max()))} or less"
         )
+    return deal(people["person"], _group_of(people), count, seed)
+
+
+def assign_holdout(people: pd.DataFrame, share: float, seed: int) -> npt.NDArray[np.int16]:
+    """Draw the people to hold out once, without replacement, stratified on gender x age group.
+
+    people: as for assign_folds. Returns int16 [number of people]: 0 for those held out, -1 for the
+    others. Of each group share * size people are held out, rounded (in all, and then in groups whose
+    fractions are largest), so that no small group is forgotten by always rounding down.
+    """
     person = np.array([nfc(name) for name in people["person"]], dtype=object)
+    group = _group_of(people)
+    sizes = np.bincount(group, minlength=_NUM_GROUPS)
+    wanted = np.floor(share * sizes).astype(np.int64)
+    rest = round(share * len(people)) - int(wanted.sum())
+    for largest in np.argsort(-(share * sizes - wanted), kind="stable")[: max(0, rest)]:
+        wanted[largest] += 1
+    by_name = np.argsort(person)
+    ticket = np.random.PCG64(seed).random_raw(len(person))
+    order = by_name[np.lexsort((ticket, group[by_name]))]
+    folds = np.full(len(person), -1, dtype=np.int16)
+    for number, most in enumerate(wanted.tolist()):
+        folds[order[group[order] == number][:most]] = 0
+    return folds
+
+
+def deal(
+    names: "pd.Series[str]", groups: npt.NDArray[np.int64], count: int, seed: int
+) -> npt.NDArray[np.int16]:
+    """Deal names into folds so that each group, and the whole, is even within one.
+
+    names: unique; groups: int64 [N]. Returns int16 [N]; indifferent to the order of names.
+    """
+    person = np.array([nfc(name) for name in names], dtype=object)
     if len(set(person)) < len(person):
-        raise ValueError("people has a person twice")
+        raise ValueError("a name is there twice")
     by_name = np.argsort(person)
     # Raw bits: NumPy promises that PCG64's stream stays, but not that of Generator's methods.
     bits = np.random.PCG64(seed)
@@ -47,9 +80,9 @@ def assign_folds(people: pd.DataFrame, count: int, seed: int) -> npt.NDArray[np.
 
     # One deal around the table, group after group: each group is a run of consecutive cards, so
     # it is even within one, and so is the whole deal.
-    deal = by_name[np.lexsort((ticket, _group_of(people)[by_name]))]
+    order = by_name[np.lexsort((ticket, groups[by_name]))]
     folds = np.empty(len(person), dtype=np.int16)
-    folds[deal] = fold_in_turn[np.arange(len(person)) % count]
+    folds[order] = fold_in_turn[np.arange(len(person)) % count]
     return folds
 
 
@@ -86,17 +119,18 @@ def assert_no_person_on_two_sides(person_of_row: Any, fold_of_row: npt.ArrayLike
         )
 
 
-def fold_table(people: pd.DataFrame, folds: npt.ArrayLike) -> pd.DataFrame:
+def fold_table(people: pd.DataFrame, folds: npt.ArrayLike, repeat: int = 0) -> pd.DataFrame:
     """The folds as written to disk.
 
-    Returns person, gender ("male", "female"), age_group ("<30", "30-59", "60+"), fold (int16), in
-    the order of people.
+    Returns person, gender ("male", "female"), age_group ("<30", "30-59", "60+"), repeat, fold (both
+    int16; fold is -1 for people whom no fold holds out), in the order of people.
     """
     return pd.DataFrame(
         {
             "person": pd.Series(list(people["person"]), dtype="str"),
             "gender": pd.Series([GENDERS[code] for code in people["gender"]], dtype="str"),
             "age_group": pd.Series([AGE_GROUPS[code] for code in people["age_group"]], dtype="str"),
+            "repeat": np.full(len(people), repeat, dtype=np.int16),
             "fold": np.asarray(folds, dtype=np.int16),
         }
     )

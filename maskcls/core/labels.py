@@ -6,8 +6,12 @@ class = 6 * mask + 3 * gender + age_group
     age_group: under 30 -> 0, 30 to 59 -> 1, 60 and over -> 2
 """
 
+from typing import TypeVar
+
 import numpy as np
 import numpy.typing as npt
+
+_Labels = TypeVar("_Labels", int, npt.NDArray[np.int64])
 
 MASKS = ("worn", "incorrect", "not worn")
 GENDERS = ("male", "female")
@@ -28,8 +32,8 @@ def age_group_of(age: int) -> int:
     return int(age >= AGE_BORDERS[0]) + int(age >= AGE_BORDERS[1])
 
 
-def class_of(mask: int, gender: int, age_group: int) -> int:
-    """Class 0 to 17 of three labels."""
+def class_of(mask: _Labels, gender: _Labels, age_group: _Labels) -> _Labels:
+    """Class 0 to 17 of three labels, or of three arrays of them."""
     return 6 * mask + 3 * gender + age_group
 
 

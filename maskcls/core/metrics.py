@@ -12,25 +12,26 @@ import numpy.typing as npt
 from maskcls.core.labels import NUM_CLASSES, TASKS, class_name, labels_of
 
 _NUM_OF_TASK = {"mask": 3, "gender": 2, "age": 3}
+_ROWS_AT_ONCE = 65_536
+
+Confusion = npt.NDArray[np.int64]
 
 
 def score(labels: npt.ArrayLike, predicted: npt.ArrayLike) -> dict[str, Any]:
-    """The full score, by scikit-learn; ready for JSON.
+    """The full score; ready for JSON.
 
     labels, predicted: integers [N] in 0..17, N at least 1.
     Returns {"macro_f1", "accuracy", "per_class": [18 of {"class", "name", "f1", "precision",
     "recall", "images"}], "mask": {"macro_f1", "accuracy"}, "gender": ..., "age": ...}; all scores
     are floats in 0..1, images counts the rows with that label.
     """
-    from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
-
-    truth, guess = _checked(labels, predicted)
-    precision, recall, f1, images = precision_recall_fscore_support(
-        truth, guess, labels=range(NUM_CLASSES), zero_division=0
-    )
+    counts = confusion(labels, predicted)
+    hits, images = np.diagonal(counts), counts.sum(axis=1)
+    precision = hits / np.maximum(counts.sum(axis=0), 1)
+    recall = hits / np.maximum(images, 1)
+    f1 = _f1(counts)
     result: dict[str, Any] = {
-        "macro_f1": float(f1.mean()),
-        "accuracy": float(accuracy_score(truth, guess)),
+        **_overall(counts),
         "per_class": [
             {
                 "class": number,
@@ -43,38 +44,56 @@ def score(labels: npt.ArrayLike, predicted: npt.ArrayLike) -> dict[str, Any]:
             for number in range(NUM_CLASSES)
         ],
     }
-    truth_of, guess_of = labels_of(truth), labels_of(guess)
+    part_of_class = labels_of(np.arange(NUM_CLASSES))
     for task in TASKS:
-        numbers = range(_NUM_OF_TASK[task])
-        macro = f1_score(
-            truth_of[task], guess_of[task], labels=numbers, average="macro", zero_division=0
-        )
-        accuracy_of_task = accuracy_score(truth_of[task], guess_of[task])
-        result[task] = {"macro_f1": float(macro), "accuracy": float(accuracy_of_task)}
+        which = np.eye(_NUM_OF_TASK[task], dtype=np.int64)[part_of_class[task]]  # [18, parts]
+        result[task] = _overall(which.T @ counts @ which)
     return result
 
 
-def macro_f1(labels: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
-    """The same macro F1 as `score`, quickly and without scikit-learn, for every epoch."""
+def confusion(labels: npt.ArrayLike, predicted: npt.ArrayLike) -> Confusion:
+    """How often each class got each answer, int64 [18, 18]; a row for each label.
+
+    labels, predicted: integers [N] in 0..17, N at least 1; ValueError otherwise. Counted piece by
+    piece: millions of rows as they are, in one byte each, need no second copy.
+    """
     truth, guess = _checked(labels, predicted)
-    pairs = np.bincount(truth * NUM_CLASSES + guess, minlength=NUM_CLASSES**2)
-    confusion = pairs.reshape(NUM_CLASSES, NUM_CLASSES)
-    hits = np.diagonal(confusion)
-    # 2 tp / (2 tp + fp + fn); where the denominator is 0 so is tp, and 0 / 1 is the 0 it counts.
-    f1 = 2 * hits / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1), 1)
-    return float(f1.mean())
+    counts = np.zeros(NUM_CLASSES**2, np.int64)
+    for start in range(0, len(truth), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        pairs = truth[rows].astype(np.int64) * NUM_CLASSES + guess[rows]
+        counts += np.bincount(pairs, minlength=NUM_CLASSES**2)
+    return counts.reshape(NUM_CLASSES, NUM_CLASSES)
+
+
+def macro_f1(labels: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
+    """The macro F1 of `score` alone, for every epoch."""
+    return float(_f1(confusion(labels, predicted)).mean())
 
 
 def accuracy(labels: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
     """Share of rows whose class is right; labels, predicted: integers [N] in 0..17."""
-    truth, guess = _checked(labels, predicted)
-    return float((truth == guess).mean())
+    return float(_overall(confusion(labels, predicted))["accuracy"])
+
+
+def _overall(counts: Confusion) -> dict[str, float]:
+    return {
+        "macro_f1": float(_f1(counts).mean()),
+        "accuracy": float(np.trace(counts) / counts.sum()),
+    }
+
+
+def _f1(counts: Confusion) -> npt.NDArray[np.float64]:
+    """F1 of each class of a confusion matrix [C, C]."""
+    # 2 tp / (2 tp + fp + fn); where the denominator is 0 so is tp, and 0 / 1 is the 0 it counts.
+    both_sides = np.maximum(counts.sum(axis=0) + counts.sum(axis=1), 1)
+    return np.asarray(2 * np.diagonal(counts) / both_sides, np.float64)
 
 
 def _checked(
     labels: npt.ArrayLike, predicted: npt.ArrayLike
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Both as int64 [N]; ValueError when that is not what they are."""
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Both as integer arrays [N]; ValueError when that is not what they are."""
     pair = []
     for name, values in (("labels", labels), ("predicted", predicted)):
         array = np.asarray(values)
@@ -82,7 +101,7 @@ def _checked(
             raise ValueError(f"{name} must be integers [N], N >= 1: {array.dtype} {array.shape}")
         if array.min() < 0 or array.max() >= NUM_CLASSES:
             raise ValueError(f"{name} must lie in 0..17, got {array.min()}..{array.max()}")
-        pair.append(array.astype(np.int64))
+        pair.append(array)
     if len(pair[0]) != len(pair[1]):
         raise ValueError(f"{len(pair[0])} labels for {len(pair[1])} predictions")
     return pair[0], pair[1]

@@ -1,17 +1,18 @@
-"""Cross entropy of the softmax over 18 classes, optionally with smoothed targets.
+"""Cross entropy of the softmax, optionally with smoothed targets and weighted classes.
 
-Label smoothing: Szegedy et al. 2016, arXiv:1512.00567.
+-sum_k w_k t_k log p_k. Label smoothing: Szegedy et al. 2016, arXiv:1512.00567. Weights are not
+divided out again: a row's loss is w times what it was, and the caller averages over rows.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from annotated_types import Ge, Lt
 from torch.nn import functional
 
 from maskcls.config.schema import Section
-from maskcls.losses.base import Loss
+from maskcls.losses.base import Loss, TrainRows, class_weights, per_class
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,15 +20,25 @@ class Settings(Section):
     """Settings of this loss."""
 
     smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
-    """Label smoothing e: the target is (1-e) on the true class plus e/18 on every class."""
+    """Label smoothing e: the target is (1-e) on the true class plus e/K on each of the K classes."""
+    class_weights: Literal["none", "inverse"] = "none"
+    """inverse weighs each class by 1 / its training rows, scaled to mean 1 over the classes."""
 
 
-def build(settings: Settings) -> Loss:
-    """Loss of each row, float32 [B]; the caller averages."""
+def build(settings: Settings, rows: TrainRows) -> Loss:
+    """Loss of each row, float32 [B]; the caller averages.
 
-    def loss(logits_BK: torch.Tensor, target_B: torch.Tensor) -> torch.Tensor:
+    With smoothing the share e/K of each class has that class's weight, as in torch.
+    """
+    weights = per_class(class_weights(settings.class_weights, rows))
+
+    def loss(logits_BK: torch.Tensor, target_BK: torch.Tensor) -> torch.Tensor:
         return functional.cross_entropy(
-            logits_BK, target_B, reduction="none", label_smoothing=settings.smoothing
+            logits_BK,
+            target_BK,
+            weights(logits_BK),
+            reduction="none",
+            label_smoothing=settings.smoothing,
         )
 
     return loss

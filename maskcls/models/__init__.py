@@ -1,0 +1,5 @@
+"""Networks: timm's backbones, heads, and ways to learn ages."""
+
+from maskcls.core import without_compiler
+
+without_compiler.install()  # before timm is imported

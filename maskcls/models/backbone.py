@@ -1,18 +1,15 @@
-"""The network: a timm backbone that pools to features, and a head that makes 18 logits of them."""
+"""A timm backbone that pools to features, with its initial weights and its normalisation."""
 
 import difflib
 from dataclasses import dataclass
 from typing import Any
 
 import timm
-import torch
 from torch import nn
 
-from maskcls.config import parts
 from maskcls.config.schema import Model
 from maskcls.config.sizes import Size
 from maskcls.core.errors import UserError
-from maskcls.core.labels import NUM_CLASSES
 from maskcls.models import weights
 
 # Families whose convolutions gain from channels_last, in timm's published tables and measured here
@@ -34,19 +31,6 @@ class Normalization:
     std: tuple[float, float, float]
 
 
-class Network(nn.Module):
-    """pixels_BCHW, normalised -> logits_BK."""
-
-    def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.head = head
-
-    def forward(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
-        logits_BK: torch.Tensor = self.head(self.backbone(pixels_BCHW))
-        return logits_BK
-
-
 def check_name(name: str) -> None:
     """UserError with the nearest name when timm has no such backbone."""
     known = timm.list_models()
@@ -61,8 +45,8 @@ def check_name(name: str) -> None:
         raise UserError(f"model.backbone: {name!r} has no such pretrained tag; there are: {tags}.")
 
 
-def build(settings: Model, size: Size, pretrained: bool = True) -> tuple[Network, Normalization]:
-    """Build the network with its initial weights.
+def build(settings: Model, size: Size, pretrained: bool = True) -> tuple[nn.Module, Normalization]:
+    """Build the backbone with its initial weights.
 
     pretrained False leaves random values, for a network whose weights follow from a checkpoint.
     Raises UserError when the hub cannot be reached or the weights do not fit; whatever timm raises
@@ -73,6 +57,10 @@ def build(settings: Model, size: Size, pretrained: bool = True) -> tuple[Network
     config = timm.models.get_pretrained_cfg(settings.backbone, allow_unregistered=False)
     if config is not None and config.fixed_input_size:
         options["img_size"] = (size.height, size.width)
+    if settings.dropout:
+        options["drop_rate"] = settings.dropout
+    if settings.drop_path:
+        options["drop_path_rate"] = settings.drop_path
     from_hub = pretrained and settings.weights == "hub"
     try:
         backbone = timm.create_model(settings.backbone, pretrained=from_hub, **options)
@@ -81,9 +69,8 @@ def build(settings: Model, size: Size, pretrained: bool = True) -> tuple[Network
     if pretrained and settings.weights not in ("hub", "none"):
         path = weights.check_path(settings.weights)
         weights.load_into(backbone, path, _classifier(backbone))
-    head = parts.load("model.head", settings.head).build(_num_features(backbone), NUM_CLASSES)
     own = backbone.pretrained_cfg
-    return Network(backbone, head), Normalization(tuple(own["mean"]), tuple(own["std"]))
+    return backbone, Normalization(tuple(own["mean"]), tuple(own["std"]))
 
 
 def wants_channels_last(settings: Model) -> bool:
@@ -93,7 +80,8 @@ def wants_channels_last(settings: Model) -> bool:
     return settings.backbone.startswith(_CHANNELS_LAST)
 
 
-def _num_features(backbone: nn.Module) -> int:
+def num_features(backbone: nn.Module) -> int:
+    """Width of the pooled features."""
     # Some backbones widen the features once more after pooling (mobilenetv3: 576 -> 1024).
     return int(getattr(backbone, "head_hidden_size", None) or backbone.num_features)  # type: ignore[arg-type]
 
@@ -116,4 +104,7 @@ def _why(settings: Model, size: Size, error: Exception, from_hub: bool) -> str:
             f"model.weights=hub: pretrained weights of {settings.backbone} cannot be had from the"
             f" hub ({text}); give a safetensors file as model.weights=PATH, or model.weights=none."
         )
+    if "drop_path_rate" in first_line or "drop_rate" in first_line:
+        which = "drop_path" if "drop_path_rate" in first_line else "dropout"
+        return f"model.{which}: {settings.backbone} has none; leave it at 0."
     return f"model.backbone={settings.backbone} cannot be built for image.size={size} ({text})."

@@ -1,7 +1,8 @@
 """Decoded pixels in one memory-mapped file that every fold, epoch and later run on a machine reads.
 
     CACHE/pixels/KEY/pixels.u8       uint8 [N, H, W, 3], row-major; row = position in the table
-    CACHE/pixels/KEY/manifest.json   format, key, geometry, rows, bytes, checksums, faults
+    CACHE/pixels/KEY/manifest.json   format, key, geometry, rows, bytes, checksums, faults,
+                                     fallbacks (only where a face crop found no face)
     CACHE/pixels/KEY.lock            held (flock) by the command that makes it
     CACHE/pixels/KEY.building/       the same, not whole yet; whoever holds the lock may delete it
 
@@ -72,20 +73,36 @@ class CachePlace:
 
 @dataclass(frozen=True)
 class CachedPixels:
-    """A whole cache, opened: pixels uint8 [N, H, W, 3] (read-only map), faults {row: reason}."""
+    """A whole cache, opened: pixels uint8 [N, H, W, 3] (read-only map), faults {row: reason}.
+
+    fallbacks: rows, ascending, whose face was not found, so that they hold the centre crop.
+    """
 
     pixels: Pixels
     faults: Mapping[int, str]
+    fallbacks: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class NoFace:
+    """A photo without a face to crop to; pixels: its centre crop, uint8 [H, W, 3]."""
+
+    pixels: Pixels
+
+
+Photo = Pixels | NoFace | str
+"""What becomes of a photo: pixels, pixels without a face, or the reason why there are none."""
 
 
 @dataclass(frozen=True)
 class ChunkStatus:
-    """What filling a chunk returns: its rows' faults and the checksum of its bytes."""
+    """What filling a chunk returns: its rows' faults and fallbacks, the checksum of its bytes."""
 
     start: int
     stop: int
     crc32: int
     faults: Mapping[int, str]
+    fallbacks: tuple[int, ...] = ()
 
 
 def cache_root(setting: str) -> Path:
@@ -125,7 +142,8 @@ def open_cache(place: CachePlace) -> CachedPixels | None:
             return None
     except OSError:
         return None
-    return CachedPixels(pixels, {int(row): why for row, why in manifest["faults"].items()})
+    faults = {int(row): why for row, why in manifest["faults"].items()}
+    return CachedPixels(pixels, faults, tuple(manifest.get("fallbacks", ())))
 
 
 def _sums_fit(path: Path, place: CachePlace, sums: list[int]) -> bool:
@@ -230,7 +248,7 @@ def finish_building(place: CachePlace, chunks: list[ChunkStatus]) -> None:
         raise RuntimeError(f"pixel pass left rows out: {len(chunks)} chunks end at {edges[-1]}")
     if any(c.start % CHUNK_ROWS for c in chunks) or len(chunks) != -(-place.rows // CHUNK_ROWS):
         raise RuntimeError(f"pixel pass used chunks of other than {CHUNK_ROWS} rows")
-    manifest = {
+    manifest: dict[str, Any] = {
         "format": FORMAT,
         "key": place.key,
         "rows": place.rows,
@@ -239,6 +257,10 @@ def finish_building(place: CachePlace, chunks: list[ChunkStatus]) -> None:
         "crc32": [c.crc32 for c in chunks],
         "faults": {str(row): why for c in chunks for row, why in sorted(c.faults.items())},
     }
+    # Absent means none: so a cache without a face crop is, byte for byte, what it was before there
+    # were any, and one FORMAT serves both.
+    if fallbacks := [row for c in chunks for row in c.fallbacks]:
+        manifest["fallbacks"] = fallbacks
     manifest["checksum"] = _checksum_of(manifest)
     text = json.dumps(manifest) + "\n"  # ASCII: a file name in a reason need not be UTF-8
     write_file_atomically(place.building / "manifest.json", text.encode())
@@ -249,7 +271,7 @@ def fill_chunk(
     file: Path,
     place: CachePlace,
     start: int,
-    photos: Iterator[Pixels | str],
+    photos: Iterator[Photo],
 ) -> ChunkStatus:
     """Write a chunk's rows into their slice of the file; in any process, no lock needed.
 
@@ -257,12 +279,15 @@ def fill_chunk(
     a row stays black.
     """
     out = np.memmap(file, np.uint8, "r+", shape=place.shape)
-    faults, row = {}, start
+    faults, fallbacks, row = {}, list[int](), start
     for photo in photos:
         if isinstance(photo, str):
             faults[row] = photo
             out[row] = 0
+        elif isinstance(photo, NoFace):
+            fallbacks.append(row)
+            out[row] = photo.pixels
         else:
             out[row] = photo
         row += 1
-    return ChunkStatus(start, row, checksum(out[start:row]), faults)
+    return ChunkStatus(start, row, checksum(out[start:row]), faults, tuple(fallbacks))

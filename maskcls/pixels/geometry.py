@@ -8,9 +8,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from maskcls.config.sizes import Crop, Size
+from maskcls.pixels import faces
+from maskcls.pixels.faces import Box
 
 VERSION = 1
 """Raised when the same settings would give other pixels, so that no old cache is read as new."""
+Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -22,33 +25,67 @@ class Geometry:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
-        """Read back to_json; ValueError when made by a later version of the geometry."""
+        """Read back to_json; ValueError when another version would give other pixels."""
         if values.get("version") != VERSION:
             raise ValueError(f"geometry version {values.get('version')}, this is {VERSION}")
-        return cls(Crop.parse(values["crop"]), Size.parse(values["size"]))
+        geometry = cls(Crop.parse(values["crop"]), Size.parse(values["size"]))
+        if geometry.needs_face and values.get("face") != faces.DETECTOR:
+            raise ValueError(f"faces found by {values.get('face')}, this is {faces.DETECTOR}")
+        return geometry
 
     def to_json(self) -> dict[str, Any]:
         """Plain values that from_json reads and that a cache's key contains."""
-        return {
+        values = {
             "crop": str(self.crop),
             "size": str(self.size),
             "filter": "bicubic",
             "version": VERSION,
         }
+        # Without a face crop the detector changes no pixel, and must change no key.
+        return values | {"face": faces.DETECTOR} if self.needs_face else values
+
+    @property
+    def needs_face(self) -> bool:
+        """Whether the pixels depend on where the face is."""
+        return self.crop.margin is not None
 
     @property
     def bytes_per_photo(self) -> int:
         """Bytes of one photo's uint8 pixels."""
         return self.size.height * self.size.width * 3
 
-    def apply(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    def apply(self, pixels: Pixels) -> Pixels:
         """Crop and resize one photo; uint8 [H, W, 3] to uint8 [size.height, size.width, 3].
 
-        The centre crop is torchvision's: offsets round((H - h) / 2); a photo smaller than the crop
-        is padded with black to it. Resizing is Pillow's bicubic filter, antialiased when shrinking.
+        See apply_and_tell, for those who want to know whether the face was found.
         """
+        return self.apply_and_tell(pixels)[0]
+
+    def apply_and_tell(self, pixels: Pixels) -> tuple[Pixels, bool]:
+        """Crop and resize one photo; False when a face was wanted and none was found.
+
+        pixels: uint8 [H, W, 3]. Returns uint8 [size.height, size.width, 3].
+
+        The centre crop is torchvision's: offsets round((H - h) / 2); a photo smaller than the crop
+        is padded with black to it. The face crop is face_box; without a face it is the largest
+        centred box of the output's shape. Resizing is Pillow's bicubic filter, antialiased when
+        shrinking.
+        Raises UserError when faces are wanted and the detector is not installed.
+        """
+        if self.crop.margin is not None:
+            return self._face_crop(pixels, self.crop.margin)
         if self.crop.center is not None:
             pixels = _center_crop(pixels, self.crop.center)
+        return self._resize(pixels), True
+
+    def _face_crop(self, pixels: Pixels, margin: float) -> tuple[Pixels, bool]:
+        height, width = pixels.shape[:2]
+        face = faces.find_face(pixels)
+        if face is None:
+            return self._resize(_center_crop(pixels, _largest(self.size, height, width))), False
+        return self._resize(_cut(pixels, face_box(face, margin, self.size, height, width))), True
+
+    def _resize(self, pixels: Pixels) -> Pixels:
         if pixels.shape[:2] == (self.size.height, self.size.width):
             return np.ascontiguousarray(pixels)
         image = Image.fromarray(np.ascontiguousarray(pixels))
@@ -56,7 +93,46 @@ class Geometry:
         return np.asarray(image.resize(wanted, Image.Resampling.BICUBIC))
 
 
-def _center_crop(pixels: npt.NDArray[np.uint8], crop: Size) -> npt.NDArray[np.uint8]:
+def face_box(face: Box, margin: float, size: Size, height: int, width: int) -> Box:
+    """The box to cut for a face: margin on each side, the output's shape, in the photo if it fits.
+
+    margin: share of the face's height above and below, of its width left and right; size: of the
+    output, whose shape the box gets by growing around the face on one axis, within a pixel;
+    height, width: of the photo [px]. A box that sticks out of the photo is moved inside; on an axis
+    on which it is larger than the photo, it holds all of it.
+    """
+    share = 1 + 2 * margin
+    scale = max(face.height * share / size.height, face.width * share / size.width)
+    box_height, box_width = round(size.height * scale), round(size.width * scale)
+    top = _inside(face.top + (face.height - box_height) / 2, box_height, height)
+    left = _inside(face.left + (face.width - box_width) / 2, box_width, width)
+    return Box(top, left, box_height, box_width)
+
+
+def _inside(start: float, length: int, photo: int) -> int:
+    """Where the box begins so that it lies in the photo, or the photo in the box."""
+    room = photo - length
+    return min(max(round(start), min(room, 0)), max(room, 0))
+
+
+def _largest(size: Size, height: int, width: int) -> Size:
+    """The largest of the output's shape that fits in a photo of height x width, within a pixel."""
+    scale = min(height / size.height, width / size.width)
+    return Size(max(1, round(size.height * scale)), max(1, round(size.width * scale)))
+
+
+def _cut(pixels: Pixels, box: Box) -> Pixels:
+    """The box's pixels; black where it sticks out of the photo."""
+    above, left = max(-box.top, 0), max(-box.left, 0)
+    inner = pixels[max(box.top, 0) : box.top + box.height, max(box.left, 0) : box.left + box.width]
+    if inner.shape[:2] == (box.height, box.width):
+        return inner
+    cut = np.zeros((box.height, box.width, 3), np.uint8)
+    cut[above : above + inner.shape[0], left : left + inner.shape[1]] = inner
+    return cut
+
+
+def _center_crop(pixels: Pixels, crop: Size) -> Pixels:
     height, width = pixels.shape[:2]
     grow_y, grow_x = max(crop.height - height, 0), max(crop.width - width, 0)
     if grow_y or grow_x:

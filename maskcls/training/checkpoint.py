@@ -2,8 +2,9 @@
 
     fold-K/checkpoints/epoch-0002/              two epochs are done
     fold-K/checkpoints/epoch-0002-step-000040/  and 40 updates of the third
-        model.safetensors       parameters and buffers
-        training.safetensors    optimizer state, random state, running sums
+        model.safetensors       parameters and buffers, averaged if the settings say so
+        training.safetensors    optimizer state, random state, running sums; with averaging also the
+                                weights that train on (raw.*) and the average's own state (average.*)
         held_out.safetensors    held-out logits of that epoch (at the end of an epoch only)
         state.json              position, best epoch, history, optimizer's plain values, what the
                                 network is
@@ -15,7 +16,7 @@ put last). The last two and the best one are kept; a damaged one is named and pa
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,14 +27,15 @@ from safetensors.torch import save as save_bytes  # save_file's files are the ow
 from torch import nn
 
 from maskcls.core.errors import UserError
-from maskcls.models.weights import clone_state
+from maskcls.optim.averaging import Average
 from maskcls.store import atomic, manifest
 from maskcls.store.paths import Folder, in_words, json_bytes
 from maskcls.training import optimizer_state, seeding
 
-FORMAT = 1
+FORMAT = 2
 _NAME = re.compile(r"epoch-(\d{4,})(?:-step-(\d{6,}))?")
 _KEEP_LAST = 2
+_RAW, _AVERAGE = "raw.", "average."
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,23 @@ class Snapshot:
     describe: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Weights:
+    """Weights of a moment, on the CPU and contiguous (models/weights.py: clone_state).
+
+    kept: what is evaluated and predicts. raw: what trains on, where that is something else.
+    average: the average's own state.
+    """
+
+    kept: dict[str, torch.Tensor]
+    raw: dict[str, torch.Tensor] = field(default_factory=dict)
+    average: dict[str, torch.Tensor] = field(default_factory=dict)
+
+
 def save(
     folder: Folder,
     snapshot: Snapshot,
-    model: nn.Module,
+    weights: Weights,
     optimizer: torch.optim.Optimizer,
     loss_sum: torch.Tensor,
     held_out: npt.NDArray[np.float32] | None,
@@ -81,6 +96,8 @@ def save(
     random = seeding.save_state(loss_sum.device)
     tensors |= {f"random.{name}": state for name, state in random.items()}
     tensors["loss_sum"] = loss_sum.detach().cpu().clone()
+    tensors |= {f"{_RAW}{name}": tensor for name, tensor in weights.raw.items()}
+    tensors |= {f"{_AVERAGE}{name}": tensor for name, tensor in weights.average.items()}
     state = {
         "format": FORMAT,
         "epochs_done": snapshot.position.epochs_done,
@@ -93,7 +110,7 @@ def save(
     staged = folder.staging(snapshot.position.name)
     try:
         with in_words(folder, "write"):
-            (staged / "model.safetensors").write_bytes(save_bytes(clone_state(model)))
+            (staged / "model.safetensors").write_bytes(save_bytes(weights.kept))
             (staged / "training.safetensors").write_bytes(save_bytes(tensors))
             if held_out is not None:
                 (staged / "held_out.safetensors").write_bytes(
@@ -166,22 +183,29 @@ def restore(
     name: str,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
+    average: Average | None,
     device: torch.device,
 ) -> tuple[Snapshot, torch.Tensor]:
     """Put everything back as it was; returns the snapshot and the running loss sum (a scalar).
 
-    optimizer: built by the same settings; of its options, what is no plain JSON stays as built.
+    optimizer, average: built by the same settings; of its options, what is no plain JSON stays as built.
     """
     state = read_state(folder, name)
     load_model(folder, name, model)
     tensors = load(folder.read_bytes(f"{name}/training.safetensors"))
+    if raw := _below(tensors, _RAW):
+        model.load_state_dict(raw)
     optimizer_state.put_back(optimizer, tensors, state["optimizer"])
-    prefix = "random."
-    random = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-    seeding.restore_state(random, device)
+    if average is not None:
+        average.restore(_below(tensors, _AVERAGE))
+    seeding.restore_state(_below(tensors, "random."), device)
     position = Position(state["epochs_done"], state["steps_done"])
     snapshot = Snapshot(position, state["best"], state["history"], {})
     return snapshot, tensors["loss_sum"].to(device)
+
+
+def _below(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
 
 
 def _names(folder: Folder) -> list[str]:

@@ -35,14 +35,20 @@ class Arithmetic:
         self._inverse_std = (1 / std).view(1, 3, 1, 1)
 
     def normalize(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
-        """uint8 pixels to float32, by the backbone's mean and std; keeps the memory format."""
+        """Pixels in 0..255, uint8 or float32, by the backbone's mean and std; keeps the format."""
         return (pixels_BCHW.float() - self._mean).mul_(self._inverse_std)
 
     def forward(self, model: nn.Module, pixels_BCHW: torch.Tensor) -> torch.Tensor:
-        """float32 logits_BK of uint8 pixels."""
+        """The head's outputs_BD, float32, of pixels in 0..255."""
         with self._autocast():
-            logits_BK: torch.Tensor = model(self.normalize(pixels_BCHW))
-        return logits_BK.float()
+            outputs_BD: torch.Tensor = model(self.normalize(pixels_BCHW))
+        return outputs_BD.float()
+
+    @property
+    def fill(self) -> tuple[float, float, float]:
+        """The pixel that normalises to 0, in 0..255."""
+        red, green, blue = self._mean.flatten().tolist()
+        return red, green, blue
 
     def _autocast(self) -> AbstractContextManager[object]:
         if not self.bfloat16:

@@ -4,7 +4,7 @@ Shape letters: B batch, H W C picture.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -36,12 +36,14 @@ class Feed:
     on a CPU it is gathered when asked for, since the cores are busy anyway.
     """
 
-    def __init__(self, pixels: Pixels, device: torch.device, channels_last: bool) -> None:
+    def __init__(
+        self, sources: Sequence[Pixels], device: torch.device, channels_last: bool
+    ) -> None:
+        """sources: maps [N, H, W, 3] of one size; their rows are numbered through."""
         self._device = device
         self._channels_last = channels_last
-        # The map is read-only, which torch warns of since it has no read-only tensors.
-        source = pixels.view()
-        self._pixels = _tensor_of(source)
+        self._sources = [_tensor_of(pixels.view()) for pixels in sources]
+        self._starts = np.cumsum([0, *(len(pixels) for pixels in sources)])
 
     def batches(self, batches: list[Rows]) -> Iterator[torch.Tensor]:
         """pixels_BCHW of each batch in turn: uint8 on the device, in the network's format."""
@@ -58,7 +60,15 @@ class Feed:
 
     def _gather(self, rows: Rows) -> torch.Tensor:
         # index_select is several times faster than numpy's take on a memory map.
-        return torch.index_select(self._pixels, 0, torch.from_numpy(rows))
+        if len(self._sources) == 1:
+            return torch.index_select(self._sources[0], 0, torch.from_numpy(rows))
+        source_of = np.searchsorted(self._starts, rows, side="right") - 1
+        out = self._sources[0].new_empty((len(rows), *self._sources[0].shape[1:]))
+        for i in np.unique(source_of).tolist():
+            mine = np.flatnonzero(source_of == i)
+            local = torch.from_numpy(rows[mine] - self._starts[i])
+            out[torch.from_numpy(mine)] = torch.index_select(self._sources[i], 0, local)
+        return out
 
     def _gather_pinned(self, rows: Rows) -> torch.Tensor:
         return self._gather(rows).pin_memory()
@@ -72,6 +82,7 @@ class Feed:
 def _tensor_of(pixels: Pixels) -> torch.Tensor:
     import warnings
 
+    # The map is read-only, which torch warns of since it has no read-only tensors.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(pixels)

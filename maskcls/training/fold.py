@@ -5,6 +5,8 @@ says how far the fold is.
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,28 +14,23 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from maskcls.config import parts, resolve
+from maskcls.config import resolve
 from maskcls.config.schema import Config
-from maskcls.core.errors import UserError
 from maskcls.core.metrics import accuracy, macro_f1
-from maskcls.models import backbone
-from maskcls.optim import factory
-from maskcls.pixels.cache import CachedPixels, CachePlace, open_cache
+from maskcls.models.weights import clone_state
+from maskcls.optim.averaging import fresh_statistics
+from maskcls.pixels.cache import CachePlace
+from maskcls.sampling.epoch import Epoch
 from maskcls.store import run_files as files
 from maskcls.store.paths import Folder
 from maskcls.store.tables import logits_column, write_table
 from maskcls.training import checkpoint, evaluate, seeding
-from maskcls.training.checkpoint import Position, Snapshot
-from maskcls.training.device import Arithmetic, pick_device
+from maskcls.training.building import build_learner
+from maskcls.training.checkpoint import Position, Snapshot, Weights
 from maskcls.training.feed import Feed, batches_of_epoch
+from maskcls.training.fold_data import open_pixels, read_fold_data
 from maskcls.training.job import FoldJob
-from maskcls.training.loop import (
-    Interval,
-    Learner,
-    mean_loss_of,
-    require_finite,
-    train_epoch,
-)
+from maskcls.training.loop import Interval, mean_loss_of, require_finite, train_epoch
 from maskcls.training.rank import Rank, align_buffers
 from maskcls.training.watcher import Watcher
 
@@ -48,14 +45,6 @@ def run_fold(job: FoldJob, rank: Rank, watcher: Watcher) -> dict[str, Any]:
     return _Fold(job, rank, watcher).run()
 
 
-def open_pixels(place: CachePlace) -> CachedPixels:
-    """The decoded photos; RuntimeError when they are gone since the run started."""
-    pixels = open_cache(place)
-    if pixels is None:
-        raise RuntimeError(f"{place.folder}: the decoded pixels are gone or damaged; run again")
-    return pixels
-
-
 class _Fold:
     """A fold being trained: all its parts, and how far it is."""
 
@@ -63,40 +52,19 @@ class _Fold:
         started, begun = time.monotonic(), time.time()
         self.job, self.rank, self.watcher = job, rank, watcher
         self.config: Config = resolve.from_json(job.config)
-        run = Folder.at(job.run)
-        self.folder = files.fold_folder(run, job.fold)
+        self.folder = files.fold_folder(Folder.at(job.run), job.fold)
         self.checkpoints = self.folder.child("checkpoints")
-        self.device = pick_device(job.device)
-        cached = open_pixels(job.pixels)
-        self.rows = files.read_fold_rows(run, job.fold, set(cached.faults))
-        if not len(self.rows.train) or not len(self.rows.held_out):
-            raise UserError(f"fold {job.fold}: no photo can be decoded on one of its two sides.")
+        self.data = read_fold_data(job, self.config)
         if rank.index == 0:
             self.checkpoints.sweep()  # what a killed attempt left half-written
         self.found = checkpoint.newest(self.checkpoints, watcher.say)
-        seeding.seed_torch("initial values", self.config.train.seed, job.fold)
-        # Weights need not be fetched when a checkpoint replaces them at once.
-        network, normalization = backbone.build(
-            self.config.model, self.config.image.size, pretrained=self.found is None
-        )
-        channels_last = backbone.wants_channels_last(self.config.model)
-        layout = torch.channels_last if channels_last else torch.contiguous_format
-        self.network = network.to(self.device, memory_format=layout)  # type: ignore[call-overload]
-        optimizer = factory.build(self.network, self.config.optim)
-        loss = parts.load("loss.name", self.config.loss.name)
-        settings = parts.settings_of(
-            loss, self.config.loss.settings, f"loss.{self.config.loss.name}"
-        )
-        arithmetic = Arithmetic(self.device, self.config.train.precision, normalization)
-        self.snapshot = Snapshot(Position(0, 0), None, [], self._describe(normalization))
-        self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
+        built = build_learner(job, self.config, self.data, rank, pretrained=self.found is None)
+        self.learner, self.built = built.learner, built
+        self.snapshot = Snapshot(Position(0, 0), None, [], self._describe())
+        self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.learner.arithmetic.device)
         if self.found is not None:
-            self._restore(self.found, optimizer)
-        self.learner = Learner(
-            rank.wrap(self.network), optimizer, loss.build(settings),
-            Feed(cached.pixels, self.device, channels_last), arithmetic, rank,
-        )  # fmt: skip
-        self.channels_last = channels_last
+            self._restore(self.found)
+        self.learner.model = rank.wrap(self.learner.network)
         asked = job.asked_at or time.time()
         self.time_s = {
             "start": max(0.0, begun - asked),
@@ -105,19 +73,27 @@ class _Fold:
             "predict": 0.0,
         }
 
-    def _describe(self, normalization: backbone.Normalization) -> dict[str, Any]:
+    def _describe(self) -> dict[str, Any]:
+        normalization = self.built.normalization
         return {
             "fold": self.job.fold,
-            "model": self.job.config["model"] | {"weights": "none"},
+            "network": self.built.described.to_json(),
             "geometry": self.job.pixels.geometry.to_json(),
             "normalization": {"mean": normalization.mean, "std": normalization.std},
             "precision": self.config.train.precision,
             "batch_size": self.config.train.batch_size,
+            "tta": self.job.config["tta"],
         }
 
-    def _restore(self, name: str, optimizer: torch.optim.Optimizer) -> None:
+    def _restore(self, name: str) -> None:
+        learner = self.learner
         snapshot, self.loss_sum = checkpoint.restore(
-            self.checkpoints, name, self.network, optimizer, self.device
+            self.checkpoints,
+            name,
+            learner.network,
+            learner.optimizer,
+            learner.average,
+            self.learner.arithmetic.device,
         )
         self.snapshot = Snapshot(
             snapshot.position, snapshot.best, snapshot.history, self.snapshot.describe
@@ -125,18 +101,26 @@ class _Fold:
         self.watcher.say(f"fold {self.job.fold} goes on from checkpoint {name}")
 
     def run(self) -> dict[str, Any]:
-        while self.snapshot.position.epochs_done < self.config.train.epochs:
+        while not self._is_over():
             self._train_epoch(self.snapshot.position)
         return self._finish()
 
+    def _is_over(self) -> bool:
+        done, best = self.snapshot.position.epochs_done, self.snapshot.best
+        if done >= self.config.train.epochs:
+            return True
+        patience = self.config.train.patience
+        at_its_end = self.snapshot.position.steps_done == 0
+        return bool(patience and best and at_its_end and done - best["epoch"] >= patience)
+
     def _train_epoch(self, position: Position) -> None:
-        train, epoch = self.config.train, position.epochs_done
+        train, epoch, fold = self.config.train, position.epochs_done, self.job.fold
         if position.steps_done == 0:
-            seeding.seed_torch("epoch", train.seed, self.job.fold, epoch, self.rank.index)
-            self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
-        rate = factory.rate_of_epoch(self.config.optim, epoch)
-        factory.set_rate(self.learner.optimizer, rate)
-        order = seeding.order_of_epoch(self.rows.train, train.seed, self.job.fold, epoch)
+            seeding.seed_torch("epoch", train.seed, fold, epoch, self.rank.index)
+            self.loss_sum = torch.zeros(
+                (), dtype=torch.float64, device=self.learner.arithmetic.device
+            )
+        plan = self.built.plan_epoch(epoch)
         due, started = Interval(train.checkpoint_s), time.monotonic()
 
         def after_step(steps: int, num_steps: int, images: int) -> None:
@@ -145,53 +129,99 @@ class _Fold:
             # lone worker writes within an epoch.
             if steps < num_steps and self.rank.world == 1 and due.passed():
                 require_finite("training loss", self.loss_sum.cpu().numpy(), epoch)
-                self._save(Position(epoch, steps), None)
+                self._save(Position(epoch, steps), self._weights(), None)
 
         loss_sum = train_epoch(
-            self.learner, order, self.rows.labels, train.batch_size, position.steps_done,
-            self.loss_sum, after_step,
-        )  # fmt: skip
-        loss = mean_loss_of(loss_sum, len(order), self.rank, epoch)
+            self.learner, plan, train.batch_size, position.steps_done, self.loss_sum, after_step
+        )
+        loss = mean_loss_of(loss_sum, len(plan.epoch), self.rank, epoch)
         trained = time.monotonic()
-        align_buffers(self.network, self.rank)
-        logits = self._predict(self.learner.feed, self.rows.held_out)
+        align_buffers(self.learner.network, self.rank)
+        average = self.learner.average
+        if average is not None:
+            average.after_epoch(self.learner.network, epoch, train.epochs)
+        with self._kept_weights(plan.epoch):
+            logits = self._predict(self.learner.feed, self.data.held_out)
+            weights = self._weights_in_use()
         require_finite("held-out logits", logits, epoch)
-        labels, predicted = self.rows.labels[self.rows.held_out], logits.argmax(axis=1)
         seconds = trained - started
-        now = batches_of_epoch(order, train.batch_size)[position.steps_done :]
+        sizes = [len(b) for b in batches_of_epoch(plan.epoch.rows, train.batch_size)]
         entry = {
             "epoch": epoch + 1,
-            "lr": rate,
+            "lr": plan.rate(0, len(sizes)),
             "train_loss": loss,
-            "macro_f1": macro_f1(labels, predicted),
-            "accuracy": accuracy(labels, predicted),
-            "images": len(order),
-            "images_per_s": sum(len(batch) for batch in now) / seconds,
+            **self._scores(logits),
+            "images": len(plan.epoch),
+            "images_per_s": sum(sizes[position.steps_done :]) / seconds,
             "train_s": seconds,
             "evaluate_s": time.monotonic() - trained,
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        self._end_epoch(entry, logits)
+        self._end_epoch(entry, weights, logits)
 
-    def _end_epoch(self, entry: dict[str, Any], logits: npt.NDArray[np.float32]) -> None:
-        best = self.snapshot.best
-        if best is None or entry["macro_f1"] > best["macro_f1"]:
-            best = {"epoch": entry["epoch"], "macro_f1": entry["macro_f1"]}
+    def _scores(self, logits: npt.NDArray[np.float32]) -> dict[str, float | None]:
+        if not len(logits):  # folds.scheme=all holds nobody out
+            return {"macro_f1": None, "accuracy": None}
+        labels, predicted = self.data.labels[self.data.held_out], logits.argmax(axis=1)
+        return {"macro_f1": macro_f1(labels, predicted), "accuracy": accuracy(labels, predicted)}
+
+    @contextmanager
+    def _kept_weights(self, epoch: Epoch) -> Iterator[None]:
+        """The network with the weights that are evaluated and kept: its own, or their average."""
+        average, network = self.learner.average, self.learner.network
+        if average is None or not average.is_active():
+            yield
+            return
+        with average.swapped_into(network):
+            align_buffers(network, self.rank)
+            if average.needs_fresh_statistics:
+                self._refresh_statistics(np.unique(epoch.rows))
+            yield
+
+    def _refresh_statistics(self, rows: npt.NDArray[np.int64]) -> None:
+        """Make the batch norms' statistics anew, by all training rows, on every worker alike."""
+        batches = batches_of_epoch(rows, self.config.train.batch_size)
+        with fresh_statistics(self.learner.network), torch.no_grad():
+            for done, pixels_BCHW in enumerate(self.learner.feed.batches(batches)):
+                self.learner.arithmetic.forward(self.learner.network, pixels_BCHW)
+                self.watcher.predicted(done + 1, len(batches))
+
+    def _weights(self) -> Weights:
+        """The weights within an epoch; what would be kept at its end is not made for it."""
+        average = self.learner.average
+        state = average.state() if average else {}
+        return Weights(clone_state(self.learner.network), {}, state)
+
+    def _weights_in_use(self) -> Weights:
+        """The weights of an epoch's end, inside of _kept_weights."""
+        return Weights(clone_state(self.learner.network))
+
+    def _end_epoch(
+        self, entry: dict[str, Any], kept: Weights, logits: npt.NDArray[np.float32]
+    ) -> None:
+        best, score = self.snapshot.best, entry["macro_f1"]
+        if best is None or score is None or score > best["macro_f1"]:
+            best = {"epoch": entry["epoch"], "macro_f1": score}
         history = [*self.snapshot.history, entry]
         self.snapshot = Snapshot(self.snapshot.position, best, history, self.snapshot.describe)
-        self._save(Position(entry["epoch"], 0), logits)
+        weights, average = kept, self.learner.average
+        if average is not None:
+            weights = Weights(kept.kept, clone_state(self.learner.network), average.state())
+        self._save(Position(entry["epoch"], 0), weights, logits)
         if self.rank.index == 0:
             self.folder.write_bytes("history.jsonl", files.history_text(history))
         self.watcher.epoch_done(entry)
         self.rank.barrier()
 
-    def _save(self, position: Position, held_out: npt.NDArray[np.float32] | None) -> None:
+    def _save(
+        self, position: Position, weights: Weights, held_out: npt.NDArray[np.float32] | None
+    ) -> None:
         old = self.snapshot
         self.snapshot = Snapshot(position, old.best, old.history, old.describe)
         if self.rank.index == 0:
             started = time.monotonic()
             checkpoint.save(
-                self.checkpoints, self.snapshot, self.network, self.learner.optimizer,
+                self.checkpoints, self.snapshot, weights, self.learner.optimizer,
                 self.loss_sum, held_out,
             )  # fmt: skip
             self.time_s["checkpoint"] += time.monotonic() - started
@@ -199,8 +229,8 @@ class _Fold:
     def _predict(self, feed: Feed, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         # The bare network: DDP's wrapper would ask for a backward pass from every worker.
         return evaluate.predict(
-            self.network, feed, rows, self.config.train.batch_size, self.rank,
-            self.learner.arithmetic,
+            self.learner.network, feed, rows, self.config.train.batch_size, self.rank,
+            self.learner.arithmetic, self.config.tta,
             self.watcher.predicted,
         )  # fmt: skip
 
@@ -213,20 +243,23 @@ class _Fold:
         eval_logits = (
             self._predict_eval(name, self.job.eval_pixels) if self.job.eval_pixels else None
         )
-        labels, predicted = self.rows.labels[self.rows.held_out], held_out.argmax(axis=1)
         history = self.snapshot.history
         done = {
             "fold": self.job.fold,
-            "macro_f1": macro_f1(labels, predicted),
-            "accuracy": accuracy(labels, predicted),
+            **self._scores(held_out),
             "best_epoch": best["epoch"],
-            "images": {"train": len(self.rows.train), "held_out": len(self.rows.held_out)},
+            "epochs": len(history),
+            "images": {
+                "train": len(self.data.training.rows),
+                "train_an_epoch": history[-1]["images"],
+                "held_out": len(self.data.held_out),
+            },
             "checkpoint": name,
             "model_sha256": self._model_hash(name),
             "threads": self.job.threads,
-            "device": str(self.device),
+            "device": str(self.learner.arithmetic.device),
             "bfloat16": self.learner.arithmetic.bfloat16,
-            "channels_last": self.channels_last,
+            "channels_last": self.built.channels_last,
             "time_s": self.time_s
             | {
                 "train": sum(e["train_s"] for e in history),
@@ -234,7 +267,7 @@ class _Fold:
             },
         }
         if self.rank.index == 0:
-            _write_logits(self.folder, "held_out.parquet", self.rows.held_out, held_out)
+            _write_logits(self.folder, "held_out.parquet", self.data.held_out, held_out)
             if eval_logits is not None:
                 _write_logits(self.folder, "eval.parquet", *eval_logits)
             # Again: the last line is missing after a kill between checkpoint and history.
@@ -249,8 +282,8 @@ class _Fold:
         started = time.monotonic()
         cached = open_pixels(place)
         rows = np.setdiff1d(np.arange(len(cached.pixels)), list(cached.faults)).astype(np.int64)
-        checkpoint.load_model(self.checkpoints, name, self.network)
-        feed = Feed(cached.pixels, self.device, self.channels_last)
+        checkpoint.load_model(self.checkpoints, name, self.learner.network)
+        feed = Feed([cached.pixels], self.learner.arithmetic.device, self.built.channels_last)
         logits = self._predict(feed, rows)
         self.time_s["predict"] = time.monotonic() - started
         return rows, logits

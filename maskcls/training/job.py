@@ -1,6 +1,7 @@
 """The orders that workers get; free of torch, since the driver writes them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from maskcls.pixels.cache import CachePlace
@@ -11,8 +12,9 @@ class FoldJob:
     """What a worker needs to know to train a fold; travels between processes.
 
     run, data: locations of the run's folder and of DATA; no repr shows them, since a URI may carry
-    credentials and Ray keeps reprs. config: the configuration as JSON. pixels, eval_pixels: where
-    the decoded photos lie on this machine. threads: of this worker.
+    credentials and Ray keeps reprs. fold: running number, see store/run_files.py. config: the
+    configuration as JSON. pixels, eval_pixels, extra_pixels: where the decoded photos lie on the
+    driver's machine; see with_cache_at. threads: of this worker.
     """
 
     run: str = field(repr=False)
@@ -23,8 +25,21 @@ class FoldJob:
     eval_pixels: CachePlace | None
     device: Literal["cpu", "cuda"]
     threads: int
+    extra_pixels: CachePlace | None = None
+    """Pixels of the photos in rows.extra."""
     asked_at: float | None = None
     """When the worker was asked for [s since 1970]; says how long it took to start."""
+    home: str | None = None
+    """Ray's name of the driver's machine; None when there is no other."""
+
+    def with_cache_at(self, root: Path) -> "FoldJob":
+        """The job for a machine that keeps its decoded photos under another root."""
+        moved = {
+            name: replace(place, root=root)
+            for name in ("pixels", "eval_pixels", "extra_pixels")
+            if (place := getattr(self, name)) is not None
+        }
+        return replace(self, **moved)
 
 
 @dataclass(frozen=True)

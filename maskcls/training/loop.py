@@ -1,5 +1,6 @@
 """One epoch of updates. Loss and counts stay on the device until the epoch ends."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,9 +11,17 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from maskcls.losses.base import Loss
+from maskcls.augment.pipeline import AnEpoch
+from maskcls.models.heads.base import Losses
+from maskcls.models.network import Network
+from maskcls.models.target import Target
+from maskcls.optim import factory
+from maskcls.optim.averaging import Average
+from maskcls.optim.sam import Sam
+from maskcls.sampling.epoch import Epoch
 from maskcls.training.device import Arithmetic
-from maskcls.training.feed import Feed, Rows, batches_of_epoch, share_of_rank
+from maskcls.training.feed import Feed, batches_of_epoch, share_of_rank
+from maskcls.training.objective import RowTargets, mixed
 from maskcls.training.rank import Rank
 
 
@@ -22,50 +31,130 @@ class TrainingDiverged(RuntimeError):
 
 @dataclass
 class Learner:
-    """What an update needs; model is the wrapped one under DDP."""
+    """What an update needs; model is the network, wrapped under DDP.
 
+    micro_batch_size: most images of one forward pass, None for a worker's whole share. clip_norm: 0
+    does not clip. only_copies: augment only what is in an epoch again.
+    """
+
+    network: Network
     model: nn.Module
     optimizer: torch.optim.Optimizer
-    loss: Loss
+    average: Average | None
     feed: Feed
+    targets: RowTargets
     arithmetic: Arithmetic
     rank: Rank
+    micro_batch_size: int | None
+    clip_norm: float
+    only_copies: bool
+
+
+@dataclass(frozen=True)
+class EpochPlan:
+    """What an epoch trains on, and how.
+
+    augmented: the epoch's augmentation, None without any. rate: learning rate after so many updates
+    of so many.
+    """
+
+    epoch: Epoch
+    losses: Losses
+    augmented: AnEpoch | None
+    rate: Callable[[int, int], float]
 
 
 def train_epoch(
     learner: Learner,
-    order: Rows,
-    targets: npt.NDArray[np.int64],
+    plan: EpochPlan,
     batch_size: int,
     first_step: int,
     loss_sum: torch.Tensor,
     after_step: Callable[[int, int, int], None],
 ) -> torch.Tensor:
-    """Train on the rows in their order, from update first_step on; returns the sum of row losses.
+    """Train on the epoch's rows in their order, from update first_step on; the sum of row losses.
 
-    order: rows of this epoch, a permutation of the training rows. targets: class of every row of
-    the table. loss_sum: scalar on the device, of the updates before first_step.
+    loss_sum: scalar on the device, of the updates before first_step.
     after_step(steps_done, num_steps, images_done) may write a checkpoint and must not touch the
     random stream.
     """
     rank, device = learner.rank, learner.arithmetic.device
-    batches = batches_of_epoch(order, batch_size)
+    batches = batches_of_epoch(np.arange(len(plan.epoch)), batch_size)
     mine = [share_of_rank(b, rank.index, rank.world) for b in batches]
+    gathered = [_with_partners(plan, places) for places in mine[first_step:]]
     learner.model.train()
     images = sum(len(b) for b in batches[:first_step])
-    for step, pixels_BCHW in enumerate(learner.feed.batches(mine[first_step:]), first_step):
-        target_B = torch.from_numpy(targets[mine[step]]).to(device, non_blocking=True)
-        logits_BK = learner.arithmetic.forward(learner.model, pixels_BCHW)
-        row_loss_B = learner.loss(logits_BK, target_B)
+    steps = zip(mine[first_step:], learner.feed.batches([g[0] for g in gathered]), strict=True)
+    for step, (places, pixels_BCHW) in enumerate(steps, first_step):
+        rows, partners = plan.epoch.rows[places], gathered[step - first_step][1]
+        target = learner.targets.of(torch.from_numpy(rows).to(device, non_blocking=True))
+        if plan.augmented is not None:
+            copies = plan.epoch.copies[places]
+            changed = plan.augmented.apply(pixels_BCHW, rows, copies, partners, learner.only_copies)
+            pixels_BCHW = changed.pixels_BCHW
+            if partners is not None and changed.share_B is not None:
+                other = learner.targets.of(torch.from_numpy(partners).to(device))
+                target = mixed(target, other, changed.share_B)
+        factory.set_rate(learner.optimizer, plan.rate(step, len(batches)))
         # DDP averages the workers' gradients; weighted like this their mean is that of the batch,
         # however unequal the shares are.
-        mean_loss = row_loss_B.sum() * (rank.world / len(batches[step]))
-        learner.optimizer.zero_grad(set_to_none=True)
-        mean_loss.backward()  # type: ignore[no-untyped-call]
-        learner.optimizer.step()
-        loss_sum += row_loss_B.detach().sum()
+        weight = rank.world / len(batches[step])
+        loss_sum += _update(learner, plan.losses, pixels_BCHW, target, weight)
         images += len(batches[step])
         after_step(step + 1, len(batches), images)
+    return loss_sum
+
+
+def _with_partners(
+    plan: EpochPlan, places: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64] | None]:
+    """Rows to gather for a batch, those of the partners behind its own; and the partners."""
+    rows = plan.epoch.rows[places]
+    if plan.augmented is None:
+        return rows, None
+    partners = plan.augmented.partners(rows, plan.epoch.copies[places])
+    return (rows, None) if partners is None else (np.concatenate([rows, partners]), partners)
+
+
+def _update(
+    learner: Learner, losses: Losses, pixels_BCHW: torch.Tensor, target: Target, weight: float
+) -> torch.Tensor:
+    """One update of the weights; returns the sum of the rows' losses before it."""
+    optimizer = learner.optimizer
+    optimizer.zero_grad(set_to_none=True)
+    loss_sum = _accumulate(learner, losses, pixels_BCHW, target, weight)
+    if isinstance(optimizer, Sam):
+        optimizer.ascend()
+        optimizer.zero_grad(set_to_none=True)
+        _accumulate(learner, losses, pixels_BCHW, target, weight)
+    if learner.clip_norm:
+        nn.utils.clip_grad_norm_(learner.network.parameters(), learner.clip_norm)
+    if isinstance(optimizer, Sam):
+        optimizer.descend()
+    else:
+        optimizer.step()
+    if learner.average is not None:
+        learner.average.after_update(learner.network)
+    return loss_sum
+
+
+def _accumulate(
+    learner: Learner, losses: Losses, pixels_BCHW: torch.Tensor, target: Target, weight: float
+) -> torch.Tensor:
+    """Add the gradient of a worker's share of a batch, in as many passes as it takes."""
+    num = len(pixels_BCHW)
+    passes = -(-num // learner.micro_batch_size) if learner.micro_batch_size else 1
+    bounds = [num * i // passes for i in range(passes + 1)]
+    loss_sum = torch.zeros((), dtype=torch.float64, device=pixels_BCHW.device)
+    for i in range(passes):
+        part = slice(bounds[i], bounds[i + 1])
+        last = i == passes - 1
+        with contextlib.nullcontext() if last else learner.rank.no_sync(learner.model):
+            outputs_BD = learner.arithmetic.forward(learner.model, pixels_BCHW[part])
+            own = Target(target.classes_BK[part], target.ages_BR[part])
+            row_loss_B = learner.network.head.loss(outputs_BD, own, losses)
+            (row_loss_B.sum() * weight).backward()  # type: ignore[no-untyped-call]
+        loss_sum += row_loss_B.detach().sum()
     return loss_sum
 
 

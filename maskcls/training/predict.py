@@ -4,15 +4,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from maskcls.config.schema import Model
-from maskcls.models import backbone
+from maskcls.config.schema import Tta
+from maskcls.models import network as networks
 from maskcls.models.backbone import Normalization
+from maskcls.models.network import Description
 from maskcls.pixels.geometry import Geometry
 from maskcls.store.paths import Folder
 from maskcls.training import checkpoint, evaluate
 from maskcls.training.device import Arithmetic, pick_device
 from maskcls.training.feed import Feed
-from maskcls.training.fold import open_pixels
+from maskcls.training.fold_data import open_pixels
 from maskcls.training.job import PredictJob
 from maskcls.training.rank import Alone
 
@@ -33,10 +34,10 @@ def predict_photos(job: PredictJob) -> tuple[npt.NDArray[np.int64], npt.NDArray[
             f"{folder}/{job.name}: trained at {geometry.to_json()}, the pixels are"
             f" {job.pixels.geometry.to_json()}"
         )
-    settings, device = Model(**state["model"]), pick_device(job.device)
-    network, _ = backbone.build(settings, geometry.size, pretrained=False)
+    described, device = Description.from_json(state["network"]), pick_device(job.device)
+    network, _ = networks.build(described, geometry.size, pretrained=False)
     checkpoint.load_model(folder, job.name, network)
-    channels_last = backbone.wants_channels_last(settings)
+    channels_last = networks.wants_channels_last(described)
     layout = torch.channels_last if channels_last else torch.contiguous_format
     network = network.to(device, memory_format=layout)  # type: ignore[call-overload]
     own = state["normalization"]
@@ -44,6 +45,7 @@ def predict_photos(job: PredictJob) -> tuple[npt.NDArray[np.int64], npt.NDArray[
     arithmetic = Arithmetic(device, state["precision"], normalization)
     cached = open_pixels(job.pixels)
     rows = np.setdiff1d(np.arange(len(cached.pixels)), list(cached.faults)).astype(np.int64)
-    feed = Feed(cached.pixels, device, channels_last)
-    logits = evaluate.predict(network, feed, rows, state["batch_size"], Alone(), arithmetic)
+    feed = Feed([cached.pixels], device, channels_last)
+    tta = Tta(**state["tta"])
+    logits = evaluate.predict(network, feed, rows, state["batch_size"], Alone(), arithmetic, tta)
     return rows, logits

@@ -12,47 +12,61 @@ from typing import Any
 
 import torch
 
-from maskcls.config import parts, resolve
+from maskcls.augment.base import Context
+from maskcls.augment.pipeline import Pipeline
+from maskcls.config import resolve
+from maskcls.config.schema import Config
 from maskcls.core.errors import UserError
 from maskcls.core.labels import NUM_CLASSES
 from maskcls.models import backbone, weights
+from maskcls.models import network as networks
+from maskcls.models.network import Network
 from maskcls.optim import factory
+from maskcls.optim.averaging import make_average
+from maskcls.training.objective import build_losses, describe
 
 
 def inspect(config_json: dict[str, Any]) -> dict[str, Any]:
-    """Build network, loss and optimizer of a configuration, run one row through, describe them.
+    """Build network, loss, optimizer and transforms of a configuration, run one row through.
 
     Raises UserError for whatever cannot be built.
     """
     config = resolve.from_json(config_json)
-    backbone.check_name(config.model.backbone)
-    loss = parts.load("loss.name", config.loss.name)
-    prefix = f"loss.{config.loss.name}"
-    loss.build(parts.settings_of(loss, config.loss.settings, prefix))
+    described = describe(config)
+    models = networks.models_of(described)
+    for model in models:
+        backbone.check_name(model.backbone)
+    build_losses(config, [1] * NUM_CLASSES, epoch=0)
+    Pipeline(config.augment, Context((0.0, 0.0, 0.0)))
     factory.check_name(config.optim.name)
-    network, normalization = backbone.build(config.model, config.image.size)
+    if config.optim.name == "sam":
+        factory.check_name(config.optim.sam_base, "optim.sam_base")
+    network, normalization = networks.build(described, config.image.size)
     factory.build(network, config.optim)
-    size = config.image.size
-    try:
-        with torch.inference_mode():
-            logits = network.eval()(torch.zeros(1, 3, size.height, size.width))
-    except Exception as e:  # a backbone that cannot take this size fails in its own ways
-        first_line = str(e).strip().split("\n", 1)[0][:200]
-        raise UserError(
-            f"image.size={size}: {config.model.backbone} cannot take it ({first_line})."
-        ) from e
-    if tuple(logits.shape) != (1, NUM_CLASSES):
-        raise UserError(f"model.backbone={config.model.backbone}: gives {tuple(logits.shape)}.")
-    local = config.model.weights not in ("hub", "none")
+    make_average(config.optim)
+    _run_one(network, config)
+    local = [weights.check_path(m.weights) for m in models if m.weights not in ("hub", "none")]
     return {
         "parameters": sum(p.numel() for p in network.parameters()),
         "mean": normalization.mean,
         "std": normalization.std,
-        "channels_last": backbone.wants_channels_last(config.model),
-        "weights_sha256": weights.sha256_of(weights.check_path(config.model.weights))
-        if local
-        else None,
+        "channels_last": networks.wants_channels_last(described),
+        "weights_sha256": {str(path): weights.sha256_of(path) for path in local},
     }
+
+
+def _run_one(network: Network, config: Config) -> None:
+    size = config.image.size
+    names = config.model.backbone
+    try:
+        with torch.inference_mode():
+            outputs = network.eval()(torch.zeros(1, 3, size.height, size.width))
+            logits = network.head.logits(outputs)
+    except Exception as e:  # a backbone that cannot take this size fails in its own ways
+        first_line = str(e).strip().split("\n", 1)[0][:200]
+        raise UserError(f"image.size={size}: {names} cannot take it ({first_line}).") from e
+    if tuple(logits.shape) != (1, NUM_CLASSES):
+        raise UserError(f"model.backbone={names}: gives {tuple(logits.shape)}.")
 
 
 def main() -> None:

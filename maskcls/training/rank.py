@@ -1,5 +1,6 @@
 """Which of a fold's workers this is, and how they talk; handed in: training knows no Ray."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 import torch
@@ -18,6 +19,9 @@ class Rank(Protocol):
 
     def wrap(self, model: nn.Module) -> nn.Module:
         """The model with gradients averaged over the workers."""
+
+    def no_sync(self, model: nn.Module) -> AbstractContextManager[object]:
+        """Gradients of backward passes inside are added up here and averaged by a later one."""
 
     def sum(self, tensor: torch.Tensor) -> torch.Tensor:
         """The tensor, summed over the workers."""
@@ -52,6 +56,10 @@ class Alone:
         """The model itself."""
         return model
 
+    def no_sync(self, model: nn.Module) -> AbstractContextManager[object]:
+        """Nothing is averaged in any case."""
+        return nullcontext()
+
     def sum(self, tensor: torch.Tensor) -> torch.Tensor:
         """The tensor itself."""
         return tensor
@@ -76,6 +84,12 @@ class Distributed:
         device = next(model.parameters()).device
         ids = [device.index] if device.type == "cuda" else None
         return nn.parallel.DistributedDataParallel(model, device_ids=ids)
+
+    def no_sync(self, model: nn.Module) -> AbstractContextManager[object]:
+        """DDP's own."""
+        assert isinstance(model, nn.parallel.DistributedDataParallel)
+        context: AbstractContextManager[object] = model.no_sync()
+        return context
 
     def sum(self, tensor: torch.Tensor) -> torch.Tensor:
         """The tensor, summed over the workers."""

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskcls.config import layers
+from maskcls.config import layers, parts
 from maskcls.config.resolve import differences, flat_json, from_json, resolve, to_json
 from maskcls.config.schema import PLACEMENT_ONLY, Config
-from maskcls.config.sizes import Crop, Size
+from maskcls.config.sizes import DEFAULT_MARGIN, Crop, Size
 from maskcls.core.errors import UserError
 
 
@@ -62,6 +62,13 @@ def test_the_default_preset_is_the_reports_recipe() -> None:
         ("/data/a b.safetensors", "/data/a b.safetensors"),
         ('"quoted"', "quoted"),
         ("{spark = 1}", {"spark": 1}),
+        ("[.4, .6]", [0.4, 0.6]),
+        ("[0.4,.6]", [0.4, 0.6]),
+        ("tf_efficientnet_b4.ns_jft_in1k", "tf_efficientnet_b4.ns_jft_in1k"),
+        ("runs/.hidden/1.5", "runs/.hidden/1.5"),
+        ("face:.3", "face:.3"),
+        ("27-29,57-59", "27-29,57-59"),
+        ("60+:8,<30:2", "60+:8,<30:2"),
         ("", ""),
     ],
 )
@@ -79,10 +86,11 @@ def test_unknown_names_come_with_the_nearest_one() -> None:
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     path = tmp_path / "a.toml"
     path.write_text("[optim]\nlr = -1\n[image]\nsize = 'big'\n")
+    losses = ", ".join(parts.choices("loss.name"))
     lines = refusal("train.epoch=3", "train.epochs=0", "loss.name=focus", file=str(path))
     assert sorted(lines) == [
         f"image.size (from {path}): expected HEIGHTxWIDTH in pixels, such as 384x288; it is 'big'.",
-        "loss.name (from --set): there is no 'focus'; choose from cross_entropy.",
+        f"loss.name (from --set): there is no 'focus'; choose from {losses} (several joined by +).",
         f"optim.lr (from {path}): should be greater than 0; it is -1.",
         "train.epoch (from --set): no such setting; did you mean train.epochs?",
         "train.epochs (from --set): should be greater than or equal to 1; it is 0.",
@@ -96,7 +104,10 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
         "train.epochs",
         "cluster.gpus",
         "model.backbone",
-        "model.head",
+        "head.name",
+        "augment.name",
+        "rows.drop_ages",
+        "image.crop",
         "loss.name",
         "loss.cross_entropy.smoothing",
         "train.checkpoint_s",
@@ -129,35 +140,108 @@ def test_a_choice_of_two_kinds_gives_one_sentence() -> None:
     )
 
 
-def test_settings_of_a_loss_that_is_not_chosen_are_refused(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from maskcls.config import parts
-
-    monkeypatch.setattr(parts, "choices", lambda setting: ("cross_entropy", "focal", "single"))
-    real = parts.own_settings
-    monkeypatch.setattr(
-        parts, "own_settings", lambda s, n: real(s, n) if n == "cross_entropy" else ()
-    )
-    assert refusal("loss.name=focal", "loss.cross_entropy.smoothing=.1") == [
-        "loss.cross_entropy.smoothing (from --set): loss.name is focal, not cross_entropy."
-    ]
-
-
-def test_settings_of_the_chosen_loss_are_kept() -> None:
-    assert resolve(sets=["loss.cross_entropy.smoothing=.1"]).loss.settings == {"smoothing": 0.1}
-
-
 @pytest.mark.parametrize(
-    ("sets", "words"),
+    ("sets", "sentence"),
     [
-        (("cluster.gpus_per_worker=1.5",), "must be a whole number of GPUs"),
-        (("train.batch_size=1",), "at least twice cluster.workers_per_fold"),
-        (("train.batch_size=7", "cluster.workers_per_fold=4"), "at least twice"),
+        (
+            ("loss.name=focal", "loss.cross_entropy.smoothing=.1"),
+            "loss.cross_entropy.smoothing (from --set): loss.name is focal, not cross_entropy.",
+        ),
+        (
+            ("loss.name=f1+focal", "loss.ldam.scale=20"),
+            "loss.ldam.scale (from --set): loss.name is f1+focal, not ldam.",
+        ),
+        (
+            ("augment.flip.prob=.1",),
+            "augment.flip.prob (from --set): augment.name is none, not flip.",
+        ),
+        (
+            ("head.name=branches", "head.corn.ranks=years"),
+            "head.corn.ranks (from --set): head.age is softmax, not corn.",
+        ),
     ],
 )
-def test_relations_between_settings_are_checked(sets: tuple[str, ...], words: str) -> None:
-    assert words in refusal(*sets)[0]
+def test_settings_of_what_is_not_chosen_are_refused(sets: tuple[str, ...], sentence: str) -> None:
+    assert refusal(*sets) == [sentence]
+
+
+def test_beside_a_wrong_choice_nothing_is_said_of_its_settings() -> None:
+    (line,) = refusal("loss.name=focus", "loss.focal.gamma=3")
+    assert line.startswith("loss.name (from --set): there is no 'focus'")
+    (line,) = refusal("loss.name=3", "loss.focal.gamma=3")
+    assert line.startswith("loss.name (from --set): ")
+
+
+def test_own_settings_are_recorded_with_their_defaults() -> None:
+    assert resolve(sets=["loss.cross_entropy.smoothing=.1"]).loss.settings == {
+        "cross_entropy": {"smoothing": 0.1, "class_weights": "none"}
+    }
+    config = resolve(sets=["loss.name=focal", "augment.name=flip", "augment.flip.prob=.25"])
+    flat = flat_json(to_json(config))
+    assert flat["loss.focal.gamma"] == 2.0
+    assert flat["augment.flip.prob"] == 0.25
+    assert not [name for name in flat if name.startswith(("loss.cross_entropy", "loss.f1"))]
+
+
+def test_a_sum_of_losses_has_weights_and_the_settings_of_each() -> None:
+    config = resolve(
+        sets=[
+            "loss.name=f1+focal",
+            "loss.weights=[.4, .6]",
+            "loss.focal.gamma=5",
+            "loss.f1.absent=count",
+        ]
+    )
+    assert config.loss.weights == (0.4, 0.6)
+    assert set(config.loss.settings) == {"f1", "focal"}
+    assert config.loss.settings["focal"]["gamma"] == 5
+    assert config.loss.settings["f1"] == {"absent": "count"}
+
+
+def test_the_nearest_name_knows_the_choices_settings() -> None:
+    assert refusal("loss.focal.gama=3") == [
+        "loss.focal.gama (from --set): no such setting; did you mean loss.focal.gamma?"
+    ]
+    assert "did you mean augment.half_face.partner?" in refusal("augment.halfface.partner=old")[0]
+    assert "did you mean rows.oversample?" in refusal("rows.oversampel=60+:2")[0]
+
+
+@pytest.fixture
+def own_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A preset with a sum of losses, their weights and settings, and a transform."""
+    (tmp_path / "own.toml").write_text(
+        "[loss]\nname = 'f1+focal'\nweights = [0.4, 0.6]\n[loss.focal]\ngamma = 5\n"
+        "[augment]\nname = 'half_face'\n[augment.half_face]\npartner = 'old'\n"
+    )
+    monkeypatch.setattr(layers, "_PRESETS", tmp_path)
+    return "own"
+
+
+def test_what_a_preset_says_of_its_choice_goes_with_the_choice(own_preset: str) -> None:
+    kept = resolve(own_preset)
+    assert kept.loss.settings["focal"]["gamma"] == 5
+    assert kept.augment.settings["half_face"]["partner"] == "old"
+    ldam = resolve(own_preset, sets=["loss.name=ldam"])
+    assert ldam.loss.settings == {"ldam": parts.own_defaults("loss.name", "ldam")}
+    assert ldam.loss.weights == ()
+    assert resolve(own_preset, sets=["augment.name=none"]).augment.settings == {}
+
+
+def test_a_presets_weights_stay_while_its_losses_do(own_preset: str) -> None:
+    assert resolve(own_preset, sets=["loss.name=f1+focal"]).loss.weights == (0.4, 0.6)
+    assert resolve(own_preset, sets=["optim.lr=.5"]).loss.weights == (0.4, 0.6)
+    typed = resolve(own_preset, sets=["loss.name=f1+cross_entropy", "loss.weights=[1, 2]"])
+    assert typed.loss.weights == (1, 2)
+    with pytest.raises(UserError, match=r"^loss\.weights has 3 numbers for loss\.name=ldam\.$"):
+        resolve(own_preset, sets=["loss.name=ldam", "loss.weights=[1, 2, 3]"])
+
+
+@pytest.mark.parametrize("loss", parts.choices("loss.name"))
+@pytest.mark.parametrize("preset", layers.preset_names())
+def test_a_presets_loss_can_be_replaced(preset: str, loss: str) -> None:
+    if loss == "ldam" and resolve(preset).head.name != "single":
+        return  # a contradiction, see the relations
+    assert resolve(preset, sets=[f"loss.name={loss}"]).loss.name == loss
 
 
 def test_a_relation_is_not_judged_with_a_value_that_was_refused() -> None:
@@ -231,9 +315,14 @@ def test_differences_name_both_values() -> None:
     assert differences(old, new) == ["folds.seed: 0 there, 3 now", "optim.lr: 0.001 there, 0.5 now"]
 
 
-def test_settings_of_losses_are_differences_too() -> None:
+def test_settings_of_choices_are_differences_too() -> None:
     old, new = to_json(resolve()), to_json(resolve(sets=["loss.cross_entropy.smoothing=.1"]))
-    assert differences(old, new) == ["loss.cross_entropy.smoothing: not set there, 0.1 now"]
+    assert differences(old, new) == ["loss.cross_entropy.smoothing: 0.0 there, 0.1 now"]
+    new = to_json(resolve(sets=["augment.name=flip"]))
+    assert differences(old, new) == [
+        "augment.flip.prob: not set there, 0.5 now",
+        "augment.name: none there, flip now",
+    ]
 
 
 @given(st.integers(1, 99999), st.integers(1, 99999))
@@ -250,12 +339,41 @@ def test_what_is_no_size_is_refused(text: object) -> None:
         Size.parse(text)
 
 
-def test_no_crop_is_spelled_none() -> None:
-    assert Crop.parse("none") == Crop(None)
-    assert str(Crop(None)) == "none"
+@given(st.integers(0, 3000))
+def test_face_margins_are_read_as_they_are_written(thousandths: int) -> None:
+    crop = Crop(margin=thousandths / 1000)
+    assert Crop.parse(str(crop)) == crop
 
 
-@pytest.mark.parametrize("text", ["", "centre", "top:3x4", 5])
+@pytest.mark.parametrize(
+    ("text", "crop", "spelled"),
+    [
+        ("none", Crop(), "none"),
+        ("center:384x288", Crop.center_of(384, 288), "center:384x288"),
+        ("face", Crop(margin=DEFAULT_MARGIN), "face:0.3"),
+        ("face:.25", Crop(margin=0.25), "face:0.25"),
+        ("face:0", Crop(margin=0.0), "face:0"),
+        ("face:3.0", Crop(margin=3.0), "face:3"),
+    ],
+)
+def test_crops_have_one_spelling_each(text: str, crop: Crop, spelled: str) -> None:
+    assert Crop.parse(text) == crop
+    assert str(crop) == spelled
+    assert resolve(sets=[f"image.crop={text}"]).image.crop == crop
+
+
+@pytest.mark.parametrize(
+    "text", ["", "centre", "top:3x4", 5, "face:", "face:-1", "face:3.1", "face:a", "face:0.1234"]
+)
 def test_what_is_no_crop_is_refused(text: object) -> None:
-    with pytest.raises(ValueError, match="expected none or center:HEIGHTxWIDTH"):
+    with pytest.raises(ValueError, match=r"expected none, center:HEIGHTxWIDTH .* or face:MARGIN"):
         Crop.parse(text)
+
+
+def test_a_list_is_typed_as_a_list() -> None:
+    config = resolve(sets=["optim.schedule=multistep", "optim.milestones=[3, 7]"])
+    assert config.optim.milestones == (3, 7)
+    (line,) = refusal("optim.schedule=multistep", "optim.milestones=[3, 0]")
+    assert line.startswith("optim.milestones (from --set): should be greater than or equal to 1")
+    (line,) = refusal("loss.weights=.5")
+    assert line.startswith("loss.weights (from --set): ")

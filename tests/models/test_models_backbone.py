@@ -1,12 +1,12 @@
-"""Networks: what is refused and in which words, where weights come from, what comes out."""
+"""Backbones: what is refused and in which words, where weights come from, what comes out."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import timm
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from torch import nn
 
 from maskcls.config.schema import Model
 from maskcls.config.sizes import Size
@@ -17,17 +17,9 @@ SIZE = Size(32, 32)
 NAME = "test_efficientnet"
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def build(name: str = NAME, weights_from: str = "none") -> backbone.Network:
-    network, _ = backbone.build(Model(backbone=name, weights=weights_from), SIZE)
-    return network
+def build(name: str = NAME, weights_from: str = "none", size: Size = SIZE) -> nn.Module:
+    built, _ = backbone.build(Model(backbone=name, weights=weights_from), size)
+    return built
 
 
 @pytest.fixture
@@ -41,9 +33,32 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", ["mobilenetv3_small_050", "test_resnet", "test_vit", NAME])
-def test_logits_are_18_a_row(name: str) -> None:
-    logits = build(name).eval()(torch.zeros(2, 3, 32, 32))
-    assert logits.shape == (2, 18)
+def test_features_are_as_wide_as_said(name: str) -> None:
+    built = build(name).eval()
+    assert built(torch.zeros(2, 3, 32, 32)).shape == (2, backbone.num_features(built))
+
+
+def test_sizes_are_height_before_width() -> None:
+    built = build("vit_tiny_patch16_224", size=Size(32, 48)).eval()  # its size is fixed
+    assert built(torch.zeros(1, 3, 32, 48)).shape == (1, backbone.num_features(built))
+    with pytest.raises(AssertionError, match="height"):
+        built(torch.zeros(1, 3, 48, 32))
+
+
+@pytest.mark.parametrize("name", ["test_vit", "test_convnext", "test_nfnet", NAME])
+def test_dropout_drops_that_share_of_the_features_in_training(name: str) -> None:
+    torch.manual_seed(1)
+    built, _ = backbone.build(Model(backbone=name, weights="none", dropout=0.25), SIZE)
+    features_BF = built.train()(torch.randn(32, 3, 32, 32))
+    # At least 32*64 features; 0.04 is four standard deviations of a mean of that many.
+    assert (features_BF == 0).float().mean().item() == pytest.approx(0.25, abs=0.04)
+    assert not (built.eval()(torch.randn(2, 3, 32, 32)) == 0).any()
+
+
+def test_a_backbone_without_stochastic_depth_says_so() -> None:
+    with pytest.raises(UserError) as raised:
+        backbone.build(Model(backbone="vgg11", weights="none", drop_path=0.1), SIZE)
+    assert str(raised.value) == "model.drop_path: vgg11 has none; leave it at 0."
 
 
 def test_normalization_is_the_backbones() -> None:
@@ -65,7 +80,7 @@ def test_unknown_tag_comes_with_those_there_are() -> None:
         build("test_efficientnet.nowhere")
 
 
-def test_same_seed_gives_the_same_network() -> None:
+def test_same_seed_gives_the_same_backbone() -> None:
     states = []
     for _ in range(2):
         torch.manual_seed(3)
@@ -75,10 +90,10 @@ def test_same_seed_gives_the_same_network() -> None:
 
 def test_weights_come_back_as_they_went(file: Path) -> None:
     torch.manual_seed(6)
-    network = build(weights_from=str(file))
+    built = build(weights_from=str(file))
     torch.manual_seed(5)
     expected = timm.create_model(NAME, num_classes=7).state_dict()
-    for name, tensor in network.backbone.state_dict().items():
+    for name, tensor in built.state_dict().items():
         assert torch.equal(tensor, expected[name]), name
 
 
@@ -88,8 +103,6 @@ def test_weights_of_another_network_are_refused(file: Path) -> None:
 
 
 def test_weights_of_another_shape_are_refused(file: Path, tmp_path: Path) -> None:
-    from safetensors.torch import load_file
-
     tensors = load_file(file)
     tensors["conv_stem.weight"] = torch.zeros(1)
     save_file(tensors, tmp_path / "other.safetensors")
@@ -176,12 +189,12 @@ def test_memory_format(name: str, setting: str, wanted: bool) -> None:
 
 
 def test_clone_shares_nothing_with_the_model() -> None:
-    model = build().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = build().to(memory_format=torch.channels_last)
     state = weights.clone_state(model)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
-    assert state["backbone.conv_stem.weight"].abs().sum() > 0
+    assert state["conv_stem.weight"].abs().sum() > 0
     assert all(tensor.is_contiguous() for tensor in state.values())
 
 

@@ -4,7 +4,7 @@ import json
 import multiprocessing
 import shutil
 from collections import namedtuple
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -14,8 +14,8 @@ import pytest
 
 from maskcls.config.sizes import Crop, Size
 from maskcls.core.errors import UserError
-from maskcls.pixels import cache
-from maskcls.pixels.cache import CachePlace
+from maskcls.pixels import cache, faces
+from maskcls.pixels.cache import CachePlace, NoFace, Photo
 from maskcls.pixels.geometry import Geometry
 
 GEOMETRY = Geometry(Crop(None), Size(4, 3))
@@ -27,15 +27,17 @@ def photo(row: int) -> np.ndarray:
     return np.random.default_rng(row).integers(1, 256, (4, 3, 3), dtype=np.uint8)
 
 
-def photos(start: int, stop: int) -> Iterator[np.ndarray | str]:
-    return (FAULTS.get(row, photo(row)) for row in range(start, stop))
+def photos(start: int, stop: int, faceless: Sequence[int] = ()) -> Iterator[Photo]:
+    for row in range(start, stop):
+        found = FAULTS.get(row, photo(row))
+        yield NoFace(photo(row)) if row in faceless else found
 
 
-def build(place: CachePlace) -> None:
+def build(place: CachePlace, faceless: Sequence[int] = ()) -> None:
     file = cache.start_building(place)
     starts = range(0, place.rows, cache.CHUNK_ROWS)
     chunks = [
-        cache.fill_chunk(file, place, s, photos(s, min(s + cache.CHUNK_ROWS, place.rows)))
+        cache.fill_chunk(file, place, s, photos(s, min(s + cache.CHUNK_ROWS, place.rows), faceless))
         for s in starts
     ]
     cache.finish_building(place, chunks[::-1])  # in any order
@@ -62,6 +64,40 @@ def test_pixels_and_faults_come_back(place: CachePlace) -> None:
     assert found.pixels.shape == (NUM_ROWS, 4, 3, 3)
     for row in range(NUM_ROWS):
         assert np.array_equal(found.pixels[row], 0 * photo(row) if row in FAULTS else photo(row))
+
+
+def test_rows_without_a_face_come_back_with_their_pixels(tmp_path: Path) -> None:
+    place, faceless = place_in(tmp_path), (0, 7, cache.CHUNK_ROWS, NUM_ROWS - 1)
+    build(place, faceless)
+    found = cache.open_cache(place)
+    assert found is not None
+    assert found.fallbacks == faceless
+    assert found.faults == FAULTS
+    for row in faceless:
+        assert np.array_equal(found.pixels[row], photo(row))
+
+
+def test_where_every_face_was_found_the_manifest_is_as_before_there_were_face_crops(
+    place: CachePlace,
+) -> None:
+    path = place.folder / "manifest.json"
+    names = "format key rows bytes geometry crc32 faults checksum"
+    assert list(json.loads(path.read_bytes())) == names.split()
+    found = cache.open_cache(place)
+    assert found is not None
+    assert found.fallbacks == ()
+
+
+def test_the_rows_without_a_face_are_under_the_checksum(tmp_path: Path) -> None:
+    place = place_in(tmp_path)
+    build(place, faceless=[3])
+    path = place.folder / "manifest.json"
+    manifest = json.loads(path.read_bytes())
+    for changed in ({"fallbacks": [4]}, {"fallbacks": []}):
+        path.write_text(json.dumps(manifest | changed))
+        assert cache.open_cache(place) is None
+    path.write_text(json.dumps(manifest))
+    assert cache.open_cache(place) is not None
 
 
 def test_pixels_are_read_only(place: CachePlace) -> None:
@@ -132,8 +168,29 @@ def test_key_names_contents_order_and_geometry(tmp_path: Path) -> None:
         cache.cache_place(tmp_path, digests[::-1].copy(), GEOMETRY).key,
         cache.cache_place(tmp_path, digests[:2], GEOMETRY).key,
         cache.cache_place(tmp_path, digests, wider).key,
+        cache.cache_place(tmp_path, digests, replace(GEOMETRY, crop=Crop(margin=0.3))).key,
+        cache.cache_place(tmp_path, digests, replace(GEOMETRY, crop=Crop(margin=0.4))).key,
     }
-    assert len(keys) == 4
+    assert len(keys) == 6
+
+
+def test_another_detector_makes_another_key_of_face_crops_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests = np.zeros((3, 16), np.uint8)
+    geometries = [GEOMETRY, replace(GEOMETRY, crop=Crop(margin=0.3))]
+    before = [cache.cache_place(tmp_path, digests, g).key for g in geometries]
+    monkeypatch.setitem(faces.DETECTOR, "min_score", 0.9)
+    after = [cache.cache_place(tmp_path, digests, g).key for g in geometries]
+    assert after[0] == before[0]
+    assert after[1] != before[1]
+
+
+def test_the_key_of_a_centre_crop_is_what_it_was(tmp_path: Path) -> None:
+    """Worked out by the version before face crops; another key would decode everything anew."""
+    digests = np.arange(48, dtype=np.uint8).reshape(3, 16)
+    geometry = Geometry(Crop.center_of(384, 384), Size(384, 288))
+    assert cache.cache_place(tmp_path, digests, geometry).key == "862c10a07ea09262670fe21b62083532"
 
 
 def test_no_photos_are_a_whole_cache_too(tmp_path: Path) -> None:

@@ -1,15 +1,20 @@
-"""Crop and resize, against torchvision and Pillow."""
+"""Crop and resize, against torchvision and Pillow; the arithmetic of a face's box."""
+
+import json
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
+from skimage.data import astronaut
 from torchvision.transforms.functional import center_crop
 
 from maskcls.config.sizes import Crop, Size
-from maskcls.pixels.geometry import Geometry
+from maskcls.pixels import faces
+from maskcls.pixels.faces import Box
+from maskcls.pixels.geometry import Geometry, face_box
 
 side = st.integers(1, 40)
 
@@ -60,3 +65,179 @@ def test_a_later_version_is_refused() -> None:
     later = Geometry(Crop(None), Size(8, 9)).to_json() | {"version": 2}
     with pytest.raises(ValueError, match="geometry version 2, this is 1"):
         Geometry.from_json(later)
+
+
+def test_json_of_old_crops_is_what_old_caches_hold() -> None:
+    old = {"crop": "center:20x10", "size": "8x9", "filter": "bicubic", "version": 1}
+    assert Geometry(Crop(Size(20, 10)), Size(8, 9)).to_json() == old
+    assert Geometry(Crop(None), Size(8, 9)).to_json() == old | {"crop": "none"}
+
+
+def test_json_of_a_face_crop_names_the_detector(monkeypatch: pytest.MonkeyPatch) -> None:
+    geometry = Geometry(Crop(margin=0.25), Size(8, 9))
+    values = json.loads(json.dumps(geometry.to_json()))
+    assert Geometry.from_json(values) == geometry
+    assert values["crop"] == "face:0.25"
+    assert values["face"]["min_score"] == faces.MIN_SCORE
+    monkeypatch.setitem(faces.DETECTOR, "version", 2)
+    assert geometry.to_json() != values
+    with pytest.raises(ValueError, match=r"faces found by .*'version': 1.* this is .*'version': 2"):
+        Geometry.from_json(values)
+
+
+def expect_face(monkeypatch: pytest.MonkeyPatch, face: Box | None) -> None:
+    monkeypatch.setattr(faces, "find_face", lambda pixels: face)
+
+
+def pillows(pixels: np.ndarray, box: Box, size: Size) -> np.ndarray:
+    """Pillow's crop, black outside, and resize."""
+    edges = (box.left, box.top, box.left + box.width, box.top + box.height)
+    wanted = (size.width, size.height)
+    image = Image.fromarray(pixels).crop(edges)
+    return np.asarray(image.resize(wanted, Image.Resampling.BICUBIC))
+
+
+@pytest.mark.parametrize(
+    ("face", "margin", "size", "expected"),
+    [
+        # 20x10 and half of it on each side: 40x20; square by widening to 40x40 around (50, 35).
+        (Box(40, 30, 20, 10), 0.5, Size(32, 32), Box(30, 15, 40, 40)),
+        # 40x20 again, to twice as wide as high: 40x80, as wide as the photo.
+        (Box(40, 30, 20, 10), 0.5, Size(16, 32), Box(30, 0, 40, 80)),
+        # 10x20 without margin, to twice as high as wide: 40x20 around (45, 40).
+        (Box(40, 30, 10, 20), 0.0, Size(64, 32), Box(25, 30, 40, 20)),
+        # Around (5, 75) it would begin at -5 and end at 85: moved down and left, into the photo.
+        (Box(0, 70, 10, 10), 0.5, Size(7, 7), Box(0, 60, 20, 20)),
+        # Twice as large as the photo's 80: it holds the whole width; 100 of its 160 rows are photo.
+        (Box(20, 10, 60, 80), 0.5, Size(8, 8), Box(-30, -30, 160, 160)),
+        # The same, with the face low: its centre would put the photo's first rows out; moved up.
+        (Box(40, 60, 60, 80), 0.5, Size(8, 8), Box(-10, 0, 160, 160)),
+    ],
+)
+def test_face_crop_worked_by_hand(
+    face: Box, margin: float, size: Size, expected: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = photo(100, 80)
+    expect_face(monkeypatch, face)
+    assert face_box(face, margin, size, 100, 80) == expected
+    found, has_face = Geometry(Crop(margin=margin), size).apply_and_tell(pixels)
+    assert has_face
+    assert np.array_equal(found, pillows(pixels, expected, size))
+
+
+@st.composite
+def faces_in_photos(draw: st.DrawFn) -> tuple[Box, int, int]:
+    """A face of which at least one pixel is in the photo, and the photo's height and width."""
+    height, width = draw(st.integers(1, 600)), draw(st.integers(1, 600))
+    tall, wide = draw(st.integers(1, 700)), draw(st.integers(1, 700))
+    top = draw(st.integers(1 - tall, height - 1))
+    left = draw(st.integers(1 - wide, width - 1))
+    return Box(top, left, tall, wide), height, width
+
+
+margins = st.integers(0, 3000).map(lambda thousandths: thousandths / 1000)
+sizes = st.builds(Size, st.integers(1, 600), st.integers(1, 600))
+
+
+@settings(deadline=None, max_examples=30)
+@given(faces_in_photos(), margins, sizes)
+def test_face_box_keeps_its_promises(
+    placed: tuple[Box, int, int], margin: float, size: Size
+) -> None:
+    face, height, width = placed
+    box = face_box(face, margin, size, height, width)
+    # The output's shape: both sides are within half a pixel of an exact one.
+    slack = 0.5 / size.height + 0.5 / size.width + 1e-9
+    assert abs(box.height / size.height - box.width / size.width) <= slack
+    # The margin on every side, on one axis no more than that.
+    extra_y = box.height - face.height * (1 + 2 * margin)
+    extra_x = box.width - face.width * (1 + 2 * margin)
+    assert min(extra_y, extra_x) >= -0.5 - 1e-6
+    assert min(abs(extra_y), abs(extra_x)) <= 0.5 + 1e-6
+    for start, length, face_start, face_length, photo_length in (
+        (box.top, box.height, face.top, face.height, height),
+        (box.left, box.width, face.left, face.width, width),
+    ):
+        end, face_end = start + length, face_start + face_length
+        # In the photo, or around it.
+        assert (start >= 0 and end <= photo_length) or (start <= 0 and end >= photo_length)
+        # All of the face that the photo shows.
+        assert start <= max(face_start, 0)
+        assert end >= min(face_end, photo_length)
+        # Around the face's centre, unless it was moved, and then no further than to the edge.
+        off = (start + end) / 2 - (face_start + face_end) / 2
+        if abs(off) > 0.5:
+            assert 0 in (start, end - photo_length)
+            outside = (start - off) < 0 or (end - off) > photo_length
+            assert outside
+
+
+@settings(deadline=None, max_examples=30)
+@given(faces_in_photos(), margins, st.builds(Size, side, side))
+def test_face_crop_is_pillows_crop_of_the_box(
+    placed: tuple[Box, int, int], margin: float, size: Size
+) -> None:
+    face, height, width = placed
+    face = Box(
+        *(x // 10 for x in (face.top, face.left)), face.height // 10 + 1, face.width // 10 + 1
+    )
+    pixels = photo(height // 10 + 1, width // 10 + 1)
+    with pytest.MonkeyPatch.context() as patch:
+        expect_face(patch, face)
+        found = Geometry(Crop(margin=margin), size).apply(pixels)
+    box = face_box(face, margin, size, *pixels.shape[:2])
+    assert np.array_equal(found, pillows(pixels, box, size))
+
+
+@pytest.mark.parametrize("size", [Size(16, 16), Size(32, 16), Size(16, 32), Size(40, 30)])
+@pytest.mark.parametrize("shape", [(64, 48), (48, 64), (80, 80), (40, 160)])
+def test_without_a_face_it_is_pillows_fit(
+    shape: tuple[int, int], size: Size, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expect_face(monkeypatch, None)
+    pixels = smooth(*shape)
+    found, has_face = Geometry(Crop(margin=0.3), size).apply_and_tell(pixels)
+    assert not has_face
+    wanted = (size.width, size.height)
+    expected = ImageOps.fit(Image.fromarray(pixels), wanted, Image.Resampling.BICUBIC)
+    # Pillow cuts at fractions of a pixel, we at whole ones.
+    assert np.abs(found.astype(int) - np.asarray(expected)).max() <= 4
+
+
+def smooth(height: int, width: int) -> np.ndarray:
+    """A photo whose every place has its own colour: brighter to the bottom and to the right."""
+    rows, columns = np.mgrid[:height, :width]
+    return np.stack([rows * 255 // height, columns * 255 // width, rows * 0], 2).astype(np.uint8)
+
+
+@settings(deadline=None, max_examples=30)
+@given(side, side, sizes)
+def test_a_photo_without_a_face_is_never_padded(height: int, width: int, size: Size) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        expect_face(patch, None)
+        white = np.full((height, width, 3), 255, np.uint8)
+        found, has_face = Geometry(Crop(margin=0.3), size).apply_and_tell(white)
+    assert found.shape == (size.height, size.width, 3)
+    assert (found == 255).all()
+    assert not has_face
+
+
+@pytest.mark.parametrize("crop", [Crop(), Crop.center_of(30, 30)])
+def test_other_crops_want_no_face(crop: Crop, monkeypatch: pytest.MonkeyPatch) -> None:
+    expect_face(monkeypatch, None)
+    geometry = Geometry(crop, Size(12, 9))
+    found, has_face = geometry.apply_and_tell(photo(40, 30))
+    assert has_face
+    assert np.array_equal(found, geometry.apply(photo(40, 30)))
+
+
+def test_a_real_face_fills_the_crop() -> None:
+    pixels = astronaut()
+    found, has_face = Geometry(Crop(margin=0.0), Size(112, 90)).apply_and_tell(pixels)
+    assert has_face
+    face = faces.find_face(pixels)
+    again = faces.find_face(found)
+    assert face is not None
+    assert again is not None
+    assert abs(again.height - 112) < 15
+    assert abs(again.width - 90) < 15

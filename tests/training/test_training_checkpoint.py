@@ -14,10 +14,11 @@ from torch import nn
 
 from maskcls.config.schema import Optim
 from maskcls.core.errors import UserError
+from maskcls.models.weights import clone_state
 from maskcls.optim import factory
 from maskcls.store.paths import Folder
 from maskcls.training import checkpoint, seeding
-from maskcls.training.checkpoint import Position, Snapshot
+from maskcls.training.checkpoint import Position, Snapshot, Weights
 
 CPU = torch.device("cpu")
 HELD_OUT = np.arange(36, dtype=np.float32).reshape(2, 18)
@@ -46,10 +47,13 @@ class Training:
         score = {"epoch": best, "macro_f1": 0.5} if best else None
         snapshot = Snapshot(position, score, [{"epoch": 1}], {"fold": 3})
         held_out = None if position.steps_done else HELD_OUT
-        checkpoint.save(folder, snapshot, self.model, self.optimizer, self.loss_sum, held_out)
+        weights = Weights(clone_state(self.model))
+        checkpoint.save(folder, snapshot, weights, self.optimizer, self.loss_sum, held_out)
 
     def restore(self, folder: Folder, name: str) -> Snapshot:
-        snapshot, self.loss_sum = checkpoint.restore(folder, name, self.model, self.optimizer, CPU)
+        snapshot, self.loss_sum = checkpoint.restore(
+            folder, name, self.model, self.optimizer, None, CPU
+        )
         return snapshot
 
     def fingerprint(self) -> list[str]:
@@ -175,6 +179,6 @@ def test_full_disk_is_told_and_leaves_nothing(
 def test_newer_format_is_refused(folder: Folder) -> None:
     Training().save(folder, Position(1, 0))
     path = folder.local_path / "epoch-0001" / "state.json"
-    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
-    with pytest.raises(RuntimeError, match="format 2, this is 1"):
+    path.write_text(path.read_text().replace('"format": 2', '"format": 3'))
+    with pytest.raises(RuntimeError, match="format 3, this is 2"):
         checkpoint.read_state(folder, "epoch-0001")

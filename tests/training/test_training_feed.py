@@ -47,37 +47,27 @@ def test_pixels_are_those_of_plain_indexing(tiny_run: TinyRun, channels_last: bo
     cached = open_cache(tiny_run.job.pixels)
     assert cached is not None
     batches = [np.array([5, 0, 35]), np.array([7]), np.array([1, 1])]
-    found = list(Feed(cached.pixels, CPU, channels_last).batches(batches))
+    found = list(Feed([cached.pixels], CPU, channels_last).batches(batches))
     layout = torch.channels_last if channels_last else torch.contiguous_format
     for rows, pixels_BCHW in zip(batches, found, strict=True):
         assert np.array_equal(pixels_BCHW.numpy(), cached.pixels[rows].transpose(0, 3, 1, 2))
         assert pixels_BCHW.is_contiguous(memory_format=layout)
 
 
+def test_rows_of_several_sources_are_numbered_through(tiny_run: TinyRun) -> None:
+    first, second = (open_cache(p) for p in (tiny_run.job.pixels, tiny_run.job.eval_pixels) if p)
+    assert first is not None
+    assert second is not None
+    rows = np.array([len(first.pixels) + 2, 5, len(first.pixels), 0])
+    (found,) = Feed([first.pixels, second.pixels], CPU, True).batches([rows])
+    wanted = np.concatenate([first.pixels, second.pixels])[rows]
+    assert np.array_equal(found.numpy(), wanted.transpose(0, 3, 1, 2))
+
+
 def test_no_batches_give_none(tiny_run: TinyRun) -> None:
     cached = open_cache(tiny_run.job.pixels)
     assert cached is not None
-    assert list(Feed(cached.pixels, CPU, True).batches([])) == []
-
-
-@given(st.integers(0, 300), st.integers(0, 2**70), st.integers(0, 9), st.integers(0, 99))
-def test_order_of_an_epoch_is_a_permutation(n: int, seed: int, fold: int, epoch: int) -> None:
-    rows = np.arange(n, dtype=np.int64) * 3
-    order = seeding.order_of_epoch(rows, seed, fold, epoch)
-    assert np.array_equal(np.sort(order), rows)
-    assert np.array_equal(order, seeding.order_of_epoch(rows, seed, fold, epoch))
-
-
-def test_order_differs_between_epochs_folds_and_seeds() -> None:
-    rows = np.arange(50)
-    arguments = [(0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0)]
-    orders = [seeding.order_of_epoch(rows, *numbers).tolist() for numbers in arguments]
-    assert len({tuple(order) for order in orders}) == 4
-
-
-def test_order_stays_the_same_in_later_versions() -> None:
-    # Written down once: a change here would make old runs resume otherwise than they began.
-    assert seeding.order_of_epoch(np.arange(8), 0, 0, 0).tolist() == ORDER
+    assert list(Feed([cached.pixels], CPU, True).batches([])) == []
 
 
 def test_seeding_depends_on_the_stream_and_the_numbers() -> None:
@@ -97,6 +87,3 @@ def test_random_state_comes_back() -> None:
     after = torch.randn(5)
     seeding.restore_state(state, CPU)
     assert torch.equal(torch.randn(5), after)
-
-
-ORDER = [7, 3, 6, 0, 1, 4, 5, 2]

@@ -10,11 +10,12 @@ from torch import nn
 from maskcls.config.schema import Optim
 from maskcls.core.errors import UserError
 from maskcls.optim import factory
+from maskcls.optim.sam import Sam
 from maskcls.store.paths import json_bytes
 from maskcls.training import optimizer_state
 
 # Choices that differ in what they keep: per parameter, per group, ints, floats, other shapes.
-TYPICAL = ("adam", "sgd", "lamb", "adamp", "nadamlegacy", "adafactorbv", "muon")
+TYPICAL = ("adam", "sgd", "lamb", "adamp", "nadamlegacy", "adafactorbv", "muon", "sam")
 PIXELS = torch.linspace(-1, 1, 4 * 3 * 8 * 8).view(4, 3, 8, 8)
 TARGETS = torch.arange(4)
 
@@ -26,11 +27,19 @@ def make_model() -> nn.Module:
 
 
 def train(model: nn.Module, optimizer: torch.optim.Optimizer, steps: int) -> None:
-    for _ in range(steps):
+    def gradients() -> None:
         optimizer.zero_grad()
         loss = nn.functional.cross_entropy(model(PIXELS), TARGETS)
         loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+
+    for _ in range(steps):
+        gradients()
+        if isinstance(optimizer, Sam):
+            optimizer.ascend()
+            gradients()
+            optimizer.descend()
+        else:
+            optimizer.step()
 
 
 def resumes_exactly(name: str) -> bool:

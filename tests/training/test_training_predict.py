@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny_run import Notes, Plain, TinyRun
+from tiny_run import WHOLE, Notes, Plain, TinyRun
 
 from maskcls.core.errors import UserError
 from maskcls.models.backbone import Normalization
@@ -28,8 +28,8 @@ def test_rows_come_back_once_and_in_order(tiny_run: TinyRun, batch_size: int) ->
     assert cached is not None
     rows = np.array([30, 2, 3, 17, 8, 9, 0], np.int64)
     model, arithmetic = Plain(), Arithmetic(CPU, "float32", GREY)
-    feed = Feed(cached.pixels, CPU, channels_last=False)
-    found = evaluate.predict(model, feed, rows, batch_size, Alone(), arithmetic)
+    feed = Feed([cached.pixels], CPU, channels_last=False)
+    found = evaluate.predict(model, feed, rows, batch_size, Alone(), arithmetic, WHOLE)
     pixels = cached.pixels[rows].astype(np.float64).transpose(0, 3, 1, 2) / 255
     mean, std = (np.array(x).reshape(1, 3, 1, 1) for x in (GREY.mean, GREY.std))
     with torch.inference_mode():
@@ -40,19 +40,19 @@ def test_rows_come_back_once_and_in_order(tiny_run: TinyRun, batch_size: int) ->
 def test_no_rows_give_no_logits(tiny_run: TinyRun) -> None:
     cached = open_cache(tiny_run.job.pixels)
     assert cached is not None
-    feed = Feed(cached.pixels, CPU, channels_last=False)
+    feed = Feed([cached.pixels], CPU, channels_last=False)
     none = np.empty(0, np.int64)
     arithmetic = Arithmetic(CPU, "float32", GREY)
-    assert evaluate.predict(Plain(), feed, none, 4, Alone(), arithmetic).shape == (0, 18)
+    assert evaluate.predict(Plain(), feed, none, 4, Alone(), arithmetic, WHOLE).shape == (0, 18)
 
 
 def test_bfloat16_gives_float32_near_float32(tiny_run: TinyRun) -> None:
     cached = open_cache(tiny_run.job.pixels)
     assert cached is not None
-    feed, rows = Feed(cached.pixels, CPU, channels_last=False), np.arange(6)
+    feed, rows = Feed([cached.pixels], CPU, channels_last=False), np.arange(6)
     model = Plain()
     full, half = (
-        evaluate.predict(model, feed, rows, 4, Alone(), Arithmetic(CPU, precision, GREY))
+        evaluate.predict(model, feed, rows, 4, Alone(), Arithmetic(CPU, precision, GREY), WHOLE)
         for precision in ("float32", "bfloat16")
     )
     assert full.dtype == half.dtype == np.float32

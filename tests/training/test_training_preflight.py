@@ -25,7 +25,7 @@ def test_network_is_described() -> None:
     head = model.num_features * 18 + 18
     assert found["parameters"] == sum(p.numel() for p in model.parameters()) + head
     assert found["channels_last"] is True
-    assert found["weights_sha256"] is None
+    assert found["weights_sha256"] == {}
     assert len(found["mean"]) == len(found["std"]) == 3
 
 

@@ -52,6 +52,12 @@ def test_parameters_are_those_of_one_worker(run: TinyRun, found: list[Found]) ->
     assert found[0]["loss"] == pytest.approx(alone["loss"], abs=1e-5)
 
 
+def test_gradients_in_parts_are_those_of_the_whole_batch(run: TinyRun, found: list[Found]) -> None:
+    for name in [name for name in found[0] if name.startswith("p")]:
+        in_parts = found[0][f"micro_{name}"]
+        np.testing.assert_allclose(in_parts, found[0][name], rtol=0, atol=1e-6)
+
+
 def test_both_workers_get_all_logits_in_order(run: TinyRun, found: list[Found]) -> None:
     alone = main_alone(run.job.pixels)
     assert found[0]["logits"].shape == (len(ROWS), 18)

@@ -1,5 +1,6 @@
 """A run's folder as the driver leaves it for the folds' workers: tables, and pixels in the cache."""
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,15 +12,25 @@ import torch
 from torch import nn
 
 from maskcls.config.resolve import resolve, to_json
+from maskcls.config.schema import Tta
 from maskcls.core.folds import assign_folds, fold_table
 from maskcls.core.labels import class_of
+from maskcls.models.backbone import Normalization
+from maskcls.models.heads.single import SingleHead
+from maskcls.models.network import Network
 from maskcls.pixels import cache
 from maskcls.pixels.cache import CachePlace
 from maskcls.pixels.geometry import Geometry
+from maskcls.sampling.epoch import Epoch
 from maskcls.store import run_files
 from maskcls.store.paths import Folder
 from maskcls.store.tables import logits_of, read_arrow, write_table
+from maskcls.training.device import Arithmetic
+from maskcls.training.feed import Feed
 from maskcls.training.job import FoldJob
+from maskcls.training.loop import EpochPlan, Learner
+from maskcls.training.objective import RowTargets
+from maskcls.training.rank import Alone
 
 SETS = (
     "model.backbone=test_efficientnet",
@@ -61,6 +72,8 @@ class TinyRun:
                 "path": [f"{p}/{m}.jpg" for p, m in zip(rows["person"], mask, strict=True)],
                 "person": pd.Categorical(rows["person"], categories=people["person"]),
                 "label": np.array(label, np.int8),
+                "train_label": np.array(label, np.int8),
+                "train_age": np.array([25, 45, 60], np.int16)[rows["age_group"]],
             }
         )
         run = Folder.at(root / "run")
@@ -166,16 +179,43 @@ class StopAt(Notes):
             raise Stopped
 
 
-class Plain(nn.Module):
+class Plain(Network):
     """A network without batch norm: what a row gives does not depend on its company."""
 
     def __init__(self, dropout: float = 0.0) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Conv2d(3, 4, 3, stride=4), nn.ReLU(), nn.Dropout(dropout), nn.Flatten(),
-            nn.Linear(4 * 8 * 8, 18),
-        )  # fmt: skip
+        body = nn.Sequential(
+            nn.Conv2d(3, 4, 3, stride=4), nn.ReLU(), nn.Dropout(dropout), nn.Flatten()
+        )
+        super().__init__(body, SingleHead(4 * 8 * 8, None))
 
-    def forward(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
-        logits_BK: torch.Tensor = self.layers(pixels_BCHW)
-        return logits_BK
+
+WHOLE = Tta()
+"""No views but the photo itself."""
+
+
+def plain_learner(
+    network: Network, optimizer: torch.optim.Optimizer, feed: Feed, **options: Any
+) -> Learner:
+    """A learner on the CPU for rows whose class is their number modulo 18."""
+    numbers = torch.arange(1000)
+    given = {
+        "model": network,
+        "average": None,
+        "targets": RowTargets(numbers % 18, 18 + numbers % 43),
+        "arithmetic": Arithmetic(torch.device("cpu"), "float32", GREY),
+        "rank": Alone(),
+        "micro_batch_size": None,
+        "clip_norm": 0.0,
+        "only_copies": False,
+    }
+    return Learner(network=network, optimizer=optimizer, feed=feed, **(given | options))
+
+
+def plain_plan(order: np.ndarray, lr: float = 0.01) -> EpochPlan:
+    """Cross entropy on some rows in their order, at one rate."""
+    losses = {"class": functools.partial(nn.functional.cross_entropy, reduction="none")}
+    epoch = Epoch(order, np.zeros(len(order), np.int64))
+    return EpochPlan(epoch, losses, None, lambda step, num_steps: lr)
+
+
+GREY = Normalization((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))

@@ -6,17 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tiny_run import Notes, Plain, TinyRun
+from tiny_run import WHOLE, Notes, Plain, TinyRun, plain_learner, plain_plan
 
 from maskcls.config.schema import Optim
-from maskcls.models.backbone import Normalization
+from maskcls.core.streams import tickets
 from maskcls.optim import factory
 from maskcls.pixels.cache import CachePlace, open_cache
 from maskcls.training import evaluate, seeding
-from maskcls.training.device import Arithmetic
 from maskcls.training.feed import Feed
 from maskcls.training.fold import run_fold
-from maskcls.training.loop import Learner, mean_loss_of, train_epoch
+from maskcls.training.loop import mean_loss_of, train_epoch
 from maskcls.training.rank import Alone, Distributed, Rank
 
 ROWS = np.arange(19, dtype=np.int64)[::-1].copy()
@@ -24,26 +23,27 @@ BATCH_SIZE = 7
 SETS = ("cluster.workers_per_fold=2", "train.epochs=1")
 
 
-def train_plain(place: CachePlace, rank: Rank) -> dict[str, np.ndarray]:
-    """Two epochs of a network without batch norm: parameters, mean loss, logits of ROWS."""
+def train_plain(place: CachePlace, rank: Rank, micro: int | None = None) -> dict[str, np.ndarray]:
+    """Two epochs of a network without batch norm: parameters, mean loss, logits of ROWS.
+
+    micro: most rows of one forward pass.
+    """
     cached = open_cache(place)
     assert cached is not None
-    device = torch.device("cpu")
     seeding.seed_torch("initial values", 0)
     model = Plain()
     optimizer = factory.build(model, Optim(name="sgd", lr=0.01))
-    feed = Feed(cached.pixels, device, channels_last=False)
-    arithmetic = Arithmetic(device, "float32", Normalization((0.5,) * 3, (0.25,) * 3))
-    loss = torch.nn.CrossEntropyLoss(reduction="none")
-    learner = Learner(rank.wrap(model), optimizer, loss, feed, arithmetic, rank)
-    targets = np.arange(place.rows, dtype=np.int64) % 18
+    feed = Feed([cached.pixels], torch.device("cpu"), channels_last=False)
+    learner = plain_learner(
+        model, optimizer, feed, model=rank.wrap(model), rank=rank, micro_batch_size=micro
+    )
     for epoch in range(2):
-        order = seeding.order_of_epoch(ROWS, 0, 0, epoch)
+        order = ROWS[np.argsort(tickets(len(ROWS), "order", epoch))]
         loss_sum = torch.zeros((), dtype=torch.float64)
-        train_epoch(learner, order, targets, BATCH_SIZE, 0, loss_sum, lambda *told: None)
+        train_epoch(learner, plain_plan(order), BATCH_SIZE, 0, loss_sum, lambda *told: None)
     found = {f"p{i}": p.detach().numpy() for i, p in enumerate(model.parameters())}
     found["loss"] = np.array(mean_loss_of(loss_sum, len(ROWS), rank, 0))
-    found["logits"] = evaluate.predict(model, feed, ROWS, 4, rank, arithmetic)
+    found["logits"] = evaluate.predict(model, feed, ROWS, 4, rank, learner.arithmetic, WHOLE)
     return found
 
 
@@ -54,6 +54,8 @@ def main(rank: int, root: Path) -> None:
     )
     job = TinyRun.write(root, SETS).job  # as it is there already
     found = train_plain(job.pixels, Distributed())
+    in_parts = train_plain(job.pixels, Distributed(), micro=2)
+    found |= {f"micro_{name}": value for name, value in in_parts.items()}
     notes = Notes()
     done = run_fold(job, Distributed(), notes)
     found["macro_f1"] = np.array(done["macro_f1"])

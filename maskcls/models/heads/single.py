@@ -1,24 +1,57 @@
-"""One linear layer from pooled features to all 18 classes."""
+"""One layer from pooled features to all 18 classes."""
+
+from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch.nn import functional
+
+from maskcls.config.schema import Model, Section
+from maskcls.core.labels import NUM_CLASSES
+from maskcls.models.heads.base import Head, HeadInputs, Losses
+from maskcls.models.target import Target
 
 
-def build(num_features: int, num_classes: int) -> nn.Module:
-    """Head from float [B, num_features] to logits [B, num_classes].
+@dataclass(frozen=True, kw_only=True)
+class Settings(Section):
+    """Settings of this head."""
+
+
+def backbones(settings: Settings, model: Model) -> tuple[Model, ...]:
+    """The backbones that this head stands on."""
+    return (model,)
+
+
+def build(settings: Settings, inputs: HeadInputs) -> Head:
+    """Linear layer, or cosine similarities where the loss asks for them.
 
     Initial values are torch's for a linear layer, drawn from the global stream.
     """
-    return SingleHead(num_features, num_classes)
+    return SingleHead(inputs.num_features[0], inputs.cosine_scale)
 
 
-class SingleHead(nn.Module):
+class SingleHead(Head):
     """features_BF -> logits_BK."""
 
-    def __init__(self, num_features: int, num_classes: int) -> None:
+    def __init__(self, num_features: int, cosine_scale: float | None) -> None:
         super().__init__()
-        self.linear = nn.Linear(num_features, num_classes)
+        self.linear = nn.Linear(num_features, NUM_CLASSES, bias=cosine_scale is None)
+        self.cosine_scale = cosine_scale
 
-    def forward(self, features_BF: torch.Tensor) -> torch.Tensor:
-        logits_BK: torch.Tensor = self.linear(features_BF)
-        return logits_BK
+    def forward(self, features: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """See Head."""
+        (features_BF,) = features
+        if self.cosine_scale is None:
+            logits_BK: torch.Tensor = self.linear(features_BF)
+            return logits_BK
+        weight_KF = functional.normalize(self.linear.weight, dim=1)
+        cosine_BK = functional.linear(functional.normalize(features_BF, dim=1), weight_KF)
+        return self.cosine_scale * cosine_BK
+
+    def logits(self, outputs_BD: torch.Tensor) -> torch.Tensor:
+        """See Head; the outputs are the logits."""
+        return outputs_BD.float()
+
+    def loss(self, outputs_BD: torch.Tensor, target: Target, losses: Losses) -> torch.Tensor:
+        """See Head."""
+        return losses["class"](outputs_BD, target.classes_BK)

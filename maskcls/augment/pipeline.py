@@ -1,0 +1,157 @@
+"""The configured transforms, one after the other, on a batch of training photos.
+
+Shape letters: B batch, C H W picture, T all rows, D draws.
+"""
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from maskcls.augment import draws
+from maskcls.augment.base import Change, Context, Mix, Partner
+from maskcls.config import parts
+from maskcls.config.schema import Augment
+from maskcls.core.errors import UserError
+
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A transform of the pipeline: its file, and what its build returned."""
+
+    name: str
+    module: ModuleType
+    change: Any
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What became of a batch: pixels_BCHW float32 in 0..255; share_B: of a photo's own label."""
+
+    pixels_BCHW: torch.Tensor
+    share_B: torch.Tensor | None
+
+
+class Pipeline:
+    """Transforms in the order of their STAGE, however they are spelled."""
+
+    def __init__(self, settings: Augment, context: Context) -> None:
+        """Raises UserError when two of the transforms mix photos."""
+        found = []
+        for name in parts.chosen("augment.name", settings.name):
+            module = parts.load("augment.name", name)
+            own = parts.settings_of("augment.name", name, settings.settings)
+            found.append((_Part(name, module, module.build(own, context)), own))
+        found.sort(key=lambda pair: (pair[0].module.STAGE, pair[0].name))
+        mixes = [(part, own) for part, own in found if getattr(part.module, "MIXES", False)]
+        if len(mixes) > 1:
+            names = " and ".join(part.name for part, _ in mixes)
+            raise UserError(
+                f"augment.name={settings.name}: {names} all mix photos; use one of them."
+            )
+        self._parts = [part for part, _ in found]
+        self.mix = mixes[0][0] if mixes else None
+        self.partner: Partner = mixes[0][0].module.partner(mixes[0][1]) if mixes else "all"
+
+    def __bool__(self) -> bool:
+        return bool(self._parts)
+
+    def begin_epoch(self, numbers: tuple[int, int, int], classes: Int64, rows: Int64) -> "AnEpoch":
+        """The pipeline with an epoch's draws.
+
+        numbers: seed, fold, epoch. classes: of all rows, int64 [T]. rows: those that train.
+        """
+        return AnEpoch(self, numbers, classes, np.unique(rows))
+
+
+class AnEpoch:
+    """A pipeline in an epoch: knows every row's draws and partner."""
+
+    def __init__(
+        self, pipeline: Pipeline, numbers: tuple[int, int, int], classes: Int64, rows: Int64
+    ) -> None:
+        self._pipeline, self._numbers, self._classes, self._rows = pipeline, numbers, classes, rows
+        self._tables: dict[tuple[str, int], npt.NDArray[np.float64]] = {}
+
+    def partners(self, rows: Int64, copies: Int64) -> Int64 | None:
+        """Row of each row's partner, int64 [B]; None when nothing mixes.
+
+        Raises UserError when nobody fits as a partner.
+        """
+        if self._pipeline.mix is None:
+            return None
+        draw = self._draws(f"{self._pipeline.mix.name}.partner", 1, rows, copies)[:, 0]
+        if self._pipeline.partner == "same_class":
+            # Sorted by class, each class is a run: the draw picks a place in the row's own run.
+            ordered = self._rows[np.argsort(self._classes[self._rows], kind="stable")]
+            start, stop = (
+                np.searchsorted(self._classes[ordered], self._classes[rows], side=side)
+                for side in ("left", "right")
+            )
+            chosen: Int64 = ordered[start + (draw * (stop - start)).astype(np.int64)]
+            return chosen
+        pool = self._rows
+        if self._pipeline.partner == "old":
+            pool = pool[self._classes[pool] % 3 == 2]
+        if not len(pool):
+            raise UserError(
+                f"augment.{self._pipeline.mix.name}.partner={self._pipeline.partner}: nobody of 60"
+                " and over is among the training people; use all."
+            )
+        out: Int64 = pool[(draw * len(pool)).astype(np.int64)]
+        return out
+
+    def apply(
+        self, pixels_BCHW: torch.Tensor, rows: Int64, copies: Int64, partners: Int64 | None,
+        only_copies: bool,
+    ) -> Changed:  # fmt: skip
+        """Change a batch of uint8 pixels on the device.
+
+        pixels_BCHW: of the rows and, behind them, of their partners, if any. only_copies: leave
+        alone what is in the epoch for the first time.
+        """
+        num = len(rows)
+        device = pixels_BCHW.device
+        left_alone = torch.from_numpy(copies == 0).to(device) if only_copies else None
+        changed, share_B = pixels_BCHW.float(), None
+        every, every_copy = rows, copies
+        if partners is not None:
+            every = np.concatenate([rows, partners])
+            every_copy = np.concatenate([copies, np.zeros(num, np.int64)])
+        for part in self._pipeline._parts:
+            before = changed
+            if part is self._pipeline.mix:
+                mix: Mix = part.change
+                draws_BD = self._draws_of(part, every[:num], every_copy[:num])
+                changed, share_B = mix(changed[:num], changed[num:], draws_BD)
+                if left_alone is not None:
+                    share_B = torch.where(left_alone, 1.0, share_B)
+                    changed = torch.where(left_alone.view(-1, 1, 1, 1), before[:num], changed)
+                every, every_copy = every[:num], every_copy[:num]
+            else:
+                change: Change = part.change
+                changed = change(changed, self._draws_of(part, every, every_copy))
+                if only_copies:
+                    alone = torch.from_numpy(every_copy == 0).to(device)
+                    changed = torch.where(alone.view(-1, 1, 1, 1), before, changed)
+        return Changed(changed, share_B)
+
+    def _draws_of(self, part: _Part, rows: Int64, copies: Int64) -> torch.Tensor:
+        # On the CPU: some transforms look at their draws there, which from a GPU would be a wait.
+        return torch.from_numpy(self._draws(part.name, part.module.NUM_DRAWS, rows, copies))
+
+    def _draws(self, name: str, num: int, rows: Int64, copies: Int64) -> npt.NDArray[np.float64]:
+        found = np.empty((len(rows), num))
+        for copy in np.unique(copies).tolist():
+            key = (name, copy)
+            if key not in self._tables:
+                size = len(self._classes)
+                self._tables[key] = draws.table(name, size, num, *self._numbers, copy)
+            mine = copies == copy
+            found[mine] = self._tables[key][rows[mine]]
+        return found

@@ -1,0 +1,64 @@
+"""Age in years as one number, by squared error; groups by a normal spread around it.
+
+Deep expectation of age from faces, as a plain regression: Rothe et al. 2018 compare the two
+(DEX, International Journal of Computer Vision 126).
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from annotated_types import Gt
+from torch import nn
+
+from maskcls.config.schema import Section
+from maskcls.models.ages.base import AgeBranch, RowLoss
+from maskcls.models.target import NUM_AGES, YOUNGEST, Target
+
+_MEAN, _STD = 39.0, 15.0
+"""Rough scale of the ages, so that the layer learns numbers near 0 [years]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Section):
+    """Settings of this age branch."""
+
+    spread: Annotated[float, Gt(0)] = 5.0
+    """Standard deviation of the true age around the predicted one, for the groups' probabilities
+    [years]."""
+
+
+def build(settings: Settings, num_features: int, borders: tuple[int, int]) -> AgeBranch:
+    """A linear layer to one number."""
+    return Regression(num_features, settings.spread, borders)
+
+
+class Regression(AgeBranch):
+    """features_BF -> age, less its mean, by its deviation, [B, 1]."""
+
+    def __init__(self, num_features: int, spread: float, borders: tuple[int, int]) -> None:
+        super().__init__()
+        self.linear = nn.Linear(num_features, 1)
+        self.spread, self.borders = spread, borders
+
+    def forward(self, features_BF: torch.Tensor) -> torch.Tensor:
+        """The scaled age, [B, 1]."""
+        age_B1: torch.Tensor = self.linear(features_BF)
+        return age_B1
+
+    def log_probs(self, outputs_BD: torch.Tensor) -> torch.Tensor:
+        """See AgeBranch."""
+        years_B1 = _MEAN + _STD * outputs_BD.float()
+        # Half a year before the border: 29 is below 30 and 30 is not.
+        edges = torch.tensor(self.borders, device=years_B1.device) - 0.5
+        above_B2 = torch.special.ndtr((years_B1 - edges) / self.spread)
+        probs = torch.stack(
+            [1 - above_B2[:, 0], above_B2[:, 0] - above_B2[:, 1], above_B2[:, 1]], 1
+        )
+        return probs.clamp_min(1e-7).log()
+
+    def loss(self, outputs_BD: torch.Tensor, target: Target, loss: RowLoss) -> torch.Tensor:
+        """See AgeBranch; a mixed photo has the mean age of its parts."""
+        years = torch.arange(NUM_AGES, device=outputs_BD.device, dtype=torch.float32) + YOUNGEST
+        wanted_B = (target.ages_BR @ years - _MEAN) / _STD
+        return (outputs_BD[:, 0] - wanted_B).square()

@@ -1,0 +1,51 @@
+"""What a head is: features to outputs, outputs to 18 classes, and outputs and target to a loss.
+
+Outputs are whatever the head learns from; `logits` makes of them one 18-class log-probability per
+photo (up to a constant of the photo), so that ensembles can mix heads of all kinds.
+Shape letters: B batch, F features, D outputs, K 18 classes.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from maskcls.models.ages.base import AgeBranch
+from maskcls.models.target import Target
+
+Losses = Mapping[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]
+"""Row losses by what they are for: "class" (18), "mask" (3), "gender" (2), "age" (3)."""
+
+
+@dataclass(frozen=True)
+class HeadInputs:
+    """What a head is built from.
+
+    num_features: of each backbone. make_age: builds the age branch for a number of features.
+    hard: each branch votes for one value. task_weights: of the mask, gender and age losses.
+    cosine_scale: None, or the scale of the cosine logits that the loss asks for.
+    """
+
+    num_features: tuple[int, ...]
+    make_age: Callable[[int], AgeBranch]
+    hard: bool
+    task_weights: tuple[float, float, float]
+    cosine_scale: float | None
+
+
+class Head(nn.Module, ABC):
+    """Base of all heads."""
+
+    @abstractmethod
+    def forward(self, features: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """Features of each backbone, [B, F], to outputs_BD."""
+
+    @abstractmethod
+    def logits(self, outputs_BD: torch.Tensor) -> torch.Tensor:
+        """float32 logits_BK."""
+
+    @abstractmethod
+    def loss(self, outputs_BD: torch.Tensor, target: Target, losses: Losses) -> torch.Tensor:
+        """One loss per row [B]; has no parameters of its own, since DDP sees forward only."""

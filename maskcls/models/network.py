@@ -1,0 +1,140 @@
+"""The network: one backbone or several, and a head on their features; built from what describes it.
+
+Shape letters: B batch, C H W picture, F features, D outputs, K 18 classes.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import torch
+from torch import nn
+
+from maskcls.config import parts
+from maskcls.config.schema import Head, Model
+from maskcls.config.sizes import Size
+from maskcls.models import backbone
+from maskcls.models.ages.base import AgeBranch
+from maskcls.models.backbone import Normalization
+from maskcls.models.heads import base as heads
+
+
+@dataclass(frozen=True)
+class Description:
+    """All that decides a network's layers; a checkpoint carries it, so prediction needs no settings.
+
+    age_borders: first ages of the second and third age group as they train [years]. cosine_scale:
+    None, or the scale of the cosine logits that the loss asks for.
+    """
+
+    model: Model
+    head: Head
+    age_borders: tuple[int, int]
+    cosine_scale: float | None
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """Read back to_json."""
+        return cls(
+            Model(**values["model"]),
+            Head(**values["head"]),
+            (values["age_borders"][0], values["age_borders"][1]),
+            values["cosine_scale"],
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; where the initial weights came from is no part of the network."""
+        model = asdict(self.model) | {"weights": "none"}
+        head = asdict(self.head)
+        # A head with backbones of its own names their weights PART_weights; without, they are the
+        # model's.
+        for own in head["settings"].values():
+            for key in [key for key in own if key.endswith("_weights")]:
+                del own[key]
+        return {
+            "model": model,
+            "head": head,
+            "age_borders": list(self.age_borders),
+            "cosine_scale": self.cosine_scale,
+        }
+
+
+class Network(nn.Module):
+    """pixels_BCHW, normalised -> the head's outputs_BD."""
+
+    def __init__(self, backbone: nn.Module, head: heads.Head) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+
+    def forward(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
+        """Outputs of the head; its own methods make logits or a loss of them."""
+        features = self.backbone(pixels_BCHW)
+        outputs_BD: torch.Tensor = self.head(
+            features if isinstance(features, tuple) else (features,)
+        )
+        return outputs_BD
+
+
+class Together(nn.Module):
+    """Several backbones on the same pixels, each normalised as its own weights want it."""
+
+    def __init__(self, backbones: list[nn.Module], normalizations: list[Normalization]) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(backbones)
+        first = normalizations[0]
+        for i, own in enumerate(normalizations):
+            mean, std = (torch.tensor(x) for x in (own.mean, own.std))
+            mean0, std0 = (torch.tensor(x) for x in (first.mean, first.std))
+            # Pixels arrive normalised for the first: x = (p - mean0) / std0; own is (p - mean) / std.
+            self.register_buffer(f"scale_{i}", (std0 / std).view(1, 3, 1, 1), persistent=False)
+            shift = ((mean0 - mean) / std).view(1, 3, 1, 1)
+            self.register_buffer(f"shift_{i}", shift, persistent=False)
+
+    def forward(self, pixels_BCHW: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Features of each backbone."""
+        return tuple(
+            part(pixels_BCHW * self.get_buffer(f"scale_{i}") + self.get_buffer(f"shift_{i}"))
+            for i, part in enumerate(self.parts)
+        )
+
+
+def build(
+    described: Description, size: Size, pretrained: bool = True
+) -> tuple[Network, Normalization]:
+    """Build the network; see backbone.build for pretrained and what is raised."""
+    head = described.head
+    module = parts.load("head.name", head.name)
+    own = parts.settings_of("head.name", head.name, head.settings)
+    built = [
+        backbone.build(model, size, pretrained) for model in module.backbones(own, described.model)
+    ]
+    ages = parts.load("head.age", head.age)
+    age_settings = parts.settings_of("head.age", head.age, head.settings)
+
+    def make_age(num_features: int) -> AgeBranch:
+        branch: AgeBranch = ages.build(age_settings, num_features, described.age_borders)
+        return branch
+
+    inputs = heads.HeadInputs(
+        num_features=tuple(backbone.num_features(body) for body, _ in built),
+        make_age=make_age,
+        hard=head.merge == "hard",
+        task_weights=(head.mask_weight, head.gender_weight, head.age_weight),
+        cosine_scale=described.cosine_scale,
+    )
+    bodies, normalizations = [body for body, _ in built], [own for _, own in built]
+    body = bodies[0] if len(bodies) == 1 else Together(bodies, normalizations)
+    return Network(body, module.build(own, inputs)), normalizations[0]
+
+
+def wants_channels_last(described: Description) -> bool:
+    """Whether this network trains in channels_last memory format."""
+    return all(backbone.wants_channels_last(model) for model in models_of(described))
+
+
+def models_of(described: Description) -> tuple[Model, ...]:
+    """The backbones' settings, one for each."""
+    head = described.head
+    own = parts.settings_of("head.name", head.name, head.settings)
+    found: tuple[Model, ...] = parts.load("head.name", head.name).backbones(own, described.model)
+    return found

@@ -1,0 +1,129 @@
+"""Corrected labels for training rows, from a CSV file; held-out rows keep their official labels.
+
+    path,shot,field,value           or           id,shot,field,value
+    000020_female_Asian_50,normal,mask,incorrect     a photo's mask state (shot is needed)
+    006359_female_Asian_18,,gender,male              a person's gender or age (shot stays empty)
+
+`path` is the person's folder, `id` what its name begins with; further columns are not read. Rows for
+people who are not in the data are counted, not refused: one list serves many selections of people.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from maskcls.core.csv_text import CsvFile
+from maskcls.core.errors import UserError
+from maskcls.core.findings import Faults
+from maskcls.core.labels import AGE_BORDERS, GENDERS, MASKS, SHOTS, class_of
+from maskcls.core.names import nfc
+from maskcls.core.people_csv import MAX_AGE
+
+Int64 = npt.NDArray[np.int64]
+_FIELDS = ("gender", "age", "mask")
+
+
+@dataclass(frozen=True)
+class Correction:
+    """One row of the file; key: a person's folder or id, shot: "" for all of the person's photos."""
+
+    line: int
+    key: str
+    shot: str
+    field: str
+    value: int
+
+
+@dataclass(frozen=True)
+class TrainLabels:
+    """Class and age that each row of the table would train with, int64 [N]; what was corrected."""
+
+    classes: Int64
+    ages: Int64
+    num_corrected: int
+    num_unknown: int
+
+
+def read_corrections(data: bytes, where: str) -> tuple[str, list[Correction]]:
+    """Read the file; returns the key's column, "path" or "id", and its rows.
+
+    Raises UserError with a line for each fault.
+    """
+    file, faults = CsvFile(data, where), Faults()
+    key = "path" if "path" in file.header else "id"
+    file.need(key, "shot", "field", "value")
+    found: list[Correction] = []
+    seen: dict[tuple[str, str, str], int] = {}
+    for line, (name, shot, field, text) in file.rows((key, "shot", "field", "value"), faults):
+        at, value = f"{where} line {line}", _value(field, text)
+        if field not in _FIELDS:
+            faults.add(at, f"field {field!r} is none of {', '.join(_FIELDS)}; correct it")
+        elif value is None:
+            faults.add(at, f"value {text!r} is no {field}; use {_expected(field)}")
+        elif (field == "mask") != bool(shot) or (shot and shot not in SHOTS):
+            faults.add(at, f"shot {shot!r} does not fit; mask needs one of {', '.join(SHOTS)}")
+        elif (again := (nfc(name), shot, field)) in seen:
+            faults.add(at, f"{field} of {name} {shot} stands in line {seen[again]} too; delete one")
+        else:
+            seen[again] = line
+            found.append(Correction(line, nfc(name), shot, field, value))
+    faults.raise_if_any()
+    return key, found
+
+
+def _value(field: str, text: str) -> int | None:
+    if field == "age":
+        return int(text) if text.isdecimal() and int(text) <= MAX_AGE else None
+    names = {"gender": GENDERS, "mask": MASKS}.get(field, ())
+    return names.index(text) if text in names else None
+
+
+def _expected(field: str) -> str:
+    names = {"gender": GENDERS, "mask": MASKS}.get(field)
+    return ", ".join(names) if names else f"a whole number from 0 to {MAX_AGE}"
+
+
+def train_labels(
+    photos: pd.DataFrame, key: str, corrections: list[Correction], where: str, border: int
+) -> TrainLabels:
+    """Labels to train with.
+
+    photos: columns person (categorical), shot (categorical), mask, gender, age; a row per photo.
+    border: first age that trains as 60+ [years]. Raises UserError when an id stands for two people.
+    """
+    mask, gender, age = (
+        photos[name].to_numpy().astype(np.int64) for name in ("mask", "gender", "age")
+    )
+    official = (mask.copy(), gender.copy(), age.copy())
+    person, shot = photos["person"].cat.codes.to_numpy(), photos["shot"].astype("str").to_numpy()
+    code_of = _codes(photos, key)
+    unknown = 0
+    for row in corrections:
+        codes = code_of.get(row.key, [])
+        if len(codes) > 1:
+            names = ", ".join(photos["person"].cat.categories[code] for code in codes)
+            raise UserError(
+                f"{where} line {row.line}: id {row.key} stands for {names}; use the column path."
+            )
+        if not codes:
+            unknown += 1
+            continue
+        rows = person == codes[0]
+        if row.shot:
+            rows &= shot == row.shot
+        {"gender": gender, "age": age, "mask": mask}[row.field][rows] = row.value
+    changed = np.zeros(len(mask), bool)
+    for before, after in zip(official, (mask, gender, age), strict=True):
+        changed |= before != after
+    group = (age >= AGE_BORDERS[0]).astype(np.int64) + (age >= border)
+    return TrainLabels(class_of(mask, gender, group), age, int(changed.sum()), unknown)
+
+
+def _codes(photos: pd.DataFrame, key: str) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for code, name in enumerate(photos["person"].cat.categories):
+        text = nfc(name)
+        found.setdefault(text if key == "path" else text.partition("_")[0], []).append(code)
+    return found

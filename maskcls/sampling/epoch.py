@@ -1,0 +1,84 @@
+"""An epoch's rows in their order; a function of settings, seed, fold and epoch alone.
+
+A row's ticket depends on its number, so leaving other rows out changes nobody's place among the rest.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from maskcls.config.schema import Rows
+from maskcls.core.labels import NUM_CLASSES, labels_of
+from maskcls.core.streams import tickets, uniform
+from maskcls.sampling.training_rows import Labelled, TrainingRows
+
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """rows: int64 [M], in the order they train. copies: int64 [M]: 0 for a row itself, 1, 2, ... for
+    what is in the epoch again."""
+
+    rows: Int64
+    copies: Int64
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def draw_epoch(
+    training: TrainingRows, labelled: Labelled, settings: Rows, seed: int, fold: int, epoch: int
+) -> Epoch:
+    """Draw an epoch: mask photos left out, rows sampled or copied, all in random order."""
+    kept = _mask_photos(training.rows, labelled, settings.mask_photos, (seed, fold, epoch))
+    rows, times = training.rows[kept], training.copies[kept]
+    if settings.sampler == "weighted":
+        rows, copies = _weighted(rows, labelled.classes[rows], (seed, fold, epoch))
+    else:
+        rows = np.repeat(rows, times)
+        copies = np.concatenate([np.arange(n) for n in times]) if len(times) else rows
+    order = _order(rows, copies, len(labelled.classes), (seed, fold, epoch))
+    return Epoch(rows[order], copies[order])
+
+
+def _mask_photos(
+    rows: Int64, labelled: Labelled, most: int, numbers: tuple[int, ...]
+) -> npt.NDArray[np.bool_]:
+    """Which rows stay when each person shows at most so many photos with the mask worn."""
+    worn = labels_of(labelled.classes[rows])["mask"] == 0
+    limited = np.flatnonzero(worn & (labelled.person[rows] >= 0))
+    kept = np.ones(len(rows), bool)
+    if most >= 5 or not len(limited):
+        return kept
+    ticket = tickets(len(labelled.classes), "mask photos", *numbers)[rows[limited]]
+    person = labelled.person[rows[limited]]
+    order = np.lexsort((ticket, person))
+    starts = np.r_[True, np.diff(person[order]) != 0]
+    place = np.arange(len(order)) - np.maximum.accumulate(
+        np.where(starts, np.arange(len(order)), 0)
+    )
+    kept[limited[order[place >= most]]] = False
+    return kept
+
+
+def _weighted(rows: Int64, classes: Int64, numbers: tuple[int, ...]) -> tuple[Int64, Int64]:
+    """As many rows, drawn with replacement, each class as often as any other; and their copies."""
+    counts = np.bincount(classes, minlength=NUM_CLASSES)
+    edges = np.cumsum(1.0 / counts[classes])
+    at = uniform(tickets(len(rows), "sampler", *numbers)) * edges[-1]
+    drawn = np.sort(rows[np.searchsorted(edges, at, side="right").clip(max=len(rows) - 1)])
+    first = np.searchsorted(drawn, drawn)
+    return drawn, np.arange(len(drawn)) - first
+
+
+def _order(rows: Int64, copies: Int64, num_rows: int, numbers: tuple[int, ...]) -> Int64:
+    ticket = np.empty(len(rows), np.uint64)
+    for copy in np.unique(copies).tolist():
+        mine = copies == copy
+        # The first copy's stream is that of the rows without copies.
+        more = (copy,) if copy else ()
+        ticket[mine] = tickets(num_rows, "order", *numbers, *more)[rows[mine]]
+    order: Int64 = np.argsort(ticket, kind="stable")
+    return order

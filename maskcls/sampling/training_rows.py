@@ -1,0 +1,70 @@
+"""Which rows train in a fold, with which labels; held-out rows are never touched.
+
+Rows are numbered through: the table's rows, then those of the extra folder, then the eval photos,
+which train with pseudo-labels only. Shape letters: T all rows, N the table's.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from maskcls.config.ranges import AgeRanges, Factors
+from maskcls.config.schema import Rows
+from maskcls.core.labels import AGE_GROUPS, NUM_CLASSES
+
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Rows with their training labels; all int64 [T].
+
+    classes: 0 to 17, by the border and corrections in force. ages: in years. person: a number for
+    each person; -1 for photos of nobody known, such as the eval photos.
+    """
+
+    classes: Int64
+    ages: Int64
+    person: Int64
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """A fold's training rows: rows int64 [M], and how often each is in an epoch, int64 [M]."""
+
+    rows: Int64
+    copies: Int64
+
+
+def training_rows(candidates: Int64, labelled: Labelled, settings: Rows) -> TrainingRows:
+    """Drop ages and count copies; candidates: the rows of the fold's training side, in order.
+
+    Raises ValueError when nothing is left.
+    """
+    # Of photos of nobody known, the age is a guess that nothing should hang on.
+    known = labelled.person[candidates] >= 0
+    rows = candidates[~(known & _in(settings.drop_ages, labelled.ages[candidates]))]
+    if not len(rows):
+        raise ValueError(f"rows.drop_ages={settings.drop_ages} leaves nobody to train on")
+    factors = _factor_of_class(settings.oversample)
+    return TrainingRows(rows, factors[labelled.classes[rows]])
+
+
+def _in(ranges: AgeRanges, ages: Int64) -> npt.NDArray[np.bool_]:
+    inside = np.zeros(len(ages), bool)
+    for low, high in ranges.ranges:
+        inside |= (ages >= low) & (ages <= high)
+    return inside
+
+
+def _factor_of_class(factors: Factors) -> Int64:
+    """Copies of each class, [18]; of two factors that both apply, the larger counts."""
+    found = np.ones(NUM_CLASSES, np.int64)
+    for group, factor in factors.factors:
+        if group.isdigit():
+            classes = np.array([int(group)])
+        else:
+            classes = np.flatnonzero(np.arange(NUM_CLASSES) % 3 == AGE_GROUPS.index(group))
+        found[classes] = np.maximum(found[classes], factor)
+    return found

@@ -1,0 +1,86 @@
+"""From settings and rows to all that a fold learns with, and to what each of its epochs does."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from maskcls.augment.base import Context
+from maskcls.augment.pipeline import Pipeline
+from maskcls.config.schema import Config
+from maskcls.core.labels import NUM_CLASSES
+from maskcls.models import network as networks
+from maskcls.models.backbone import Normalization
+from maskcls.models.network import Description
+from maskcls.optim import factory
+from maskcls.optim.averaging import make_average
+from maskcls.optim.schedules import rate_at
+from maskcls.sampling.epoch import draw_epoch
+from maskcls.training import seeding
+from maskcls.training.device import Arithmetic, pick_device
+from maskcls.training.feed import Feed
+from maskcls.training.fold_data import FoldData
+from maskcls.training.job import FoldJob
+from maskcls.training.loop import EpochPlan, Learner
+from maskcls.training.objective import RowTargets, build_losses, describe
+from maskcls.training.rank import Rank
+
+
+@dataclass(frozen=True)
+class Built:
+    """A fold's learner, with initial weights and not wrapped yet, and what it was built from."""
+
+    learner: Learner
+    described: Description
+    normalization: Normalization
+    channels_last: bool
+    pipeline: Pipeline
+    config: Config
+    data: FoldData
+    fold: int
+
+    def plan_epoch(self, epoch: int) -> EpochPlan:
+        """Rows, losses, augmentation and learning rates of an epoch, counted from 0."""
+        config, labelled = self.config, self.data.labelled
+        seed = config.train.seed
+        drawn = draw_epoch(self.data.training, labelled, config.rows, seed, self.fold, epoch)
+        counts = np.bincount(labelled.classes[drawn.rows], minlength=NUM_CLASSES).tolist()
+        augmented = None
+        if self.pipeline:
+            numbers = (seed, self.fold, epoch)
+            augmented = self.pipeline.begin_epoch(numbers, labelled.classes, drawn.rows)
+
+        def rate(step: int, num_steps: int) -> float:
+            return rate_at(config.optim, config.train.epochs, epoch + step / num_steps)
+
+        return EpochPlan(drawn, build_losses(config, counts, epoch), augmented, rate)
+
+
+def build_learner(
+    job: FoldJob, config: Config, data: FoldData, rank: Rank, pretrained: bool
+) -> Built:
+    """Build the parts of a fold; pretrained False when a checkpoint replaces the weights at once."""
+    device = pick_device(job.device)
+    seeding.seed_torch("initial values", config.train.seed, job.fold)
+    described = describe(config)
+    network, normalization = networks.build(described, config.image.size, pretrained)
+    channels_last = networks.wants_channels_last(described)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    network = network.to(device, memory_format=layout)  # type: ignore[call-overload]
+    micro = config.train.micro_batch_size
+    labelled = data.labelled
+    learner = Learner(
+        network=network,
+        model=network,
+        optimizer=factory.build(network, config.optim),
+        average=make_average(config.optim),
+        feed=Feed(data.sources, device, channels_last),
+        targets=RowTargets.on(device, labelled.classes, labelled.ages),
+        arithmetic=Arithmetic(device, config.train.precision, normalization),
+        rank=rank,
+        micro_batch_size=None if micro == "auto" else micro,
+        clip_norm=config.optim.clip_norm,
+        only_copies=config.rows.augment == "copies",
+    )
+    pipeline = Pipeline(config.augment, Context(learner.arithmetic.fill))
+    return Built(learner, described, normalization, channels_last, pipeline, config, data, job.fold)

@@ -1,0 +1,101 @@
+"""What a fold trains on and what it holds out: rows, labels, and the pixels behind the row numbers.
+
+Rows are numbered through: the table's, then those of the extra folder, then the eval photos.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from maskcls.config.schema import Config
+from maskcls.core.errors import UserError
+from maskcls.core.labels import labels_of
+from maskcls.pixels.cache import CachedPixels, CachePlace, open_cache
+from maskcls.sampling.training_rows import Labelled, TrainingRows, training_rows
+from maskcls.store import run_files as files
+from maskcls.store.paths import Folder
+from maskcls.store.tables import read_arrow
+from maskcls.training.feed import Pixels
+from maskcls.training.job import FoldJob
+
+Int64 = npt.NDArray[np.int64]
+
+
+def open_pixels(place: CachePlace) -> CachedPixels:
+    """The decoded photos; RuntimeError when they are gone since the run started."""
+    pixels = open_cache(place)
+    if pixels is None:
+        raise RuntimeError(f"{place.folder}: the decoded pixels are gone or damaged; run again")
+    return pixels
+
+
+@dataclass(frozen=True)
+class FoldData:
+    """Everything about rows that a fold needs.
+
+    labels: official classes of the table's rows, int64 [N]. held_out: rows of the table, int64.
+    labelled, training: of all rows that may train. sources: pixels, in the order of the numbers.
+    """
+
+    labels: Int64
+    held_out: Int64
+    labelled: Labelled
+    training: TrainingRows
+    sources: list[Pixels]
+
+
+def read_fold_data(job: FoldJob, config: Config) -> FoldData:
+    """Read a fold's rows from the run's folder and open its pixels.
+
+    Raises UserError when one of the two sides has no photo left.
+    """
+    run = Folder.at(job.run)
+    cached = open_pixels(job.pixels)
+    per_repeat = files.folds_per_repeat(job.config)
+    rows = files.read_fold_rows(run, job.fold, per_repeat, set(cached.faults))
+    sources, candidates = [cached.pixels], [rows.train]
+    classes, ages, person = [rows.train_labels], [rows.train_ages], [rows.person]
+    start = len(rows.labels)
+    if job.extra_pixels is not None:
+        extra = open_pixels(job.extra_pixels)
+        table = read_arrow(run, "extra_table.parquet")
+        codes = table["person"].combine_chunks().dictionary_encode().indices.to_numpy()
+        classes.append(table["train_label"].to_numpy().astype(np.int64))
+        ages.append(table["train_age"].to_numpy().astype(np.int64))
+        person.append(codes.astype(np.int64) + int(rows.person.max(initial=-1)) + 1)
+        sources.append(extra.pixels)
+        candidates.append(start + _sound(extra))
+        start += len(extra.pixels)
+    if config.rows.pseudo_labels != "none" and job.eval_pixels is not None:
+        evals = open_pixels(job.eval_pixels)
+        pseudo = read_arrow(run, "pseudo.parquet").to_pandas()
+        mine = pseudo[pseudo["fold"] == job.fold]
+        # Without a year of age, a photo counts as the middle of its group's training people.
+        own = np.zeros(len(evals.pixels), np.int64)
+        own[mine["row"]] = mine["label"]
+        classes.append(own)
+        ages.append(_typical_ages(rows)[labels_of(own)["age"]])
+        person.append(np.full(len(own), -1, np.int64))
+        sources.append(evals.pixels)
+        candidates.append(start + np.intersect1d(mine["row"].to_numpy(), _sound(evals)))
+    labelled = Labelled(np.concatenate(classes), np.concatenate(ages), np.concatenate(person))
+    if not len(rows.train) or not (len(rows.held_out) or config.folds.scheme == "all"):
+        raise UserError(f"fold {job.fold}: no photo can be decoded on one of its two sides.")
+    try:
+        training = training_rows(np.concatenate(candidates), labelled, config.rows)
+    except ValueError as e:
+        raise UserError(f"fold {job.fold}: {e}.") from e
+    return FoldData(rows.labels, rows.held_out, labelled, training, sources)
+
+
+def _sound(cached: CachedPixels) -> Int64:
+    return np.setdiff1d(np.arange(len(cached.pixels)), list(cached.faults)).astype(np.int64)
+
+
+def _typical_ages(rows: files.FoldRows) -> Int64:
+    groups = labels_of(rows.train_labels[rows.train])["age"]
+    ages = rows.train_ages[rows.train]
+    return np.array(
+        [np.median(ages[groups == g]) if (groups == g).any() else 39 for g in range(3)], np.int64
+    )

@@ -1,0 +1,125 @@
+"""Three branches merged to 18 classes: in the order of core/labels, by sum or by votes."""
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import log_softmax
+from some_networks import AGE_KINDS, AgeKind
+
+from maskcls.core.labels import class_of
+from maskcls.models.branching import BranchedHead
+from maskcls.models.heads.base import HeadInputs
+
+SOFTMAX = AgeKind("softmax", None)
+NUM_FEATURES = 6
+LABELS = [(m, g, a) for m in range(3) for g in range(2) for a in range(3)]
+
+
+def branched(kind: AgeKind = SOFTMAX, hard: bool = False) -> BranchedHead:
+    torch.manual_seed(0)
+    return BranchedHead(HeadInputs((NUM_FEATURES,), kind.build, hard, (1.0, 1.0, 1.0), None))
+
+
+def outputs_of(head: BranchedHead, seed: int, num: int = 7) -> torch.Tensor:
+    features_BF = 5 * torch.randn(num, NUM_FEATURES, generator=torch.Generator().manual_seed(seed))
+    outputs_BD: torch.Tensor = head((features_BF,)).detach()
+    return outputs_BD
+
+
+@given(st.integers(0, 10**6), st.floats(0.1, 20))
+@settings(deadline=None, max_examples=30)
+def test_class_log_probs_are_sums_of_the_branches_in_the_labels_order(
+    seed: int, scale: float
+) -> None:
+    outputs_BD = scale * np.random.default_rng(seed).standard_normal((4, 8))
+    mask, gender, age = (
+        log_softmax(columns, axis=1) for columns in np.split(outputs_BD, [3, 5], axis=1)
+    )
+    logits_BK = branched().logits(torch.from_numpy(outputs_BD)).numpy()
+    assert sorted(class_of(*labels) for labels in LABELS) == list(range(18))
+    for m, g, a in LABELS:
+        np.testing.assert_allclose(
+            logits_BK[:, class_of(m, g, a)],
+            mask[:, m] + gender[:, g] + age[:, a],
+            rtol=2e-6,
+            atol=2e-5,
+        )
+
+
+@pytest.mark.parametrize("kind", AGE_KINDS, ids=str)
+def test_marginals_of_the_classes_are_the_branches(kind: AgeKind) -> None:
+    head = branched(kind)
+    outputs_BD = outputs_of(head, seed=1)
+    probs_BK = head.logits(outputs_BD).exp()
+    torch.testing.assert_close(probs_BK.sum(dim=1), torch.ones(7), atol=2e-6, rtol=0)
+    by_task = {"mask": torch.zeros(7, 3), "gender": torch.zeros(7, 2), "age": torch.zeros(7, 3)}
+    for m, g, a in LABELS:
+        for task, label in (("mask", m), ("gender", g), ("age", a)):
+            by_task[task][:, label] += probs_BK[:, class_of(m, g, a)]
+    torch.testing.assert_close(by_task["mask"], outputs_BD[:, :3].softmax(dim=1))
+    torch.testing.assert_close(by_task["gender"], outputs_BD[:, 3:5].softmax(dim=1))
+    ages_B3 = head.age.log_probs(outputs_BD[:, 5:]).exp()
+    torch.testing.assert_close(by_task["age"], ages_B3, atol=2e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", AGE_KINDS, ids=str)
+def test_a_hard_vote_of_one_network_has_the_same_answer(kind: AgeKind) -> None:
+    soft, hard = branched(kind), branched(kind, hard=True)
+    outputs_BD = outputs_of(soft, seed=2, num=50)
+    soft_BK, hard_BK = soft.logits(outputs_BD), hard.logits(outputs_BD)
+    assert len(set(soft_BK.argmax(dim=1).tolist())) > 3
+    assert torch.equal(soft_BK.argmax(dim=1), hard_BK.argmax(dim=1))
+    assert not torch.allclose(soft_BK, hard_BK)
+
+
+def certain(mask: int, gender: int, age: int, how: float = 9.0) -> torch.Tensor:
+    """Outputs of a network that says so, with more or less confidence, [1, 8]."""
+    outputs_1D = torch.zeros(1, 8)
+    outputs_1D[0, [mask, 3 + gender, 5 + age]] = how
+    return outputs_1D
+
+
+def test_a_mean_of_hard_votes_counts_heads_and_not_confidence() -> None:
+    # Two lukewarm networks say (worn, female, 30-59), one sure one says (not worn, male, 60+).
+    said = [certain(0, 1, 1, 0.1), certain(0, 1, 1, 0.1), certain(2, 0, 2, 50.0)]
+    soft_K, hard_K = (
+        torch.cat([branched(hard=hard).logits(outputs) for outputs in said]).mean(dim=0)
+        for hard in (False, True)
+    )
+    assert soft_K.argmax() == class_of(2, 0, 2)
+    assert hard_K.argmax() == class_of(0, 1, 1)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.integers(0, 1), st.integers(0, 2)), min_size=1, max_size=9
+    )
+)
+@settings(deadline=None, max_examples=30)
+def test_a_mean_of_hard_votes_is_the_count_of_votes_of_each_branch(
+    said: list[tuple[int, int, int]],
+) -> None:
+    # A vote for a value is worth log .999 - log(.001/(n-1)) more than one for another of n.
+    worth = [math.log(0.999 / (0.001 / (n - 1))) for n in (3, 2, 3)]
+    votes = [Counter(labels[task] for labels in said) for task in range(3)]
+    head = branched(hard=True)
+    mean_K = torch.cat([head.logits(certain(*labels)) for labels in said]).mean(dim=0)
+    counted = {
+        class_of(*labels): sum(
+            w * v[x] / len(said) for w, v, x in zip(worth, votes, labels, strict=True)
+        )
+        for labels in LABELS
+    }
+    above_none = [mean_K[k].item() - mean_K[0].item() for k in range(18)]
+    expected = [counted[k] - counted[0] for k in range(18)]
+    assert above_none == pytest.approx(expected, abs=1e-4)
+    # Hence the best class has the most votes in each branch.
+    best = int(mean_K.argmax())
+    for labels in LABELS:
+        if class_of(*labels) == best:
+            assert all(v[x] == max(v.values()) for v, x in zip(votes, labels, strict=True))

@@ -1,0 +1,250 @@
+"""Corrected labels: what the file may say, whom it is about, and what becomes of the labels."""
+
+from importlib import resources
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from maskcls.core.errors import UserError
+from maskcls.core.labels import GENDERS, MASK_OF_SHOT, SHOTS, age_group_of, class_of, labels_of
+from maskcls.core.people_csv import MAX_AGE
+from maskcls.sampling.corrections import Correction, TrainLabels, read_corrections, train_labels
+
+HEADER = "id,shot,field,value"
+
+
+def photos_of(*folders: str) -> pd.DataFrame:
+    """The seven photos of each person, as Table.photos has them; folders: id_gender_race_age."""
+    people = sorted(folders)
+    rows = [(person, shot) for person in people for shot in SHOTS]
+    parts = [person.split("_") for person, _ in rows]
+    return pd.DataFrame(
+        {
+            "person": pd.Categorical([person for person, _ in rows], categories=people),
+            "shot": pd.Categorical([shot for _, shot in rows], categories=list(SHOTS)),
+            "mask": np.array([MASK_OF_SHOT[shot] for _, shot in rows], np.int8),
+            "gender": np.array([GENDERS.index(part[1]) for part in parts], np.int8),
+            "age": np.array([int(part[3]) for part in parts], np.int16),
+        }
+    )
+
+
+def labels_from(
+    photos: pd.DataFrame, *lines: str, header: str = HEADER, border: int = 60
+) -> TrainLabels:
+    """Labels after the corrections that these lines of a CSV file make."""
+    key, corrections = read_corrections("\n".join((header, *lines, "")).encode(), "fix.csv")
+    return train_labels(photos, key, corrections, "fix.csv", border)
+
+
+def official(photos: pd.DataFrame) -> np.ndarray:
+    groups = np.array([age_group_of(age) for age in photos["age"]])
+    mask, gender = (photos[name].to_numpy(np.int64) for name in ("mask", "gender"))
+    return class_of(mask, gender, groups)
+
+
+PEOPLE = photos_of("000001_female_Asian_45", "000002_male_Asian_18", "000600-1_male_Asian_60")
+
+
+def test_without_corrections_labels_are_the_official_ones() -> None:
+    found = train_labels(PEOPLE, "path", [], "none", 60)
+    assert found.classes.tolist() == official(PEOPLE).tolist()
+    assert found.classes.dtype == found.ages.dtype == np.int64
+    assert found.ages.tolist() == PEOPLE["age"].tolist()
+    assert (found.num_corrected, found.num_unknown) == (0, 0)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.integers(0, MAX_AGE), min_size=1, max_size=20, unique=True), st.integers(31, 60))
+def test_the_border_moves_the_third_group_only(ages: list[int], border: int) -> None:
+    photos = photos_of(*(f"{i:06}_male_Asian_{age}" for i, age in enumerate(ages)))
+    groups = labels_of(train_labels(photos, "path", [], "none", border).classes)["age"]
+    for age, group in zip(photos["age"], groups, strict=True):
+        assert group == (0 if age < 30 else 1 if age < border else 2)
+
+
+# ---- the published list --------------------------------------------------------------------------
+
+
+def published() -> tuple[str, list[Correction]]:
+    data = resources.files("maskcls.sampling").joinpath("published_corrections.csv").read_bytes()
+    return read_corrections(data, "published")
+
+
+def test_the_published_list_is_read() -> None:
+    key, rows = published()
+    assert key == "id"
+    assert len(rows) == 15
+    assert len({(row.key, row.shot, row.field) for row in rows}) == 15
+    assert [row.line for row in rows] == list(range(2, 17))
+
+
+def test_the_published_list_does_what_was_published() -> None:
+    men = [f"{number:06}_female_Asian_18" for number in range(6359, 6365)]
+    women = ["004432_male_Asian_43", "001498-1_male_Asian_23", "005223_male_Asian_22"]
+    swapped = ["004418_male_Asian_20", "005227_male_Asian_22", "000020_female_Asian_50"]
+    others = ["001498_female_Asian_59", "006365_female_Asian_18", "000021_female_Asian_50"]
+    photos = photos_of(*men, *women, *swapped, *others)
+    found = train_labels(photos, *published(), "published", 60)
+    now, before = labels_of(found.classes), labels_of(official(photos))
+    person, shot = photos["person"].astype("str"), photos["shot"].astype("str")
+    assert (now["gender"][person.isin(men)] == 0).all()
+    assert (now["gender"][person.isin(women)] == 1).all()
+    for name in swapped:
+        mine = (person == name).to_numpy()
+        mask = dict(zip(shot[mine], now["mask"][mine], strict=True))
+        assert mask == MASK_OF_SHOT | {"incorrect_mask": 2, "normal": 1}
+    assert (now["age"] == before["age"]).all()
+    untouched = person.isin(others).to_numpy()
+    assert found.classes[untouched].tolist() == official(photos)[untouched].tolist()
+    assert found.num_corrected == 7 * 9 + 2 * 3
+    assert found.num_unknown == 0
+
+
+# ---- each field ----------------------------------------------------------------------------------
+
+
+def test_a_persons_gender_is_that_of_all_photos() -> None:
+    found = labels_from(PEOPLE, "000002,,gender,female")
+    mine = (PEOPLE["person"] == "000002_male_Asian_18").to_numpy()
+    assert (labels_of(found.classes)["gender"][mine] == 1).all()
+    assert found.classes[~mine].tolist() == official(PEOPLE)[~mine].tolist()
+    assert found.num_corrected == 7
+
+
+def test_a_persons_age_moves_the_group_by_the_border_in_force() -> None:
+    mine = (PEOPLE["person"] == "000001_female_Asian_45").to_numpy()
+    for value, border, group in ((58, 60, 1), (58, 58, 2), (29, 60, 0), (60, 60, 2)):
+        found = labels_from(PEOPLE, f"000001,,age,{value}", border=border)
+        assert (found.ages[mine] == value).all()
+        assert (labels_of(found.classes)["age"][mine] == group).all()
+        assert found.ages[~mine].tolist() == PEOPLE["age"][~mine].tolist()
+
+
+@pytest.mark.parametrize(("value", "mask"), [("worn", 0), ("incorrect", 1), ("not worn", 2)])
+def test_a_photos_mask_is_of_that_photo_alone(value: str, mask: int) -> None:
+    found = labels_from(PEOPLE, f"000600-1,mask3,mask,{value}")
+    row = np.flatnonzero(
+        (PEOPLE["person"] == "000600-1_male_Asian_60") & (PEOPLE["shot"] == "mask3")
+    )
+    assert labels_of(found.classes)["mask"][row].tolist() == [mask]
+    others = np.delete(np.arange(len(PEOPLE)), row)
+    assert found.classes[others].tolist() == official(PEOPLE)[others].tolist()
+    assert found.num_corrected == (1 if mask else 0)  # it says worn already
+
+
+def test_corrections_of_several_fields_add_up() -> None:
+    found = labels_from(
+        PEOPLE, "000002,,gender,female", "000002,,age,60", "000002,normal,mask,incorrect"
+    )
+    mine = (PEOPLE["person"] == "000002_male_Asian_18") & (PEOPLE["shot"] == "normal")
+    assert found.classes[mine.to_numpy()].tolist() == [class_of(1, 1, 2)]
+    assert found.num_corrected == 7
+
+
+def test_the_table_itself_keeps_its_labels() -> None:
+    photos = PEOPLE.copy(deep=True)
+    labels_from(photos, "000002,,gender,female", "000002,,age,60", "000001,mask1,mask,not worn")
+    pd.testing.assert_frame_equal(photos, PEOPLE)
+
+
+def test_people_who_are_not_here_are_counted() -> None:
+    found = labels_from(PEOPLE, "999999,,gender,male", "000600,,gender,female", "000001,,age,46")
+    assert (found.num_unknown, found.num_corrected) == (2, 7)
+
+
+# ---- by id, by path ------------------------------------------------------------------------------
+
+DOUBLE = ("003397_female_Asian_20", "003397_female_Asian_19")
+
+
+def test_an_id_of_two_people_is_refused() -> None:
+    with pytest.raises(UserError) as raised:
+        labels_from(photos_of(*DOUBLE), "003397,,age,21")
+    assert str(raised.value) == (
+        "fix.csv line 2: id 003397 stands for 003397_female_Asian_19, 003397_female_Asian_20;"
+        " use the column path."
+    )
+
+
+def test_the_same_two_people_are_told_apart_by_path() -> None:
+    photos = photos_of(*DOUBLE)
+    found = labels_from(photos, f"{DOUBLE[0]},,age,30", header="path,shot,field,value")
+    first = (photos["person"] == DOUBLE[0]).to_numpy()
+    assert (found.ages[first] == 30).all()
+    assert (found.ages[~first] == 19).all()
+
+
+def test_an_id_that_begins_like_another_is_not_that_one() -> None:
+    photos = photos_of("001498_female_Asian_59", "001498-1_male_Asian_23")
+    found = labels_from(photos, "001498-1,,gender,female", "001498,,age,58")
+    assert (labels_of(found.classes)["gender"] == 1).all()
+    assert sorted(set(found.ages.tolist())) == [23, 58]
+
+
+def test_names_are_compared_composed() -> None:
+    from unicodedata import normalize
+
+    photos = photos_of(normalize("NFD", "가_male_Asian_20"))
+    line = f"{normalize('NFC', '가')}_male_Asian_20,,gender,female"
+    assert labels_from(photos, line, header="path,shot,field,value").num_corrected == 7
+
+
+def test_further_columns_and_any_order_of_columns_are_fine() -> None:
+    found = labels_from(PEOPLE, "8,male,gender,,000001", header="named_by,value,field,shot,id")
+    assert found.num_corrected == 7
+
+
+# ---- faults --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("1,,race,Asian", "field 'race' is none of gender, age, mask; correct it"),
+        ("1,,gender,man", "value 'man' is no gender; use male, female"),
+        ("1,,gender,", "value '' is no gender; use male, female"),
+        ("1,normal,mask,off", "value 'off' is no mask; use worn, incorrect, not worn"),
+        ("1,,age,121", "value '121' is no age; use a whole number from 0 to 120"),
+        ("1,,age,-1", "value '-1' is no age; use a whole number from 0 to 120"),
+        ("1,,age,30.5", "value '30.5' is no age; use a whole number from 0 to 120"),
+        ("1,,age,²", "value '²' is no age; use a whole number from 0 to 120"),
+        ("1,,mask,worn", f"shot '' does not fit; mask needs one of {', '.join(SHOTS)}"),
+        ("1,mask6,mask,worn", f"shot 'mask6' does not fit; mask needs one of {', '.join(SHOTS)}"),
+        ("1,normal,age,30", f"shot 'normal' does not fit; mask needs one of {', '.join(SHOTS)}"),
+        ("1,,age", "3 fields where the header has 4"),
+    ],
+)
+def test_a_fault_names_file_and_line(line: str, sentence: str) -> None:
+    data = f"{HEADER}\n000001,,age,40\n{line}\n".encode()
+    with pytest.raises(UserError) as raised:
+        read_corrections(data, "fix.csv")
+    assert str(raised.value) == f"fix.csv line 3: {sentence}"
+
+
+def test_all_faults_are_told_at_once() -> None:
+    with pytest.raises(UserError) as raised:
+        read_corrections(f"{HEADER}\n1,,age,x\n1,,gender,male\n1,,sex,male\n".encode(), "fix.csv")
+    lines = str(raised.value).splitlines()
+    assert [line.split(":")[0] for line in lines] == ["fix.csv line 2", "fix.csv line 4"]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "fix.csv is empty"),
+        (b"id,field,value\n", "fix.csv line 1: no column shot"),
+        (b"name,shot,field,value\n", "fix.csv line 1: no column id"),
+        (b"\xff\xfei\0d\0", "fix.csv is UTF-16"),
+    ],
+)
+def test_what_is_no_such_file_is_refused(data: bytes, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        read_corrections(data, "fix.csv")
+
+
+def test_a_header_alone_corrects_nothing() -> None:
+    assert read_corrections(f"{HEADER}\n".encode(), "fix.csv") == ("id", [])

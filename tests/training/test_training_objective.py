@@ -1,0 +1,117 @@
+"""What a fold trains towards: the network settings ask for, the tasks' losses, targets of rows."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from maskcls.config import resolve
+from maskcls.config.schema import Config
+from maskcls.core.labels import NUM_CLASSES, class_of
+from maskcls.models.network import Description
+from maskcls.training.objective import RowTargets, build_losses, describe, mixed
+
+CPU = torch.device("cpu")
+COUNTS = [0] * NUM_CLASSES
+COUNTS[class_of(0, 0, 0)] = 30
+COUNTS[class_of(0, 1, 1)] = 50
+COUNTS[class_of(1, 1, 2)] = 20
+"""Masks 80, 20, 0; genders 30, 70; age groups 30, 50, 20."""
+
+
+def config_of(*sets: str) -> Config:
+    return resolve.resolve(sets=sets)
+
+
+def rows(classes: list[int], ages: list[int]) -> RowTargets:
+    return RowTargets.on(CPU, np.array(classes), np.array(ages))
+
+
+def test_age_borders_are_the_ones_that_train() -> None:
+    assert describe(config_of()).age_borders == (30, 60)
+    assert describe(config_of("rows.age_border=58")).age_borders == (30, 58)
+
+
+def test_a_loss_that_wants_cosines_tells_the_network_its_scale() -> None:
+    assert describe(config_of()).cosine_scale is None
+    assert describe(config_of("loss.name=f1+focal")).cosine_scale is None
+    described = describe(config_of("loss.name=ldam", "loss.ldam.scale=20"))
+    assert described.cosine_scale == 20
+    assert Description.from_json(json.loads(json.dumps(described.to_json()))).cosine_scale == 20
+
+
+def test_each_tasks_loss_counts_the_tasks_own_rows() -> None:
+    losses = build_losses(config_of("loss.cross_entropy.class_weights=inverse"), COUNTS, epoch=0)
+    # 1/n, scaled to mean 1 over the classes that have rows:
+    #   masks    1/80 : 1/20         = 1 : 4       -> 2/5, 8/5, and 0 without rows
+    #   genders  1/30 : 1/70         = 7 : 3       -> 7/5, 3/5
+    #   ages     1/30 : 1/50 : 1/20  = 10 : 6 : 15 -> 30/31, 18/31, 45/31
+    #   classes  the same three, in the order of the classes that have rows
+    wanted = {
+        "mask": [2 / 5, 8 / 5, 0],
+        "gender": [7 / 5, 3 / 5],
+        "age": [30 / 31, 18 / 31, 45 / 31],
+    }
+    for task, weights in wanted.items():
+        num = len(weights)
+        loss_B = losses[task](torch.zeros(num, num), torch.eye(num))  # log num without weights
+        assert (loss_B / np.log(num)).tolist() == pytest.approx(weights, abs=1e-6)
+    loss_K = losses["class"](torch.zeros(18, 18), torch.eye(18)) / np.log(18)
+    with_rows = np.flatnonzero(COUNTS)
+    assert loss_K[with_rows].tolist() == pytest.approx([30 / 31, 18 / 31, 45 / 31], abs=1e-6)
+    assert loss_K.sum().item() == pytest.approx(3, abs=1e-5)
+
+
+def test_losses_are_added_by_their_weights() -> None:
+    sets = ("loss.name=cross_entropy+focal", "loss.weights=[0.4, 0.6]", "loss.focal.gamma=2")
+    loss = build_losses(config_of(*sets), [10] * NUM_CLASSES, epoch=0)["age"]
+    logits_BK = torch.randn(4, 3, generator=torch.Generator().manual_seed(1))
+    truth_B = torch.tensor([0, 2, 1, 1])
+    cross_entropy_B = functional.cross_entropy(logits_BK, truth_B, reduction="none")
+    focal_B = (1 - (-cross_entropy_B).exp()) ** 2 * cross_entropy_B
+    torch.testing.assert_close(
+        loss(logits_BK, functional.one_hot(truth_B, 3).float()),
+        0.4 * cross_entropy_B + 0.6 * focal_B,
+    )
+
+
+def test_losses_know_the_epoch() -> None:
+    # Class-balanced weights begin in the second epoch; before, equal logits cost every class alike.
+    config = config_of("loss.name=ldam", "loss.ldam.margin=0", "loss.ldam.drw_epoch=2")
+    counts = [1000, *[10] * 17]
+    early_K, late_K = (
+        build_losses(config, counts, epoch)["class"](torch.zeros(18, 18), torch.eye(18))
+        for epoch in (0, 1)
+    )
+    assert early_K[0] == early_K[1]
+    assert late_K[0] < late_K[1]
+
+
+def test_targets_are_those_of_the_rows_asked_for() -> None:
+    target = rows([3, 17, 8], [19, 60, 35]).of(torch.tensor([2, 0]))
+    assert target.classes_BK.dtype == target.ages_BR.dtype == torch.float32
+    assert target.classes_BK.shape == (2, 18)
+    assert target.ages_BR.shape == (2, 43)
+    assert target.classes_BK.nonzero().tolist() == [[0, 8], [1, 3]]
+    assert target.ages_BR.nonzero().tolist() == [[0, 35 - 18], [1, 19 - 18]]
+    assert target.classes_BK.sum() == target.ages_BR.sum() == 2
+
+
+@pytest.mark.parametrize(("age", "counts_as"), [(0, 18), (17, 18), (18, 18), (60, 60), (99, 60)])
+def test_ages_outside_count_as_the_nearest(age: int, counts_as: int) -> None:
+    target = rows([0], [age]).of(torch.tensor([0]))
+    assert target.ages_BR.argmax(dim=1).item() + 18 == counts_as
+    assert target.ages_BR.sum() == 1
+
+
+def test_a_mixed_row_has_its_own_share_of_itself() -> None:
+    both = rows([3, 17], [19, 60])
+    own, other = both.of(torch.tensor([0, 0, 0])), both.of(torch.tensor([1, 1, 1]))
+    target = mixed(own, other, torch.tensor([0.75, 1.0, 0.0]))
+    assert target.classes_BK[:, 3].tolist() == [0.75, 1, 0]
+    assert target.classes_BK[:, 17].tolist() == [0.25, 0, 1]
+    assert target.ages_BR[:, 19 - 18].tolist() == [0.75, 1, 0]
+    assert target.ages_BR[:, 60 - 18].tolist() == [0.25, 0, 1]
+    assert (target.classes_BK.sum(dim=1) == 1).all()

@@ -1,0 +1,153 @@
+"""Two runs that differ in one setting share everything else to the bit."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny_run import Notes, Stopped, TinyRun
+
+from maskcls.augment.base import Context
+from maskcls.augment.pipeline import Pipeline
+from maskcls.config.resolve import from_json, resolve
+from maskcls.config.schema import Config
+from maskcls.training import loop
+from maskcls.training.building import Built, build_learner
+from maskcls.training.fold import run_fold
+from maskcls.training.fold_data import read_fold_data
+from maskcls.training.rank import Alone
+
+DROPOUT = "model.dropout=0.5"
+CHANGES = (
+    "loss.name=focal", "loss.name=f1+cross_entropy", "loss.name=ldam",
+    "augment.name=flip", "augment.name=noise", "augment.name=half_face",
+    "optim.name=sgd", "optim.lr=0.1", "optim.schedule=cosine", "optim.ema=0.9",
+    "optim.clip_norm=1", "head.name=branches", "tta.flip=true", "train.patience=1",
+)  # fmt: skip
+
+
+def built(run: TinyRun) -> Built:
+    config: Config = from_json(run.job.config)
+    return build_learner(run.job, config, read_fold_data(run.job, config), Alone(), True)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
+    return TinyRun.write(tmp_path_factory.mktemp("plain"), [DROPOUT])
+
+
+@pytest.mark.parametrize("change", [*CHANGES, "optim.name=sam", "train.batch_size=5"])
+def test_initial_values_of_equal_shape_are_equal(
+    plain: TinyRun, tmp_path: Path, change: str
+) -> None:
+    before = built(plain).learner.network.state_dict()
+    after = built(TinyRun.write(tmp_path, [DROPOUT, change])).learner.network.state_dict()
+    same = [n for n in before if n in after and before[n].shape == after[n].shape]
+    assert [n for n in same if n.startswith("backbone.")] == [
+        n for n in before if n.startswith("backbone.")
+    ]
+    if "head" not in change:
+        assert "head.linear.weight" in same
+    assert all(torch.equal(before[n], after[n]) for n in same)
+
+
+@pytest.mark.parametrize("change", [*CHANGES, "optim.name=sam", "rows.age_border=58"])
+def test_the_order_of_the_rows_is_equal(plain: TinyRun, tmp_path: Path, change: str) -> None:
+    for epoch in range(2):
+        one = built(plain).plan_epoch(epoch).epoch
+        two = built(TinyRun.write(tmp_path, [DROPOUT, change])).plan_epoch(epoch).epoch
+        assert one.rows.tolist() == two.rows.tolist()
+
+
+def test_rows_that_are_left_out_move_no_other(plain: TinyRun, tmp_path: Path) -> None:
+    whole = built(plain).plan_epoch(0).epoch.rows
+    less = built(TinyRun.write(tmp_path, [DROPOUT, "rows.drop_ages=20-30"])).plan_epoch(0).epoch
+    assert 0 < len(less) < len(whole)
+    assert [row for row in whole.tolist() if row in set(less.rows.tolist())] == less.rows.tolist()
+
+
+def _after_first_update(run: TinyRun, monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, list[Any]]:
+    """Torch's random state when the first update is done, and the rows it was made with."""
+    seen: list[Any] = []
+    gather = loop._with_partners
+
+    def noted(plan: Any, places: np.ndarray) -> Any:
+        seen.append(plan.epoch.rows[places].tolist())
+        return gather(plan, places)
+
+    class Stop(Notes):
+        def step_done(self, epoch: int, step: int, num_steps: int, images: int) -> None:
+            raise Stopped
+
+    monkeypatch.setattr(loop, "_with_partners", noted)
+    with pytest.raises(Stopped):
+        run_fold(run.job, Alone(), Stop())
+    return torch.get_rng_state().numpy().tobytes(), list(seen)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_dropout_draws_the_same_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    one = _after_first_update(TinyRun.write(tmp_path / "one", [DROPOUT]), monkeypatch)
+    two = _after_first_update(TinyRun.write(tmp_path / "two", [DROPOUT, change]), monkeypatch)
+    assert one == two
+    other = _after_first_update(TinyRun.write(tmp_path / "three", ["train.seed=1"]), monkeypatch)
+    assert other[0] != one[0]
+
+
+@pytest.mark.parametrize("more", ["colour", "erasing", "noise", "mixup"])
+def test_a_second_transform_shifts_nothing_of_the_first(more: str) -> None:
+    pixels = torch.randint(0, 256, (6, 3, 16, 12), dtype=torch.uint8)
+    rows, copies = np.array([7, 3, 5, 0, 9, 1]), np.zeros(6, np.int64)
+    classes = np.arange(12) % 18
+
+    def flips(name: str) -> list[list[float]]:
+        settings = resolve("smoke", sets=[f"augment.name={name}"]).augment
+        epoch = Pipeline(settings, Context((0, 0, 0))).begin_epoch((3, 1, 2), classes, rows)
+        return epoch._draws("flip", 1, rows, copies).tolist()
+
+    assert flips("flip") == flips(f"flip+{more}") == flips(f"{more}+flip")
+    settings = resolve("smoke", sets=["augment.name=flip"]).augment
+    epoch = Pipeline(settings, Context((0, 0, 0))).begin_epoch((3, 1, 2), classes, rows)
+    whole = epoch.apply(pixels, rows, copies, None, only_copies=False).pixels_BCHW
+    alone = epoch.apply(pixels[2:3], rows[2:3], copies[:1], None, only_copies=False).pixels_BCHW
+    assert torch.equal(whole[2:3], alone)  # whatever else is in the batch
+
+
+def test_only_copies_are_changed_where_the_settings_say_so() -> None:
+    settings = resolve("smoke", sets=["augment.name=flip", "augment.flip.prob=1"]).augment
+    pipeline = Pipeline(settings, Context((0, 0, 0)))
+    rows, copies = np.array([4, 4, 2]), np.array([0, 1, 0])
+    epoch = pipeline.begin_epoch((0, 0, 0), np.zeros(5, np.int64), rows)
+    pixels = torch.randint(0, 256, (3, 3, 8, 6), dtype=torch.uint8)
+    changed = epoch.apply(pixels, rows, copies, None, only_copies=True).pixels_BCHW
+    assert torch.equal(changed[[0, 2]], pixels[[0, 2]].float())
+    assert torch.equal(changed[1], pixels[1].float().flip(2))
+
+
+def test_a_mix_has_the_target_of_its_parts(tmp_path: Path) -> None:
+    run = TinyRun.write(tmp_path, ["augment.name=half_face", "augment.half_face.partner=old"])
+    made = built(run)
+    plan = made.plan_epoch(0)
+    assert plan.augmented is not None
+    rows = plan.epoch.rows[:6]
+    partners = plan.augmented.partners(rows, np.zeros(6, np.int64))
+    assert partners is not None
+    assert (made.data.labelled.classes[partners] % 3 == 2).all()
+    assert set(partners) <= set(made.data.training.rows.tolist())
+
+
+def test_held_out_rows_are_never_trained_on_nor_partners(tmp_path: Path) -> None:
+    for fold in range(2):
+        run = TinyRun.write(tmp_path, ["augment.name=cutmix", "rows.sampler=weighted"])
+        made = built(TinyRun(run.folder, replace(run.job, fold=fold)))
+        held_out = set(made.data.held_out.tolist())
+        for epoch in range(3):
+            plan = made.plan_epoch(epoch)
+            assert plan.augmented is not None
+            partners = plan.augmented.partners(plan.epoch.rows, plan.epoch.copies)
+            assert partners is not None
+            assert not held_out & {*plan.epoch.rows.tolist(), *partners.tolist()}
