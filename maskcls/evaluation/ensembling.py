@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from maskcls.core.labels import NUM_CLASSES
 from maskcls.store.tables import logits_of
 
 Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -56,18 +58,68 @@ def members_of(image_ids: list[str], tables: Sequence[tuple[str, pa.Table]]) -> 
     return Members(image_ids, np.stack(logits), labels)
 
 
-def mean_logits(logits: Float32) -> npt.NDArray[np.float64]:
-    """Average the members' logits, in float64.
+Rule = Literal["logits", "probs", "vote", "vote_tasks"]
+RULES: dict[Rule, str] = {
+    "logits": "mean of the members' logits",
+    "probs": "mean of the members' probabilities",
+    "vote": "each member votes for its likeliest class",
+    "vote_tasks": "each member votes for its likeliest mask state, gender and age group",
+}
+"""Ways to make one answer of many members; all are followed by taking the largest."""
 
-    logits: float32 [M, N, 18], the same rows in the same order for every member. Returns float64
-    [N, 18]. A row that is NaN for every member stays NaN; for some, the others decide.
+
+def combine(logits: Float32, rule: Rule, weights: Float64 | None = None) -> Float64:
+    """One score per image and class; the largest is the answer.
+
+    logits: float32 [M, N, 18], the same rows in the same order for every member. weights: float64
+    [M], positive, or None for equal ones. Returns float64 [N, 18]: logits, log-probabilities or
+    votes; of equal votes the mean of the probabilities decides. A row that is NaN for every member
+    stays NaN; for some, the others decide.
     """
-    there = np.asarray(np.isfinite(logits).all(axis=2))
-    count = there.sum(axis=0)
-    total = np.where(there[:, :, None], logits, 0).sum(axis=0, dtype=np.float64)
+    if rule == "logits":
+        return weighted_mean(logits.astype(np.float64), weights)
+    probs = np.stack([softmax(one.astype(np.float64)) for one in logits])
+    if rule == "probs":
+        with np.errstate(divide="ignore"):
+            mean: Float64 = np.log(weighted_mean(probs, weights))
+        return mean
+    votes = np.stack([_votes(one, by_task=rule == "vote_tasks") for one in probs])
+    # The tie-break is far below a single vote, however many members there are.
+    return weighted_mean(votes, weights) + 1e-6 * weighted_mean(probs, weights)
+
+
+def weighted_mean(values: Float64, weights: Float64 | None = None) -> Float64:
+    """Mean over members, [M, N, 18] to [N, 18], each row over the members that have it."""
+    there = np.asarray(np.isfinite(values).all(axis=2))
+    weight = there * (np.ones(len(values)) if weights is None else weights)[:, None]
+    total = (np.where(there[:, :, None], values, 0) * weight[:, :, None]).sum(axis=0)
     with np.errstate(invalid="ignore"):
-        mean: npt.NDArray[np.float64] = total / count[:, None]
+        mean: Float64 = total / weight.sum(axis=0)[:, None]
     return mean
+
+
+def _votes(probs: Float64, by_task: bool) -> Float64:
+    """One member's votes, [N, 18]: 1 for its class, or for each class as many as tasks agree."""
+    votes = np.full(probs.shape, np.nan)
+    there = np.isfinite(probs).all(axis=1)
+    if not by_task:
+        votes[there] = np.eye(NUM_CLASSES)[probs[there].argmax(axis=1)]
+        return votes
+    grid = probs[there].reshape(-1, 3, 2, 3)
+    count = np.zeros(grid.shape)
+    for axis in (1, 2, 3):  # mask, gender, age group
+        others = tuple({1, 2, 3} - {axis})
+        best = grid.sum(axis=others).argmax(axis=1)
+        shape = [1, 1, 1, 1]
+        shape[0], shape[axis] = len(grid), grid.shape[axis]
+        count += np.eye(grid.shape[axis])[best].reshape(shape)
+    votes[there] = count.reshape(-1, NUM_CLASSES)
+    return votes
+
+
+def mean_logits(logits: Float32) -> Float64:
+    """Average the members' logits in float64; see combine."""
+    return combine(logits, "logits")
 
 
 def softmax(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -1,6 +1,7 @@
 """From the folds' logits to one out-of-fold table, one eval table and the run's metrics."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,79 +9,153 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from maskcls.core.labels import NUM_CLASSES
-from maskcls.core.metrics import score
+from maskcls.core.metrics import accuracy, macro_f1, score
 from maskcls.store import run_files
 from maskcls.store.paths import Folder
-from maskcls.store.tables import logits_column, logits_of, read_arrow
+from maskcls.store.tables import logits_column, logits_of, read_arrow, read_parts, write_parts
 
 Float32 = npt.NDArray[np.float32]
+Int8 = npt.NDArray[np.int8]
 Int64 = npt.NDArray[np.int64]
 
+_NOT_HELD_OUT = -1
 
-def collect_held_out(run: Folder, folds: int, num_rows: int) -> tuple[Float32, Int64]:
-    """Every row's logits from the fold that held it out, and that fold's number.
 
-    Returns float32 [N, 18] (NaN where no fold has the row) and int64 [N] (-1 there).
-    Raises RuntimeError when two folds have the same row.
+@dataclass(frozen=True)
+class Scored:
+    """What the score needs of one repeat; all [N], the table's rows.
+
+    labels: official classes. predicted: the likeliest class, -1 for a row without logits.
+    num_faults: held-out rows that could not be decoded.
     """
-    logits = np.full((num_rows, NUM_CLASSES), np.nan, np.float32)
-    fold_of_row = np.full(num_rows, -1, np.int64)
-    for fold in range(folds):
-        rows, values = _read(run_files.fold_folder(run, fold), "held_out.parquet")
-        if (fold_of_row[rows] >= 0).any():
-            raise RuntimeError(f"{run}: fold {fold} has rows that another fold held out, too")
-        logits[rows], fold_of_row[rows] = values, fold
-    return logits, fold_of_row
+
+    labels: Int8
+    predicted: Int8
+    num_faults: int
 
 
-def out_of_fold_table(
-    table: pa.Table, fold_of_person: Mapping[str, int], logits: Float32, faults: Mapping[int, str]
-) -> pa.Table:
-    """One row per training image: path, person, label, repeat, fold, logits, fault.
+def write_out_of_fold(
+    run: Folder, folds: int, per_repeat: int, faults: Mapping[int, str]
+) -> list[Scored]:
+    """Write oof.parquet: path, person, label, repeat, fold, logits, fault; what was found, a repeat.
 
-    table: table.parquet of the run. faults: {row: reason}; these and only these rows are null.
-    Raises RuntimeError when a row has neither logits nor a fault.
+    folds: all of the run; per_repeat: those of one draw of the split. A repeat has each row that one
+    of its folds holds out once, in the table's order; undecodable ones (faults: {row: reason}) have
+    null logits. Written part by part, since a run may have millions of rows.
+    Raises RuntimeError when a sound row is held out by no fold, or by two.
     """
-    person = table["person"].combine_chunks().dictionary_encode()
-    fold_of_code = np.array([fold_of_person[p] for p in person.dictionary.to_pylist()], np.int16)
-    valid = has_logits(logits)
-    lost = [row for row in np.flatnonzero(~valid).tolist() if row not in faults]
+    scored: list[Scored] = []
+
+    def parts() -> Iterator[pa.Table]:
+        for repeat in range(folds // per_repeat):
+            found = yield from _repeat_parts(run, repeat, per_repeat, faults)
+            scored.append(found)
+
+    write_parts(run, "oof.parquet", parts())
+    return scored
+
+
+def _repeat_parts(
+    run: Folder, repeat: int, per_repeat: int, faults: Mapping[int, str]
+) -> Generator[pa.Table, None, Scored]:
+    fold_of_row = run_files.read_fold_of_row(run, repeat)
+    folds = range(repeat * per_repeat, (repeat + 1) * per_repeat)
+    logits_from = [_Reader(run, fold) for fold in folds]
+    labels, predicted = np.empty(len(fold_of_row), np.int8), np.empty(len(fold_of_row), np.int8)
+    start = num_faults = 0
+    for part in read_parts(run, "table.parquet", ["path", "person", "label"]):
+        stop = start + part.num_rows
+        values_here = np.full((part.num_rows, NUM_CLASSES), np.nan, np.float32)
+        for reader in logits_from:
+            reader.fill(values_here, start)
+        held_out = np.flatnonzero(fold_of_row[start:stop] >= 0)
+        rows, values = start + held_out, values_here[held_out]
+        valid = has_logits(values)
+        reasons = [faults.get(row) for row in rows.tolist()]
+        _require_reasons(rows, valid, reasons)
+        num_faults += int((~valid).sum())
+        labels[start:stop] = part["label"].to_numpy()
+        predicted[start:stop] = _NOT_HELD_OUT
+        predicted[rows[valid]] = values[valid].argmax(axis=1)
+        kept = part.take(pa.array(rows - start))
+        yield pa.table(
+            {
+                "path": kept["path"],
+                "person": kept["person"].cast(pa.string()),
+                "label": kept["label"].cast(pa.int16()),
+                "repeat": np.full(len(rows), repeat, np.int16),
+                "fold": fold_of_row[rows].astype(np.int16),
+                "logits": logits_column(values, valid),
+                "fault": pa.array(reasons, pa.string()),
+            }
+        )
+        start = stop
+    return Scored(labels, predicted, num_faults)
+
+
+class _Reader:
+    """A fold's held-out logits, read along with the table: its rows are in the table's order."""
+
+    def __init__(self, run: Folder, fold: int) -> None:
+        self._where = f"{run}: fold {fold}"
+        self._parts = read_parts(run_files.fold_folder(run, fold), "held_out.parquet")
+        self._rows, self._logits = np.empty(0, np.int64), np.empty((0, NUM_CLASSES), np.float32)
+        self._last = -1
+
+    def fill(self, values: Float32, start: int) -> None:
+        """Write the logits of the table's rows from start on that the fold held out into values."""
+        stop = start + len(values)
+        while True:
+            count = int(np.searchsorted(self._rows, stop))
+            rows = self._rows[:count] - start
+            if not np.isnan(values[rows, 0]).all():
+                raise RuntimeError(f"{self._where} has rows that another fold held out, too")
+            values[rows] = self._logits[:count]
+            self._rows, self._logits = self._rows[count:], self._logits[count:]
+            if len(self._rows) or not self._read():
+                return
+
+    def _read(self) -> bool:
+        part = next(self._parts, None)
+        if part is None:
+            return False
+        self._rows, self._logits = part["row"].to_numpy(), logits_of(part["logits"])[0]
+        if (np.diff(self._rows, prepend=self._last) <= 0).any():
+            raise RuntimeError(f"{self._where}: held_out.parquet is not in the table's order")
+        self._last = int(self._rows[-1])
+        return True
+
+
+def _require_reasons(rows: Int64, valid: npt.NDArray[np.bool_], reasons: list[str | None]) -> None:
+    lost = [
+        row for row, ok, why in zip(rows, valid, reasons, strict=True) if not ok and why is None
+    ]
     if lost:
         raise RuntimeError(f"row {lost[0]} and {len(lost) - 1} more have no logits and no fault")
-    return pa.table(
-        {
-            "path": table["path"],
-            "person": table["person"],
-            "label": table["label"].cast(pa.int16()),
-            "repeat": np.zeros(table.num_rows, np.int16),
-            "fold": fold_of_code[person.indices.to_numpy()],
-            "logits": logits_column(logits, valid),
-            "fault": _fault_column(table.num_rows, faults),
-        }
-    )
 
 
 def eval_table(
-    run: Folder, folds: Iterable[int], names: pa.Array, faults: Mapping[int, str]
+    run: Folder, folds: Iterable[int], per_repeat: int, names: pa.Array, faults: Mapping[int, str]
 ) -> pa.Table:
     """One row per eval image and fold: ImageID, repeat, fold, logits, fault.
 
-    folds: the folds that are done. names: ImageID of each eval row.
-    Raises RuntimeError when a fold left a sound row out.
+    folds: running numbers of the folds that are done; per_repeat: folds of one draw of the split.
+    names: ImageID of each eval row. Raises RuntimeError when a fold left a sound row out.
     """
     parts = []
-    for fold in folds:
-        rows, values = _read(run_files.fold_folder(run, fold), "eval.parquet")
+    for number in folds:
+        rows, values = _read(run_files.fold_folder(run, number), "eval.parquet")
         logits = np.full((len(names), NUM_CLASSES), np.nan, np.float32)
         logits[rows] = values
         valid = has_logits(logits)
         if int((~valid).sum()) != len(faults):
-            raise RuntimeError(f"{run}: fold {fold} lacks logits of {int((~valid).sum())} photos")
+            raise RuntimeError(f"{run}: fold {number} lacks logits of {int((~valid).sum())} photos")
+        repeat, fold = divmod(number, per_repeat)
         parts.append(
             pa.table(
                 {
                     "ImageID": names,
-                    "repeat": np.zeros(len(names), np.int16),
+                    "repeat": np.full(len(names), repeat, np.int16),
                     "fold": np.full(len(names), fold, np.int16),
                     "logits": logits_column(logits, valid),
                     "fault": _fault_column(len(names), faults),
@@ -91,17 +166,33 @@ def eval_table(
 
 
 def run_metrics(
-    labels: Int64, logits: Float32, faults: Mapping[int, str], folds: list[dict[str, Any]]
+    scored: list[Scored], folds: list[dict[str, Any]], per_repeat: int
 ) -> dict[str, Any]:
     """The run's metrics.json, less its times.
 
-    labels: int64 [N]; logits: float32 [N, 18], NaN rows are those in faults and do not count;
-    folds: each fold's fold.json.
+    scored: of each repeat; a photo without logits does not count, and with several repeats it counts
+    once for each. folds: each fold's fold.json. "oof" is None when nobody was held out.
     """
-    valid = has_logits(logits)
-    oof = score(labels[valid], logits.argmax(axis=1)[valid])
-    oof |= {"images": int(valid.sum()), "faults": len(faults)}
-    return {"oof": oof, "folds": folds}
+    labels = np.concatenate([one.labels[one.predicted >= 0] for one in scored])
+    predicted = np.concatenate([one.predicted[one.predicted >= 0] for one in scored])
+    numbered = [f | dict(zip(("repeat", "fold"), divmod(f["fold"], per_repeat), strict=True))
+                for f in folds]  # fmt: skip
+    if not len(labels):
+        return {"oof": None, "folds": numbered}
+    oof = score(labels, predicted)
+    oof |= {"images": len(labels), "faults": sum(one.num_faults for one in scored)}
+    metrics: dict[str, Any] = {"oof": oof, "folds": numbered}
+    if len(scored) > 1:
+        metrics["repeats"] = [
+            {"repeat": repeat} | _score_of(one) for repeat, one in enumerate(scored)
+        ]
+    return metrics
+
+
+def _score_of(scored: Scored) -> dict[str, float]:
+    there = scored.predicted >= 0
+    labels, predicted = scored.labels[there], scored.predicted[there]
+    return {"macro_f1": macro_f1(labels, predicted), "accuracy": accuracy(labels, predicted)}
 
 
 def has_logits(logits: Float32) -> npt.NDArray[np.bool_]:

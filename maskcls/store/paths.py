@@ -6,6 +6,7 @@ What is written is there whole or not at all (`maskcls.store.atomic`; one put on
 
 import contextlib
 import errno
+import io
 import json
 import os
 import re
@@ -15,7 +16,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Self
+from typing import IO, Any, Self
 from urllib.parse import unquote
 
 from maskcls.core.errors import UserError
@@ -154,6 +155,13 @@ class Folder:
     def read_bytes(self, name: str) -> bytes:
         """The content of a file."""
         return b"".join(self.read_chunks(name))
+
+    def open(self, name: str) -> IO[bytes]:
+        """A file to read parts of; from an object store it is fetched whole."""
+        if not self.is_local:
+            return io.BytesIO(self.read_bytes(name))
+        with in_words(self, "read"):
+            return self._path(name).open("rb")
 
     def read_chunks(self, name: str) -> Iterator[bytes]:
         """The content of a file, in pieces of at most 8 MiB."""

@@ -3,6 +3,8 @@
 Logits are a nullable list<float32> column, 18 values a row: pandas shows float32 arrays or None.
 """
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,10 @@ from maskcls.store.paths import Folder
 Float32 = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 
-_GROUP_ROWS = 32_768
+# Arrow's own allocator keeps what was freed; the system's gives it back (see core.memory).
+pa.set_memory_pool(pa.system_memory_pool())
+
+_GROUP_ROWS = 4_096  # a group is in memory whole, when it is written and when it is read
 LIST_TYPE = pa.list_(pa.float32())
 
 
@@ -44,34 +49,90 @@ def write_table(
         _require_plain(field.name, field.type)
 
     def fill(path: Path) -> None:
-        # Page checksums find a flipped bit, which zstd alone may pass on. Small row groups: a group
-        # is held in memory until it is written.
-        pq.write_table(
-            table, path, compression="zstd", write_page_checksum=True, row_group_size=_GROUP_ROWS
-        )
+        pq.write_table(table, path, row_group_size=_GROUP_ROWS, **_options(table.schema))
 
     folder.fill_file(name, fill)
     pa.default_memory_pool().release_unused()
 
 
+def write_parts(folder: Folder, name: str, parts: Iterable["pa.Table"]) -> None:
+    """As write_table, for a table too big to hold: its parts, one after the other, all of one schema.
+
+    There must be at least one part. Whatever the iteration raises is raised, and nothing written.
+    """
+
+    def fill(path: Path) -> None:
+        writer = None
+        try:
+            for part in parts:
+                if writer is None:
+                    for field in part.schema:
+                        _require_plain(field.name, field.type)
+                    writer = pq.ParquetWriter(path, part.schema, **_options(part.schema))
+                writer.write_table(part, row_group_size=_GROUP_ROWS)
+        finally:
+            if writer is not None:
+                writer.close()
+
+    folder.fill_file(name, fill)
+    pa.default_memory_pool().release_unused()
+
+
+def _options(schema: "pa.Schema") -> dict[str, Any]:
+    # Page checksums find a flipped bit, which zstd alone may pass on. A dictionary of logits, hardly
+    # any of which comes twice, would only be more to hold and to read.
+    texts = [f.name for f in schema if not pa.types.is_list(f.type)]
+    return {"compression": "zstd", "write_page_checksum": True, "use_dictionary": texts}
+
+
+def read_parts(folder: Folder, name: str, columns: list[str] | None = None) -> "Iterator[pa.Table]":
+    """The table in a parquet file, at most 4,096 rows at a time. Errors as in read_arrow."""
+    # Without threads: each would have memory of its own.
+    with _opened(folder, name) as file:
+        batches = file.iter_batches(_GROUP_ROWS, columns=columns, use_threads=False)
+        while True:
+            try:
+                batch = next(batches, None)
+            except (pa.ArrowException, OSError) as error:
+                raise _damaged(folder, name, error) from error
+            if batch is None:
+                return
+            yield pa.Table.from_batches([batch])
+
+
 def read_arrow(folder: Folder, name: str, columns: list[str] | None = None) -> "pa.Table":
     """The table in a parquet file; UserError when the file is missing or damaged."""
-    where = f"{folder.shown}/{name}"
+    with _opened(folder, name) as file:
+        try:
+            return file.read(columns)
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(folder, name, error) from error
+
+
+@contextmanager
+def _opened(folder: Folder, name: str) -> Iterator[Any]:
     try:
-        # Read whole, not by path: pyarrow would take "a=1" in a path for a column.
-        source = pa.BufferReader(folder.read_bytes(name))
+        source = folder.open(name)
     except (FileNotFoundError, IsADirectoryError) as error:
         raise UserError(
-            f"{where}: there is no such file; check the folder, or run the command that writes it."
+            f"{folder.shown}/{name}: there is no such file; check the folder, or run the command"
+            " that writes it."
         ) from error
-    try:
-        return pq.ParquetFile(source, page_checksum_verification=True).read(columns)
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).partition("\n")[0].rstrip(".")
-        raise UserError(
-            f"{where}: not a whole parquet file ({reason}); delete it and run the command that "
-            "writes it again."
-        ) from error
+    with source:
+        try:
+            # Not by path: pyarrow would take "a=1" in it for a column.
+            file = pq.ParquetFile(pa.PythonFile(source, "r"), page_checksum_verification=True)
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(folder, name, error) from error
+        yield file
+
+
+def _damaged(folder: Folder, name: str, error: Exception) -> UserError:
+    reason = str(error).partition("\n")[0].rstrip(".")
+    return UserError(
+        f"{folder.shown}/{name}: not a whole parquet file ({reason}); delete it and run the command"
+        " that writes it again."
+    )
 
 
 def read_table(folder: Folder, name: str) -> pd.DataFrame:

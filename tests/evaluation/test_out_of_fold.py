@@ -1,5 +1,7 @@
 """From folds' logits to one table; nothing is lost, nothing counts twice."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,87 +11,231 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from maskcls.evaluation import out_of_fold
-from maskcls.store import run_files
+from maskcls.evaluation.out_of_fold import Scored, run_metrics, write_out_of_fold
+from maskcls.store import run_files, tables
 from maskcls.store.paths import Folder
 from maskcls.store.tables import logits_column, write_table
 
-NUM_ROWS = 12
-FAULTS = {3: "the file is empty", 7: "cut"}
+NUM_PEOPLE, PHOTOS = 6, 7
+NUM_ROWS = NUM_PEOPLE * PHOTOS
+FAULTS = {3: "the file is empty", 20: "cut"}
+COLUMNS = ["path", "person", "label", "repeat", "fold", "logits", "fault"]
 
 
-def fill(run: Folder, fold: int, rows: list[int], name: str = "held_out.parquet") -> np.ndarray:
-    """A fold's logits file; the logits tell row and fold."""
-    logits = np.zeros((len(rows), 18), np.float32)
-    logits[:, 0], logits[:, 1] = rows, fold
+def fill(run: Folder, fold: int, rows: Sequence[int], name: str = "held_out.parquet") -> np.ndarray:
+    """A fold's logits file; the logits are the fold's and the row's own."""
+    logits = np.stack(
+        [np.random.default_rng([fold, row]).normal(size=18) for row in rows] or [np.zeros(18)]
+    ).astype(np.float32)[: len(rows)]
     column = logits_column(logits, np.ones(len(rows), bool))
     table = pa.table({"row": np.array(rows, np.int64), "logits": column})
     write_table(run_files.fold_folder(run, fold), name, table)
     return logits
 
 
-def test_every_row_comes_from_the_fold_that_held_it_out(tmp_path: Path) -> None:
-    run = Folder.at(tmp_path)
-    fill(run, 0, [0, 2, 4, 6, 8, 10])
-    fill(run, 1, [1, 5, 9, 11])
-    logits, fold_of_row = out_of_fold.collect_held_out(run, 2, NUM_ROWS)
-    assert fold_of_row.tolist() == [0, 1, 0, -1, 0, 1, 0, -1, 0, 1, 0, 1]
-    assert np.isnan(logits[3]).all()
-    assert logits[9, :2].tolist() == [9, 1]
+@dataclass(frozen=True)
+class Run:
+    """A run whose folds are finished: fold_of_person[repeat][person], -1 for nobody's."""
+
+    folder: Folder
+    frame: pd.DataFrame
+    fold_of_person: list[list[int]]
+    per_repeat: int
+
+    @property
+    def num_folds(self) -> int:
+        return self.per_repeat * len(self.fold_of_person)
+
+    def plain(self) -> pd.DataFrame:
+        """oof.parquet, computed row by row."""
+        found = []
+        for repeat, folds in enumerate(self.fold_of_person):
+            for row, one in enumerate(self.frame.itertuples()):
+                fold = folds[row // PHOTOS]
+                if fold >= 0:
+                    seed = [repeat * self.per_repeat + fold, row]
+                    logits = np.random.default_rng(seed).normal(size=18).astype(np.float32)
+                    lost = FAULTS.get(row)
+                    found.append(
+                        (
+                            one.path,
+                            one.person,
+                            one.label,
+                            repeat,
+                            fold,
+                            None if lost else logits,
+                            lost,
+                        )
+                    )
+        return pd.DataFrame(found, columns=COLUMNS)
+
+
+def write_run(folder: Path, fold_of_person: list[list[int]], per_repeat: int) -> Run:
+    run = Folder.at(folder)
+    people = [f"p{number}" for number in range(NUM_PEOPLE)]
+    frame = pd.DataFrame(
+        {
+            "path": [f"{p}/{shot}.jpg" for p in people for shot in range(PHOTOS)],
+            "person": [p for p in people for _ in range(PHOTOS)],
+            "label": np.random.default_rng(9).integers(0, 18, NUM_ROWS).astype(np.int8),
+        }
+    )
+    # As the driver writes it: the person's names once, and their codes.
+    person = pa.array(frame["person"]).dictionary_encode()
+    table = pa.table({"path": frame["path"], "person": person, "label": frame["label"]})
+    write_table(run, "table.parquet", table)
+    folds = [
+        {"person": p, "repeat": np.int16(repeat), "fold": np.int16(fold)}
+        for repeat, folds in enumerate(fold_of_person)
+        for p, fold in zip(people, folds, strict=True)
+    ]
+    write_table(run, "folds.parquet", pd.DataFrame(folds))
+    for repeat, folds_of_repeat in enumerate(fold_of_person):
+        of_row = np.repeat(folds_of_repeat, PHOTOS)
+        for fold in range(per_repeat):
+            rows = [r for r in np.flatnonzero(of_row == fold).tolist() if r not in FAULTS]
+            fill(run, repeat * per_repeat + fold, rows)
+    return Run(run, frame, fold_of_person, per_repeat)
+
+
+@pytest.fixture(params=[1000, 5], ids=["one part", "many parts"])
+def small_parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are read so many rows at a time; persons and folds lie across the parts."""
+    monkeypatch.setattr(tables, "_GROUP_ROWS", request.param)
+
+
+KFOLD, REPEATS = [[0, 1, 0, 2, 1, 2]], [[0, 1, 0, 2, 1, 2], [2, 2, 1, 0, 0, 1]]
+HOLDOUT, ALL = [[0, -1, -1, 0, -1, -1]], [[-1] * NUM_PEOPLE]
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize(
+    ("fold_of_person", "per_repeat"),
+    [(KFOLD, 3), (REPEATS, 3), (HOLDOUT, 1), (HOLDOUT * 2, 1), (ALL, 1)],
+    ids=["kfold", "repeats", "holdout", "holdout twice", "all"],
+)
+def test_the_table_is_what_a_plain_computation_gives(
+    fold_of_person: list[list[int]], per_repeat: int, tmp_path: Path
+) -> None:
+    run = write_run(tmp_path, fold_of_person, per_repeat)
+    scored = write_out_of_fold(run.folder, run.num_folds, per_repeat, FAULTS)
+    found, plain = pd.read_parquet(tmp_path / "oof.parquet"), run.plain()
+    assert list(found.columns) == COLUMNS
+    assert len(found) == len(plain)
+    for name in ("path", "person", "label", "repeat", "fold"):
+        assert found[name].tolist() == plain[name].tolist()
+    for name, kind in (("label", "int16"), ("repeat", "int16"), ("fold", "int16")):
+        assert found[name].dtype == kind
+    for one, two in zip(found["logits"], plain["logits"], strict=True):
+        assert (one is None) == (two is None)
+        if one is not None:
+            assert one.dtype == np.float32
+            assert one.tolist() == two.tolist()
+    assert found["fault"].dropna().to_dict() == plain["fault"].dropna().to_dict()
+    assert len(scored) == len(fold_of_person)
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize(("fold_of_person", "per_repeat"), [(KFOLD, 3), (REPEATS, 3), (HOLDOUT, 1)])
+def test_metrics_are_scikit_learns_on_the_tables_rows(
+    fold_of_person: list[list[int]], per_repeat: int, tmp_path: Path
+) -> None:
+    run = write_run(tmp_path, fold_of_person, per_repeat)
+    scored = write_out_of_fold(run.folder, run.num_folds, per_repeat, FAULTS)
+    metrics = run_metrics(scored, [], per_repeat)
+    plain = run.plain()
+    sound = plain[plain["fault"].isna()]
+    predicted = np.stack(sound["logits"].tolist()).argmax(axis=1)
+    macro = f1_score(sound["label"], predicted, average="macro", labels=range(18), zero_division=0)
+    assert metrics["oof"]["macro_f1"] == pytest.approx(macro)
+    assert metrics["oof"]["accuracy"] == pytest.approx(accuracy_score(sound["label"], predicted))
+    assert metrics["oof"]["images"] == len(sound)
+    assert metrics["oof"]["faults"] == plain["fault"].notna().sum()
+    assert ("repeats" in metrics) == (len(fold_of_person) > 1)
+    for one in metrics.get("repeats", []):
+        mine = (sound["repeat"] == one["repeat"]).to_numpy()
+        label, answer = sound["label"][mine], predicted[mine]
+        macro = f1_score(label, answer, average="macro", labels=range(18), zero_division=0)
+        assert one["macro_f1"] == pytest.approx(macro)
+        assert one["accuracy"] == pytest.approx(accuracy_score(label, answer))
+
+
+def test_holdout_has_the_held_out_people_only(tmp_path: Path) -> None:
+    run = write_run(tmp_path, HOLDOUT, 1)
+    (scored,) = write_out_of_fold(run.folder, 1, 1, FAULTS)
+    found = pd.read_parquet(tmp_path / "oof.parquet")
+    assert sorted(set(found["person"])) == ["p0", "p3"]
+    assert (scored.predicted >= 0).sum() == 2 * PHOTOS - 1  # row 3 is p0's; row 20 is nobody's
+    assert scored.num_faults == 1
+
+
+def test_of_a_run_without_held_out_people_there_is_no_score(tmp_path: Path) -> None:
+    run = write_run(tmp_path, ALL, 1)
+    scored = write_out_of_fold(run.folder, 1, 1, FAULTS)
+    assert len(pd.read_parquet(tmp_path / "oof.parquet")) == 0
+    schema = pa.parquet.read_schema(tmp_path / "oof.parquet")
+    assert schema.names == COLUMNS
+    assert schema.field("logits").type == pa.list_(pa.float32())
+    metrics = run_metrics(scored, [{"fold": 0, "macro_f1": None}], 1)
+    assert metrics == {"oof": None, "folds": [{"fold": 0, "repeat": 0, "macro_f1": None}]}
+
+
+def test_folds_are_named_by_repeat_and_by_their_number_in_it() -> None:
+    scored = [Scored(np.zeros(3, np.int8), np.zeros(3, np.int8), 0)] * 2
+    folds = [{"fold": number, "best_epoch": number} for number in range(6)]
+    named = run_metrics(scored, folds, 3)["folds"]
+    assert [(f["repeat"], f["fold"], f["best_epoch"]) for f in named] == [
+        (0, 0, 0), (0, 1, 1), (0, 2, 2), (1, 0, 3), (1, 1, 4), (1, 2, 5),
+    ]  # fmt: skip
 
 
 def test_a_row_of_two_folds_is_refused(tmp_path: Path) -> None:
-    run = Folder.at(tmp_path)
-    fill(run, 0, [0, 1])
-    fill(run, 1, [1, 2])
-    with pytest.raises(RuntimeError, match="another fold held out"):
-        out_of_fold.collect_held_out(run, 2, NUM_ROWS)
+    run = write_run(tmp_path, KFOLD, 3)
+    fill(run.folder, 1, [0, *range(PHOTOS, 2 * PHOTOS), *range(28, 35)])
+    with pytest.raises(RuntimeError, match="fold 1 has rows that another fold held out, too"):
+        write_out_of_fold(run.folder, 3, 3, FAULTS)
+    assert not run.folder.exists("oof.parquet")
 
 
-def test_the_table_has_null_logits_and_the_reason_for_faults_only(tmp_path: Path) -> None:
-    people = [f"p{row // 3}" for row in range(NUM_ROWS)]
-    table = pa.table(
-        {
-            "path": [f"{p}/{row}.jpg" for row, p in enumerate(people)],
-            "person": people,
-            "label": np.arange(NUM_ROWS, dtype=np.int8),
-        }
-    )
-    fold_of = {"p0": 0, "p1": 1, "p2": 0, "p3": 1}
-    logits = np.ones((NUM_ROWS, 18), np.float32)
-    logits[list(FAULTS)] = np.nan
-    oof = out_of_fold.out_of_fold_table(table, fold_of, logits, FAULTS)
-    write_table(Folder.at(tmp_path), "oof.parquet", oof)
-    frame = pd.read_parquet(tmp_path / "oof.parquet")
-    assert frame["fold"].tolist() == [fold_of[p] for p in people]
-    assert frame.index[frame["logits"].isna()].tolist() == list(FAULTS)
-    assert frame["fault"].dropna().to_dict() == FAULTS
-    assert frame["logits"][0].dtype == np.float32
-    with pytest.raises(RuntimeError, match="row 7 and 0 more have no logits and no fault"):
-        out_of_fold.out_of_fold_table(table, fold_of, logits, {3: "x"})
+def test_rows_in_another_order_than_the_tables_are_refused(tmp_path: Path) -> None:
+    run = write_run(tmp_path, KFOLD, 3)
+    fill(run.folder, 1, [*range(28, 35), *range(PHOTOS, 2 * PHOTOS)])
+    with pytest.raises(RuntimeError, match=r"fold 1: held_out.parquet is not in the table's order"):
+        write_out_of_fold(run.folder, 3, 3, FAULTS)
 
 
-def test_metrics_count_sound_rows_and_agree_with_scikit_learn() -> None:
-    generator = np.random.default_rng(0)
-    labels = generator.integers(0, 18, 200)
-    logits = generator.normal(size=(200, 18)).astype(np.float32)
-    faults = {5: "x", 100: "y"}
-    logits[list(faults)] = np.nan
-    found = out_of_fold.run_metrics(labels, logits, faults, [])["oof"]
-    sound = np.setdiff1d(np.arange(200), list(faults))
-    predicted = logits[sound].argmax(1)
-    expected = f1_score(
-        labels[sound], predicted, average="macro", labels=range(18), zero_division=0
-    )
-    assert found["macro_f1"] == pytest.approx(expected)
-    assert found["accuracy"] == pytest.approx(accuracy_score(labels[sound], predicted))
-    assert (found["images"], found["faults"]) == (198, 2)
+def test_two_repeats_may_hold_the_same_row_out(tmp_path: Path) -> None:
+    run = write_run(tmp_path, KFOLD * 2, 3)
+    write_out_of_fold(run.folder, 6, 3, FAULTS)
+    assert pd.read_parquet(tmp_path / "oof.parquet")["path"].value_counts().eq(2).all()
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_lost_row_without_a_reason_is_noticed(tmp_path: Path) -> None:
+    run = write_run(tmp_path, KFOLD, 3)
+    with pytest.raises(RuntimeError, match="row 20 and 0 more have no logits and no fault"):
+        write_out_of_fold(run.folder, 3, 3, {3: "the file is empty"})
+    assert not run.folder.exists("oof.parquet")
 
 
 def test_an_eval_row_that_a_fold_left_out_is_noticed(tmp_path: Path) -> None:
     run, names = Folder.at(tmp_path), pa.array(["a", "b", "c"])
     fill(run, 0, [0, 2], "eval.parquet")
-    table = out_of_fold.eval_table(run, [0], names, {1: "cut"})
+    table = out_of_fold.eval_table(run, [0], 1, names, {1: "cut"})
     assert table["fault"].to_pylist() == [None, "cut", None]
     assert table["logits"][1].as_py() is None
     with pytest.raises(RuntimeError, match="lacks logits"):
-        out_of_fold.eval_table(run, [0], names, {})
+        out_of_fold.eval_table(run, [0], 1, names, {})
+
+
+def test_eval_rows_are_named_by_repeat_and_fold(tmp_path: Path) -> None:
+    run, names = Folder.at(tmp_path), pa.array(["a", "b"])
+    expected = [fill(run, fold, [0, 1], "eval.parquet") for fold in range(4)]
+    found = out_of_fold.eval_table(run, [0, 1, 3], 2, names, {}).to_pandas()
+    assert found["ImageID"].tolist() == ["a", "b"] * 3
+    assert found["repeat"].tolist() == [0, 0, 0, 0, 1, 1]
+    assert found["fold"].tolist() == [0, 0, 1, 1, 1, 1]
+    assert (
+        np.stack(found["logits"].tolist()).tolist()
+        == np.concatenate([expected[0], expected[1], expected[3]]).tolist()
+    )

@@ -1,11 +1,13 @@
 """Tables come back as they were written, for us and for anybody's pandas."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from maskcls.core.errors import UserError
@@ -15,7 +17,9 @@ from maskcls.store.tables import (
     logits_column,
     logits_of,
     read_arrow,
+    read_parts,
     read_table,
+    write_parts,
     write_table,
 )
 
@@ -150,3 +154,80 @@ def test_equals_sign_in_the_path_adds_no_column(tmp_path: Path) -> None:
     folder = Folder.at(tmp_path / "lr=0.1")
     write_table(folder, "a.parquet", pd.DataFrame({"a": [1]}))
     assert list(read_table(folder, "a.parquet").columns) == ["a"]
+
+
+# ---- in parts ------------------------------------------------------------------------------------
+
+
+def _part(start: int, num_rows: int) -> pa.Table:
+    rows = np.arange(start, start + num_rows)
+    values = _logits(num_rows) + np.float32(start)
+    column = logits_column(values, rows % 3 != 0)
+    name = pa.array([f"p{row // 7}" for row in rows], pa.string())
+    return pa.table({"row": rows, "person": name, "logits": column})
+
+
+@pytest.mark.parametrize("sizes", [[5], [5, 1, 12], [0, 4], [3, 0, 3], [0], [40_000, 30_000]])
+def test_parts_are_the_whole_table(folder: Folder, sizes: list[int]) -> None:
+    starts = np.cumsum([0, *sizes])
+    parts = [_part(int(start), size) for start, size in zip(starts, sizes, strict=False)]
+    write_parts(folder, "a.parquet", iter(parts))
+    whole = pa.concat_tables(parts)
+    assert read_arrow(folder, "a.parquet").equals(whole)
+    write_table(folder, "b.parquet", whole)
+    for name in ("a.parquet", "b.parquet"):
+        found = list(read_parts(folder, name))
+        assert all(0 < part.num_rows <= 32_768 for part in found)
+        assert pa.concat_tables([whole[:0], *found]).equals(whole)
+
+
+def test_parts_have_the_columns_that_were_asked_for(folder: Folder) -> None:
+    write_table(folder, "a.parquet", _part(0, 10))
+    (part,) = read_parts(folder, "a.parquet", ["person", "row"])
+    assert sorted(part.column_names) == ["person", "row"]
+    assert part["row"].to_pylist() == list(range(10))
+
+
+def test_row_groups_are_small_however_a_table_is_written(folder: Folder) -> None:
+    write_table(folder, "a.parquet", pd.DataFrame({"a": np.arange(70_000)}))
+    write_parts(folder, "b.parquet", [pa.table({"a": np.arange(70_000)})])
+    for name in ("a.parquet", "b.parquet"):
+        file = pq.ParquetFile(folder.local_path / name)
+        sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+        assert max(sizes) <= 32_768
+        assert sum(sizes) == 70_000
+
+
+def test_what_the_iteration_raises_is_raised_and_nothing_written(folder: Folder) -> None:
+    write_table(folder, "a.parquet", pd.DataFrame({"a": [1]}))
+
+    def parts() -> Iterator[pa.Table]:
+        yield _part(0, 3)
+        raise RuntimeError("the third row is a lie")
+
+    with pytest.raises(RuntimeError, match="a lie"):
+        write_parts(folder, "a.parquet", parts())
+    assert read_table(folder, "a.parquet")["a"].tolist() == [1]
+    assert [entry.name for entry in folder.list()] == ["a.parquet"]
+
+
+def test_parts_of_another_schema_and_of_no_plain_type_are_refused(folder: Folder) -> None:
+    with pytest.raises(ValueError, match="schema"):
+        write_parts(folder, "a.parquet", [_part(0, 3), pa.table({"row": ["a"]})])
+    with pytest.raises(TypeError, match="no plain type"):
+        write_parts(folder, "a.parquet", [pa.table({"a": [b"bytes"]})])
+    assert folder.list() == []
+
+
+def test_damage_is_told_with_the_files_name_when_read_in_parts_too(folder: Folder) -> None:
+    with pytest.raises(UserError, match=r"a\.parquet: there is no such file"):
+        list(read_parts(folder, "a.parquet"))
+    write_table(folder, "a.parquet", pd.DataFrame({"a": np.arange(1000)}))
+    path = folder.local_path / "a.parquet"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    with pytest.raises(UserError, match=r"a\.parquet: not a whole parquet file"):
+        list(read_parts(folder, "a.parquet"))
+    path.write_bytes(whole[:200] + bytes([whole[200] ^ 1]) + whole[201:])
+    with pytest.raises(UserError, match=r"a\.parquet: not a whole parquet file"):
+        list(read_parts(folder, "a.parquet"))
