@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-from maskcls.cli import verbs
+from maskcls.cli.verbs import VERBS
 from maskcls.core.errors import Exit, RunFailed, UserError
 from maskcls.core.names import without_credentials
 
@@ -95,7 +95,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"maskcls {_version()}")
     commands = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
-    for verb in verbs.VERBS:
+    for verb in VERBS:
         own = commands.add_parser(
             verb.name, help=verb.help, description=verb.help, allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -107,9 +107,12 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _version() -> str:
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
-    return version("maskcls")
+    try:
+        return version("maskcls")
+    except PackageNotFoundError:  # a job's working directory holds the source alone
+        return "from source, not installed"
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

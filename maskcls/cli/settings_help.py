@@ -34,7 +34,7 @@ def settings_text(preset: str | None) -> str:
     for section in dataclasses.fields(schema.Config):
         lines += ["", *_section(section.name, type(getattr(schema.Config(), section.name)), flat)]
     for setting in parts.FOLDERS:
-        lines += ["", f"choices for {setting}:", *_choices(setting, flat)]
+        lines += ["", *_choices(setting, flat)]
     lines += ["", "presets, for --preset NAME:"]
     lines += [f"  {name}: {preset_head(name)}" for name in preset_names()]
     width = max(40, _width())
@@ -77,6 +77,10 @@ def _setting(setting: parts.SettingText, default: Any, flat: Mapping[str, Value]
 
 
 def _choices(setting: str, flat: Mapping[str, Value]) -> Iterator[str]:
+    several = " one, or several joined by +" if setting in parts.SUMS else ""
+    yield f"choices for {setting}:{several}"
+    if setting in parts.NONE:
+        yield "  none: none of these."
     for name in parts.choices(setting):
         yield f"  {name}: {parts.summary(setting, name)}"
         for own in parts.own_settings(setting, name):
@@ -92,7 +96,7 @@ def _literal(source: str) -> Any:
 
 
 def shown(value: object) -> str:
-    """A value as one would type it: 0.001, true, auto, {fake_gpu = 1}."""
+    """A value as one would type it: 0.001, true, auto, [10, 15], {fake_gpu = 1}."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
@@ -101,6 +105,8 @@ def shown(value: object) -> str:
     if isinstance(value, Mapping):
         inner = ", ".join(f"{key} = {shown(x)}" for key, x in value.items())
         return f"{{{inner}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(shown(x) for x in value)}]"
     return str(value)
 
 
@@ -124,6 +130,8 @@ def _alternatives(node: ast.expr) -> list[str]:
         case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[inner, *bounds])):
             text = " or ".join(_alternatives(inner))
             return [" ".join([text, " and ".join(_bound(b) for b in bounds)]).strip()]
+        case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=[inner, _])):
+            return [f"a list, each {' or '.join(_alternatives(inner))}"]
     return []
 
 

@@ -29,6 +29,9 @@ def ensure_here(job: FoldJob, watcher: Watcher) -> None:
                 " RUN must lie on storage that all of them reach (an object store, or NFS)."
             )
     _ensure(job.pixels, data.child("train", "images"), run, "table.parquet", watcher)
+    if job.extra_pixels is not None:
+        extra = Folder.at(job.config["rows"]["extra"]).child("train", "images")
+        _ensure(job.extra_pixels, extra, run, "extra_table.parquet", watcher)
     if job.eval_pixels is not None:
         images = data.child("eval", "images")
         _ensure(job.eval_pixels, images, run, "eval_table.parquet", watcher)

@@ -24,6 +24,7 @@ from maskcls.cluster.plan import Plan
 from maskcls.core.errors import UserError
 from maskcls.core.progress import FoldState, Progress
 from maskcls.store import run_files as files
+from maskcls.store.fold_states import read_history, read_progress, show
 from maskcls.store.paths import Folder
 from maskcls.training.job import FoldJob
 
@@ -159,14 +160,14 @@ class _Queue:
 
     def _look_at(self, fold: int) -> None:
         attempt, state = self._running[fold], self._states[fold]
-        told = _read_progress(self._run, fold)
+        told = read_progress(self._run, fold)
         if told and told != attempt.told:
             attempt.told, attempt.last_heard = told, time.monotonic()
-            _show(told, state)
+            show(told, state)
             for note in told.get("notes", ())[attempt.notes_said :]:
                 self._progress.say(note)
             attempt.notes_said = len(told.get("notes", ()))
-        state.history = _read_history(self._run, fold) or state.history
+        state.history = read_history(self._run, fold) or state.history
         if attempt.outcome is not None:
             del self._running[fold]
             self._end_attempt(fold, attempt.number, attempt.outcome)
@@ -200,7 +201,7 @@ class _Queue:
         state = self._states[fold]
         state.phase = "done" if outcome.kind == "done" else "failed"
         state.note, state.left_s = outcome.text, None
-        state.history = _read_history(self._run, fold)
+        state.history = read_history(self._run, fold)
         self._outcomes[fold] = outcome
 
 
@@ -246,31 +247,6 @@ def _is_rays(error: BaseException) -> bool:
 
 def _is_lost_peer(error: BaseException) -> bool:
     return type(error).__name__ == "PeerLost"
-
-
-def _read_progress(run: Folder, fold: int) -> dict[str, Any]:
-    try:
-        told: dict[str, Any] = files.fold_folder(run, fold).read_json("progress.json")
-    except (OSError, ValueError, UserError):  # not there yet, or the storage is away for now
-        return {}
-    return told
-
-
-def _read_history(run: Folder, fold: int) -> list[dict[str, Any]]:
-    import json
-
-    try:
-        text = files.fold_folder(run, fold).read_text("history.jsonl")
-        return [json.loads(line) for line in text.splitlines()]
-    except (OSError, ValueError, UserError):  # not there yet, or the storage is away for now
-        return []
-
-
-def _show(told: dict[str, Any], state: FoldState) -> None:
-    state.phase, state.note = told["phase"], ""
-    state.epoch, state.step = told.get("epoch", 0), told.get("step", 0)
-    state.steps = told.get("steps", 0)
-    state.images_per_s, state.left_s = told.get("images_per_s"), told.get("left_s")
 
 
 def _kill(told: dict[str, Any]) -> None:

@@ -1,9 +1,11 @@
 """The pixel pass on Ray Data: photos in, one memory-mapped file of pixels out, once per machine.
 
-Each row of the Ray Data table is a chunk of paths. A task reads, decodes, crops and resizes the
-chunk's photos straight into their slice of the file and returns the chunk's faults and checksum;
-pixels never travel through Ray. No trainer has a dataset: lazy datasets under trainers deadlock when
-the workers hold every CPU (reproduced with Ray 2.60), and decode everything once per fold and epoch.
+Each row of the Ray Data table is a chunk of photos, whose paths lie in a file beside the pixels. A
+task reads, decodes, crops and resizes the chunk's photos straight into their slice of the file and
+returns the chunk's faults, its rows without a face and its checksum; neither pixels nor paths travel
+through Ray. No trainer has a dataset: lazy datasets
+under trainers deadlock when the workers hold every CPU (reproduced with Ray 2.60), and decode
+everything once per fold and epoch.
 """
 
 import logging
@@ -16,12 +18,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from maskcls.core.cores import usable_cores
 from maskcls.core.errors import UserError
 from maskcls.core.progress import Progress
-from maskcls.pixels import cache
-from maskcls.pixels.cache import CachedPixels, CachePlace, ChunkStatus
+from maskcls.pixels import cache, faces
+from maskcls.pixels.cache import CachedPixels, CachePlace, ChunkStatus, NoFace, Photo
 from maskcls.pixels.decode import DecodeError, decode
 from maskcls.store.paths import Folder
 
@@ -38,14 +41,17 @@ def ensure_pixels(
     """Open the decoded photos, making them first if they are not there; Ray must be running.
 
     paths: relative to photos, in row order, [place.rows]; "" is a photo that is missing. node: Ray's
-    name of this machine, when the caller is a worker that holds CPUs itself.
+    name of this machine, where it is one of several, or the caller is a worker that holds CPUs itself.
     Safe when several commands want the same pixels: one makes them, the others wait and are told so.
     Raises UserError when the disk has too little room, or when a photo that is there cannot be read:
-    that may pass, and the pixels are kept for ever, so they are not made without it.
+    that may pass, and the pixels are kept for ever, so they are not made without it; or when faces
+    are to be cropped and the detector is not installed.
     """
     found = cache.open_cache(place)
     if found is not None:
-        return found
+        return _told(found, progress)
+    if place.geometry.needs_face:
+        faces.find_model()  # told now, and not by the first task
     with cache.building_lock(place, progress.say):
         found = cache.open_cache(place)  # another command may have made it while we waited
         if found is None:
@@ -58,6 +64,17 @@ def ensure_pixels(
             found = cache.open_cache(place)
     if found is None:
         raise RuntimeError(f"{place.folder}: the decoded pixels were damaged as they were written")
+    return _told(found, progress)
+
+
+def _told(found: CachedPixels, progress: Progress) -> CachedPixels:
+    """The pixels, after saying how many photos had no face; a run that finds them made is told, too."""
+    missed, photos = len(found.fallbacks), len(found.pixels) - len(found.faults)
+    if missed:
+        progress.say(
+            f"no face found in {missed:,} of {photos:,} photos ({100 * missed / photos:.1f} %);"
+            " their centre crop is used"
+        )
     return found
 
 
@@ -71,34 +88,51 @@ def _fill(
 ) -> list[ChunkStatus]:
     import ray
 
-    starts = range(0, place.rows, cache.CHUNK_ROWS)
-    # Joined with a character that no file name has: one string a chunk is light on the driver.
-    chunks = [
-        {"start": s, "paths": "\0".join(paths.iloc[s : s + cache.CHUNK_ROWS])} for s in starts
-    ]
+    chunks = [{"start": start} for start in range(0, place.rows, cache.CHUNK_ROWS)]
     if not chunks:
         return []
+    list_file = file.parent / "paths.arrow"
+    write_paths(list_file, paths)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # it tells of every data set
     # Enough tasks to keep all cores busy to the end, and not one per chunk: each costs the driver
     # some 100 KB while the pass runs.
-    cpus = int(ray.cluster_resources().get("CPU", 1))
+    cpus = usable_cores() if node else int(ray.cluster_resources().get("CPU", 1))
     blocks = min(len(chunks), 32 * max(1, cpus))
     data = ray.data.from_items(chunks, override_num_blocks=blocks).map_batches(
-        _Fill(str(file), place, photos.location), batch_size=1, **_where(node)
+        _Fill(str(file), str(list_file), place, photos.location),
+        batch_size=1,
+        **_where(node, blocks),
     )
     done, statuses = 0, []
     for row in _unwrapped(data):
-        status = ChunkStatus(
-            row["start"], row["stop"], row["crc32"],
-            dict(zip(row["fault_rows"], row["fault_reasons"], strict=True)),
-        )  # fmt: skip
+        status = _status(row)
         statuses.append(status)
         done += status.stop - status.start
         progress.count("decoded", done, place.rows)
+    list_file.unlink()
     return statuses
+
+
+def write_paths(file: Path, paths: "pd.Series[str]") -> None:
+    """Write the photos' paths for the tasks: an Arrow file with a batch for each chunk.
+
+    In the driver's hands and Ray's they would be there three times over.
+    """
+    schema = pa.schema({"path": pa.large_string()})
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+        for start in range(0, len(paths), cache.CHUNK_ROWS):
+            chunk = pa.array(paths.iloc[start : start + cache.CHUNK_ROWS], pa.large_string())
+            writer.write_batch(pa.record_batch([chunk], schema=schema))
+
+
+def _read_paths(file: str, start: int) -> list[str]:
+    with pa.OSFile(file, "rb") as source:
+        batch = pa.ipc.open_file(source).get_batch(start // cache.CHUNK_ROWS)
+        paths: list[str] = batch["path"].to_pylist()
+        return paths
 
 
 def _unwrapped(data: Any) -> Iterator[dict[str, Any]]:
@@ -119,12 +153,12 @@ def _unwrapped(data: Any) -> Iterator[dict[str, Any]]:
 class _Fill:
     """Fills one chunk; a class so that its few arguments travel once."""
 
-    def __init__(self, file: str, place: CachePlace, photos: str) -> None:
-        self.file, self.place, self.photos = file, place, photos
+    def __init__(self, file: str, list_file: str, place: CachePlace, photos: str) -> None:
+        self.file, self.list_file, self.place, self.photos = file, list_file, place, photos
 
     def __call__(self, batch: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
         start = int(batch["start"][0])
-        paths = str(batch["paths"][0]).split("\0")
+        paths = _read_paths(self.list_file, start)
         photos = read_photos(Folder.at(self.photos), paths, self.place)
         status = cache.fill_chunk(Path(self.file), self.place, start, photos)
         return {
@@ -133,25 +167,30 @@ class _Fill:
             "crc32": [status.crc32],
             "fault_rows": [np.array(list(status.faults), np.int64)],
             "fault_reasons": [list(status.faults.values())],
+            "fallback_rows": [np.array(status.fallbacks, np.int64)],
         }
 
 
-def _where(node: str | None) -> dict[str, Any]:
+def _status(row: dict[str, Any]) -> ChunkStatus:
+    """What _Fill returned for one chunk."""
+    faults = dict(zip(map(int, row["fault_rows"]), row["fault_reasons"], strict=True))
+    fallbacks = tuple(map(int, row["fallback_rows"]))
+    return ChunkStatus(row["start"], row["stop"], row["crc32"], faults, fallbacks)
+
+
+def _where(node: str | None, blocks: int) -> dict[str, Any]:
     """Where the tasks run: anywhere on the one machine, or on a worker's own."""
     if node is None:
         return {"num_cpus": 1}
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
     # The workers hold this machine's CPUs, so tasks that asked for some would wait for ever.
-    strategy = NodeAffinitySchedulingStrategy(node, soft=False)
-    return {"num_cpus": 0, "scheduling_strategy": strategy, "concurrency": usable_cores()}
+    here = {"ray.io/node-id": node}  # a label that Ray gives every node
+    return {"num_cpus": 0, "label_selector": here, "concurrency": min(usable_cores(), blocks)}
 
 
-def read_photos(
-    photos: Folder, paths: Sequence[str], place: CachePlace
-) -> Iterator[npt.NDArray[np.uint8] | str]:
+def read_photos(photos: Folder, paths: Sequence[str], place: CachePlace) -> Iterator[Photo]:
     """Pixels of each photo at the place's geometry, or the reason why it has none.
 
+    Where the geometry crops to the face and none is found, they come as NoFace.
     Raises UserError when a photo cannot be read, after three tries.
     """
     for path in paths:
@@ -160,9 +199,11 @@ def read_photos(
             yield "the file is missing"
             continue
         try:
-            yield place.geometry.apply(decode(data))
+            pixels, found = place.geometry.apply_and_tell(decode(data))
         except DecodeError as e:
             yield str(e)
+            continue
+        yield pixels if found else NoFace(pixels)
 
 
 def _read(photos: Folder, path: str) -> bytes | None:

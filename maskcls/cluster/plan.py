@@ -18,11 +18,16 @@ MAX_GPU_THREADS = 4
 
 @dataclass(frozen=True)
 class Machine:
-    """What Ray has: logical CPUs and GPUs of the whole cluster, and whether it is a local one."""
+    """What Ray has: logical CPUs and GPUs of the whole cluster, and whether it is a local one.
+
+    node_cpus: CPUs of its largest machine, beyond which no worker can go; None where it is the only
+    one.
+    """
 
     cpus: float
     gpus: float
     is_local: bool
+    node_cpus: float | None = None
 
 
 @dataclass(frozen=True)
@@ -137,7 +142,9 @@ def _on_cpus(
     elif settings.threads != "auto":
         threads = (settings.threads,) * folds
     else:
-        threads = _shared_out(max(1, cores // workers), folds, slots)
+        most = max(1, int(machine.node_cpus or cores))
+        shares = _shared_out(max(1, cores // workers), folds, slots)
+        threads = tuple(min(share, most) for share in shares)
     cpus = tuple(float(min(t, cores / workers)) for t in threads)
     reason = f"no GPU: {cores} cores, {slots} folds at once"
     if workers * min(threads) > cores:

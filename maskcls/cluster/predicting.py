@@ -1,6 +1,7 @@
 """The folds' networks on new photos, one Ray task each."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +10,7 @@ from maskcls.cluster import worker
 from maskcls.cluster.plan import Machine
 from maskcls.core.errors import RunFailed
 from maskcls.core.progress import Progress
-from maskcls.training.job import PredictJob
+from maskcls.training.job import FoldJob, PredictJob
 
 _TELL_EVERY_S = 30.0
 
@@ -32,12 +33,7 @@ def predict_folds(
 
     waiting = []
     for job in jobs:
-        options = {
-            "num_cpus": min(float(job.threads), max(machine.cpus, 1.0)),
-            "num_gpus": gpus_per_worker if job.device == "cuda" else 0,
-            "runtime_env": {"env_vars": worker.ENVIRONMENT | {"OMP_NUM_THREADS": str(job.threads)}},
-            "max_retries": 3,
-        }
+        options = task_options(job, machine, gpus_per_worker)
         waiting.append(ray.remote(**options)(predict).remote(job))
     pending = list(waiting)
     while pending:
@@ -49,3 +45,15 @@ def predict_folds(
         return list(ray.get(waiting))
     except ray.exceptions.RayError as e:
         raise RunFailed(f"predicting failed: {e}") from e
+
+
+def task_options(
+    job: PredictJob | FoldJob, machine: Machine, gpus_per_worker: float
+) -> dict[str, Any]:
+    """What Ray gives a task that runs a fold's network."""
+    return {
+        "num_cpus": min(float(job.threads), max(machine.cpus, 1.0)),
+        "num_gpus": gpus_per_worker if job.device == "cuda" else 0,
+        "runtime_env": {"env_vars": worker.ENVIRONMENT | {"OMP_NUM_THREADS": str(job.threads)}},
+        "max_retries": 3,
+    }

@@ -36,6 +36,9 @@ LOCAL_ENVIRONMENT = {
     # A process per fold each, for machines that are taken away and a page the dashboard lacks.
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_TRAIN_ENABLE_STATE_TRACKING": "0",
+    # Nobody reads the workers' logs through Ray here, yet its log monitor lists its folder ten times
+    # a second; with more files than this it does so twice.
+    "RAY_LOG_MONITOR_MANY_FILES_THRESHOLD": "1",
 }
 _ALWAYS = {
     # The controllers' poll. At the default of 2 s an empty fit takes 13 s, at .2 s it takes 9; but
@@ -62,10 +65,23 @@ class Session:
         """Started by us and ended with us."""
         return self.temporary is not None
 
+    def own_node(self) -> str | None:
+        """Ray's name of this machine in a cluster that was joined; None for our own Ray.
+
+        What must happen here is pinned to it: tasks that may go anywhere would fill another
+        machine's disk, and waiting for CPUs they would start machines.
+        """
+        if self.is_local:
+            return None
+        name: str = self.ray.get_runtime_context().get_node_id()
+        return name
+
     def machine(self) -> Machine:
         """CPUs and GPUs of the whole cluster, as it is now."""
         has = self.ray.cluster_resources()
-        return Machine(has.get("CPU", 0.0), has.get("GPU", 0.0), self.is_local)
+        alive = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+        largest = max((node.get("CPU", 0.0) for node in alive), default=None)
+        return Machine(has.get("CPU", 0.0), has.get("GPU", 0.0), self.is_local, largest)
 
 
 @contextmanager
@@ -107,6 +123,7 @@ def _joined(address: str) -> Iterator[Session]:
 
 @contextmanager
 def _started(cache: Path, dashboard: bool, progress: Progress) -> Iterator[Session]:
+    _refuse_open_doors()
     token = token_file(cache)
     os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(token))
     _sweep()
@@ -140,6 +157,17 @@ def _started(cache: Path, dashboard: bool, progress: Progress) -> Iterator[Sessi
     finally:
         shutil.rmtree(temp, ignore_errors=True)
         os.close(alive)
+
+
+def _refuse_open_doors() -> None:
+    """UserError when Ray would listen on a public address and ask nobody for a token."""
+    public = os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] != "0"
+    if public and os.environ["RAY_AUTH_MODE"] != "token":
+        raise UserError(
+            f"RAY_AUTH_MODE={os.environ['RAY_AUTH_MODE']}: with"
+            " RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER set, Ray would listen on every address and run"
+            " anybody's code; unset one of the two."
+        )
 
 
 @contextmanager

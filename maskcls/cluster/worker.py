@@ -7,13 +7,18 @@ it from a lost machine, so only what is lost may look like a failure to Ray.
 
 import logging
 import os
+import platform
 import time
 import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from maskcls.cluster import fetch
+from maskcls.cluster.gpu_meter import GpuMeter
+from maskcls.cluster.metrics import FoldMetrics
 from maskcls.core.errors import UserError
+from maskcls.pixels.cache import cache_root
 from maskcls.store.paths import Folder
 from maskcls.training.job import FoldJob
 
@@ -27,6 +32,11 @@ ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": "4294967296",
     "MALLOC_TRIM_THRESHOLD_": "1000000000000",
     "MALLOC_TOP_PAD_": "268435456",
+}
+_SHOWN = {
+    "maskcls_images_per_second": "images_per_s",
+    "maskcls_epoch": "epoch",
+    "maskcls_gpu_idle_share": "gpu_idle",
 }
 _TELL_EVERY_S = 1.0
 _TELL_EVERY_S_REMOTE = 5.0
@@ -59,14 +69,26 @@ def train_fold(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _train(job: FoldJob, attempt: int, alone: bool) -> dict[str, Any]:
+    import ray.train
+
     from maskcls.training.fold import run_fold
     from maskcls.training.rank import Alone, Distributed, Rank
 
     rank: Rank = Alone() if alone else Distributed()
-    teller = Teller(job, attempt, rank.index)
+    teller = Teller(job, attempt, rank.index, ray.train.report)
     teller.tell("starting")
+    job = with_own_cache(job)
     fetch.ensure_here(job, teller)
     return run_fold(job, rank, teller)
+
+
+def with_own_cache(job: FoldJob) -> FoldJob:
+    """The job with its decoded photos where this machine keeps such things, not the driver's."""
+    import ray
+
+    if job.home in (None, ray.get_runtime_context().get_node_id()):
+        return job
+    return job.with_cache_at(cache_root(job.config["cluster"]["cache_dir"]))
 
 
 class FoldError(Exception):
@@ -86,18 +108,31 @@ def _is_lost_peer(error: Exception) -> bool:
 class Teller:
     """Watcher of a fold in a Ray Train worker; only rank 0 writes."""
 
-    def __init__(self, job: FoldJob, attempt: int, rank: int) -> None:
+    def __init__(
+        self, job: FoldJob, attempt: int, rank: int, report: Callable[[dict[str, Any]], object]
+    ) -> None:
+        """report: hears of each epoch; called by every worker of the fold."""
         import ray
 
         run = Folder.at(job.run)
         self._folder = run.child(f"fold-{job.fold}")
         self._interval = _TELL_EVERY_S if run.is_local else _TELL_EVERY_S_REMOTE
-        self._rank, self._attempt, self._fold = rank, attempt, job.fold
+        self._attempt, self._fold = attempt, job.fold
         self._epochs = int(job.config["train"]["epochs"])
         self._last, self._epoch_started, self._first = 0.0, 0.0, (-1, 0, 0)
         self._notes: list[str] = []
-        self._epoch = 0
-        self._where = {"pid": os.getpid(), "node": ray.get_runtime_context().get_node_id()}
+        self._epoch, self._report = 0, report
+        context = ray.get_runtime_context()
+        self._where = {
+            "pid": os.getpid(),
+            "node": context.get_node_id(),
+            "worker": context.get_worker_id(),
+            "host": platform.node(),
+            "gpus": [str(gpu) for gpu in ray.get_gpu_ids()],
+        }
+        # Only rank 0 tells, so only its GPU is looked at.
+        self._gpu = GpuMeter(job.device if rank == 0 else "cpu")
+        self._metrics = FoldMetrics(run.shown, job.fold) if rank == 0 else None
 
     def step_done(self, epoch: int, step: int, num_steps: int, images: int) -> None:
         """See Watcher."""
@@ -119,10 +154,11 @@ class Teller:
 
     def epoch_done(self, entry: dict[str, Any]) -> None:
         """See Watcher."""
-        import ray.train
-
         numbers = {k: entry[k] for k in ("epoch", "train_loss", "macro_f1", "images_per_s")}
-        ray.train.report(numbers)  # a barrier: every worker of the fold calls it
+        if self._metrics is not None:
+            self._metrics.set("maskcls_train_loss", entry["train_loss"])
+            self._metrics.set("maskcls_macro_f1", entry["macro_f1"])
+        self._report(numbers)  # a barrier in Ray Train, so every worker calls it
 
     def predicted(self, rows: int, num_rows: int) -> None:
         """See Watcher."""
@@ -136,9 +172,13 @@ class Teller:
 
     def tell(self, phase: str, **numbers: Any) -> None:
         """Write progress.json; only rank 0 does. Failing to must not end a fold that trains well."""
-        if self._rank != 0:
+        if self._metrics is None:
             return
         self._last = time.monotonic()
+        numbers["gpu_idle"] = self._gpu.look()
+        for name, key in _SHOWN.items():
+            self._metrics.set(name, numbers.get(key))
+        self._metrics.set("maskcls_attempt", self._attempt)
         told = {
             "phase": phase,
             "attempt": self._attempt,

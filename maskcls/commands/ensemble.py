@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from maskcls.core.errors import Exit, UserError
 from maskcls.core.labels import class_name
 from maskcls.core.progress import Progress
 from maskcls.evaluation import ensembling
+from maskcls.evaluation.ensembling import Rule
 from maskcls.evaluation.out_of_fold import eval_table
 from maskcls.store import run_files
 from maskcls.store.paths import Folder
@@ -42,11 +44,18 @@ class _Member:
 
 
 def ensemble(
-    runs: Sequence[str], out: str, progress: Progress, allow_missing_folds: bool = False
+    runs: Sequence[str],
+    out: str,
+    progress: Progress,
+    allow_missing_folds: bool = False,
+    rule: Rule = "logits",
+    weights: Sequence[float] | None = None,
 ) -> Ensembled:
-    """Average logits over folds and runs; write the submission and OUT.provenance.json beside it.
+    """Combine folds and runs; write the submission and OUT.provenance.json beside it.
 
-    runs: locations of run folders, any backbones, the same eval images. The submission has all rows
+    runs: locations of run folders, any backbones and heads, the same eval images. rule: how members
+    become one answer. weights: of each run, shared out evenly among its folds; None weighs each fold
+    of each run alike. The submission has all rows
     of info.csv in its order; an image that no member could decode gets the most frequent class of
     the training photos. Raises UserError when a fold is missing and that was not allowed.
     """
@@ -56,8 +65,8 @@ def ensemble(
     first = members[0]
     tables = [(m.run.shown, m.table) for m in members]
     whole = ensembling.members_of(first.image_ids, tables)
-    mean = ensembling.mean_logits(whole.logits)
-    lost = np.asarray(~np.isfinite(mean).all(axis=1))
+    mean = ensembling.combine(whole.logits, rule, _weights(members, weights))
+    lost = np.asarray(np.isnan(mean).all(axis=1))  # log-probabilities may well be -inf
     fallback = _most_frequent_class(first.run)
     answers = np.where(lost, fallback, np.nan_to_num(mean).argmax(axis=1))
     folder.write_bytes(name, _submission(first.image_ids, answers.tolist()))
@@ -65,7 +74,8 @@ def ensemble(
     provenance = {
         "created": now(),
         "versions": versions(),
-        "rule": "mean of logits, then the largest",
+        "rule": f"{ensembling.RULES[rule]}; the largest wins",
+        "weights": None if weights is None else list(weights),
         "members": whole.labels,
         "runs": [m.about for m in members],
         "images": len(first.image_ids),
@@ -84,13 +94,35 @@ def ensemble(
     return Ensembled(code, out, provenance)
 
 
+def _weights(
+    members: Sequence[_Member], weights: Sequence[float] | None
+) -> npt.NDArray[np.float64] | None:
+    """Weight of each fold of each run, in the order of the members."""
+    if weights is None:
+        return None
+    if len(weights) != len(members) or any(not 0 < w < float("inf") for w in weights):
+        raise UserError(
+            f"--weights: {len(members)} runs need as many numbers above 0, such as"
+            f" {':'.join(['1'] * len(members))}."
+        )
+    folds = [len(m.about["folds"]) for m in members]
+    shares = [[w / n] * n for w, n in zip(weights, folds, strict=True)]
+    return np.array([share for run in shares for share in run])
+
+
 def _read_member(run: Folder, allow_missing: bool) -> _Member:
     if not run.exists("config.json"):
         raise UserError(f"{run}: this is no run's folder; name one that maskcls train has written.")
     if not run.exists("eval_table.parquet"):
         raise UserError(f"{run}: this run was made without eval photos; it has no part to play.")
     config = run.read_bytes("config.json")
-    count = int(run.read_json("config.json")["folds"]["count"])
+    settings = run.read_json("config.json")
+    if settings["folds"]["scheme"] == "image":
+        raise UserError(
+            f"{run}: trained with folds.scheme=image, which is only to show what its leak is worth;"
+            " train with folds of people for a submission."
+        )
+    count = run_files.num_folds(settings)
     done = {k: d for k in range(count) if (d := run_files.read_done(run, k)) is not None}
     missing = [k for k in range(count) if k not in done]
     if missing and (not allow_missing or not done):
@@ -103,7 +135,7 @@ def _read_member(run: Folder, allow_missing: bool) -> _Member:
     faults: dict[str, str] = run.read_json("faults.json")["eval"]
     row_of = {image: row for row, image in enumerate(ids.to_pylist())}
     fault_rows = {row_of[image]: reason for image, reason in faults.items()}
-    table = eval_table(run, done, ids, fault_rows)
+    table = eval_table(run, done, run_files.folds_per_repeat(settings), ids, fault_rows)
     record = read_record(run) or {}
     names = ("fold", "checkpoint", "model_sha256", "best_epoch", "macro_f1")
     about = {

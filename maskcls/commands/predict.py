@@ -59,7 +59,7 @@ def predict(
     place = photos.place(cache, geometry)
     with ray_session(cache, placing.dashboard, progress) as session:
         machine = session.machine()
-        pixels = ensure_pixels(place, photos.folder, photos.paths, progress)
+        pixels = ensure_pixels(place, photos.folder, photos.paths, progress, session.own_node())
         plan = make_plan(placing, len(checkpoints), machine)
         jobs = [
             PredictJob(
@@ -86,7 +86,7 @@ def _checkpoints_of(run: Folder) -> tuple[list[dict[str, Any]], Geometry]:
     """Every fold's fold.json, and the one geometry they were all trained at."""
     if not run.exists("config.json"):
         raise UserError(f"{run}: this is no run's folder; name one that maskcls train has written.")
-    count = int(run.read_json("config.json")["folds"]["count"])
+    count = run_files.num_folds(run.read_json("config.json"))
     found, geometries = [], []
     for fold in range(count):
         done = run_files.read_done(run, fold)
@@ -99,7 +99,12 @@ def _checkpoints_of(run: Folder) -> tuple[list[dict[str, Any]], Geometry]:
         if reason := manifest.why_invalid(folder, done["checkpoint"]):
             raise UserError(f"{folder}/{done['checkpoint']}: damaged ({reason}); copy it anew.")
         state = folder.read_json(f"{done['checkpoint']}/state.json")
-        geometries.append(Geometry.from_json(state["geometry"]))
+        try:
+            geometries.append(Geometry.from_json(state["geometry"]))
+        except ValueError as e:
+            raise UserError(
+                f"{run}: trained with another version's pixels ({e}); use that version."
+            ) from e
         found.append(done)
     if len(set(geometries)) != 1:
         raise UserError(f"{run}: its folds were trained at different image sizes or crops.")

@@ -13,9 +13,9 @@ from maskcls.store.paths import Folder
 from maskcls.store.tables import read_table
 
 
-def refuse_no_run(run: Folder) -> None:
-    """UserError for a folder that holds something, but no run; nothing in it is touched."""
-    if not run.exists("config.json") and any(not e.name.startswith(".") for e in run.list()):
+def refuse_no_run(run: Folder, marker: str = "config.json") -> None:
+    """UserError for a folder that holds something, but not ours; nothing in it is touched."""
+    if not run.exists(marker) and any(not e.name.startswith(".") for e in run.list()):
         raise UserError(f"{run}: this folder is not empty and is no run; name another one.")
 
 
@@ -31,9 +31,11 @@ def refuse_other_settings(run: Folder, config: Config) -> None:
 
 
 def refuse_other_data(run: Folder, old: dict[str, Any], new: dict[str, Any]) -> None:
-    """UserError with what changed in the data; old, new: DataSet.describe."""
-    names = ("images", "people", "fingerprint", "eval_images", "eval_fingerprint")
-    found = [f"{n}: {old[n]} there, {new[n]} now" for n in names if old[n] != new[n]]
+    """UserError with what changed in the data; old, new: DataSet.describe and more inputs."""
+    names = [n for n in sorted({*old, *new}) if n != "location"]
+    found = [
+        f"{n}: {old.get(n)} there, {new.get(n)} now" for n in names if old.get(n) != new.get(n)
+    ]
     if found:
         raise UserError(
             f"{run}: this run was started on other data ({'; '.join(found)});"
@@ -44,7 +46,7 @@ def refuse_other_data(run: Folder, old: dict[str, Any], new: dict[str, Any]) -> 
 def refuse_other_folds(run: Folder, wanted: pd.DataFrame) -> None:
     """UserError when folds.parquet is not what people and seed give."""
     found = read_table(run, "folds.parquet")
-    same = len(found) == len(wanted) and all(
+    same = list(found.columns) == list(wanted.columns) and all(
         found[c].astype("str").tolist() == wanted[c].astype("str").tolist() for c in wanted.columns
     )
     if not same:
@@ -54,18 +56,19 @@ def refuse_other_folds(run: Folder, wanted: pd.DataFrame) -> None:
         )
 
 
-def refuse_other_weights(run: Folder, config: Config, network: dict[str, Any]) -> None:
-    """UserError when the weights file was changed since; network: the run's network.json."""
-    old = network["weights_sha256"]
-    if old is None:
-        return
-    path = Path(config.model.weights)
-    if not path.is_file():
-        raise UserError(f"model.weights={path}: there is no such file any more; put it back.")
-    with path.open("rb") as file:
-        new = hashlib.file_digest(file, "sha256").hexdigest()
-    if new != old:
-        raise UserError(
-            f"{run}: this run was started with another model.weights={path}"
-            f" (SHA-256 {old[:12]}... there, {new[:12]}... now); put it back, or use another --run."
-        )
+def refuse_other_weights(run: Folder, network: dict[str, Any]) -> None:
+    """UserError when a weights file was changed since; network: the run's network.json."""
+    for name, old in network["weights_sha256"].items():
+        path = Path(name)
+        if not path.is_file():
+            raise UserError(
+                f"{path}: the weights that this run began with are not there any more; put them back."
+            )
+        with path.open("rb") as file:
+            new = hashlib.file_digest(file, "sha256").hexdigest()
+        if new != old:
+            raise UserError(
+                f"{run}: this run was started with other weights in {path}"
+                f" (SHA-256 {old[:12]}... there, {new[:12]}... now); put it back, or use another"
+                " --run."
+            )

@@ -95,3 +95,11 @@ def test_cores_are_filled_and_never_oversubscribed(
         assert sum(plan.cores_of(k) for k in together) <= cpus + 1e-9
         if cpus >= workers * len(together):
             assert threads > cpus - workers  # none is left for one more thread of a fold
+
+
+def test_no_worker_asks_for_more_than_the_largest_machine_has() -> None:
+    # Three machines of one core: a last round of one fold would else ask for three cores, for ever.
+    plan = make_plan(Cluster(), 4, Machine(3, 0, False, node_cpus=1))
+    assert plan.threads == (1, 1, 1, 1)
+    assert plan.cpus_per_worker == (1.0, 1.0, 1.0, 1.0)
+    assert make_plan(Cluster(), 4, Machine(3, 0, False, node_cpus=2)).threads == (1, 1, 1, 2)

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from maskcls.cluster import session
+from maskcls.core.errors import UserError
+from tests.conftest import Heard
 
 
 def test_the_token_is_random_and_the_owners_alone(tmp_path: Path) -> None:
@@ -49,3 +51,16 @@ def test_a_long_temporary_folder_is_not_used(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", "/" + "x" * 40)
     assert session.temporary_root() == "/tmp"  # noqa: S108
+
+
+def test_a_public_address_without_a_token_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "1")
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    with (
+        pytest.raises(UserError, match="would listen on every address"),
+        session.ray_session(tmp_path, False, Heard()),
+    ):
+        pass
+    assert not (tmp_path / "ray-token").exists()

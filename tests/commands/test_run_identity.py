@@ -1,14 +1,18 @@
 """A run is not gone on with as another one."""
 
-from dataclasses import replace
+import hashlib
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from maskcls.commands import run_identity
-from maskcls.config.resolve import resolve
+from maskcls.config.resolve import resolve, to_json
 from maskcls.core.errors import UserError
+from maskcls.core.folds import assign_folds, fold_table
 from maskcls.store.paths import Folder
+from maskcls.store.tables import write_table
 
 
 def test_a_folder_that_is_no_run_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
@@ -20,26 +24,68 @@ def test_a_folder_that_is_no_run_is_refused_and_left_as_it_is(tmp_path: Path) ->
 
 
 def test_other_weights_under_the_same_name_are_refused(tmp_path: Path) -> None:
-    import hashlib
-
-    file = tmp_path / "w.safetensors"
-    file.write_bytes(b"one")
-    config = resolve("smoke")
-    config = replace(config, model=replace(config.model, weights=str(file)))
-    network = {"weights_sha256": hashlib.sha256(b"one").hexdigest()}
+    # A head with separate networks has several files.
+    files = [tmp_path / name for name in ("mask.safetensors", "age.safetensors")]
+    for file in files:
+        file.write_bytes(b"one")
+    digest = hashlib.sha256(b"one").hexdigest()
+    network = {"weights_sha256": {str(file): digest for file in files}}
     run = Folder.at(tmp_path / "run")
-    run_identity.refuse_other_weights(run, config, network)
-    file.write_bytes(b"two")
-    with pytest.raises(UserError, match=r"another model\.weights"):
-        run_identity.refuse_other_weights(run, config, network)
-    file.unlink()
-    with pytest.raises(UserError, match="put it back"):
-        run_identity.refuse_other_weights(run, config, network)
+    run_identity.refuse_other_weights(run, network)
+    run_identity.refuse_other_weights(run, {"weights_sha256": {}})
+    files[1].write_bytes(b"two")
+    with pytest.raises(UserError, match=r"other weights in .*age\.safetensors"):
+        run_identity.refuse_other_weights(run, network)
+    files[1].unlink()
+    with pytest.raises(
+        UserError, match=r"age\.safetensors: the weights .* are not there any more; put them back"
+    ):
+        run_identity.refuse_other_weights(run, network)
+
+
+def people(count: int = 9) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "person": [f"p{number}" for number in range(count)],
+            "gender": np.zeros(count, np.int8),
+            "age_group": np.zeros(count, np.int8),
+        }
+    )
+
+
+def test_folds_that_were_changed_are_refused(tmp_path: Path) -> None:
+    run = Folder.at(tmp_path)
+    folds = fold_table(people(), assign_folds(people(), 3, 0))
+    write_table(run, "folds.parquet", folds)
+    run_identity.refuse_other_folds(run, folds)
+    another = folds.assign(fold=folds["fold"].to_numpy()[::-1])
+    more = pd.concat([folds, folds.assign(repeat=np.int16(1))])
+    for wanted in (another, more, folds.iloc[:-1], folds.rename(columns={"person": "path"})):
+        with pytest.raises(UserError, match="not the folds that these people"):
+            run_identity.refuse_other_folds(run, wanted)
+
+
+def test_folds_of_a_version_without_repeats_are_refused(tmp_path: Path) -> None:
+    run = Folder.at(tmp_path)
+    folds = fold_table(people(), assign_folds(people(), 3, 0))
+    write_table(run, "folds.parquet", folds.drop(columns="repeat"))
+    with pytest.raises(UserError, match="another version made it"):
+        run_identity.refuse_other_folds(run, folds)
+
+
+def test_other_data_and_other_inputs_are_refused_by_name(tmp_path: Path) -> None:
+    run = Folder.at(tmp_path)
+    old = {"location": "/a", "images": 84, "fingerprint": "x"}
+    run_identity.refuse_other_data(run, old, old | {"location": "/moved"})
+    with pytest.raises(UserError, match=r"\(fingerprint: x there, y now\)"):
+        run_identity.refuse_other_data(run, old, old | {"fingerprint": "y"})
+    with pytest.raises(UserError, match=r"\(corrections: None there, z now\)"):
+        run_identity.refuse_other_data(run, old, old | {"corrections": "z"})
+    with pytest.raises(UserError, match=r"\(corrections: z there, None now\)"):
+        run_identity.refuse_other_data(run, old | {"corrections": "z"}, old)
 
 
 def test_a_setting_that_came_later_has_its_default_in_an_older_run(tmp_path: Path) -> None:
-    from maskcls.config.resolve import to_json
-
     run, config = Folder.at(tmp_path), resolve("smoke")
     old = to_json(config)
     del old["optim"]["weight_decay"]
@@ -47,3 +93,13 @@ def test_a_setting_that_came_later_has_its_default_in_an_older_run(tmp_path: Pat
     run_identity.refuse_other_settings(run, config)
     with pytest.raises(UserError, match=r"optim\.weight_decay: 0\.0 there, 0\.1 now"):
         run_identity.refuse_other_settings(run, resolve("smoke", None, ["optim.weight_decay=0.1"]))
+
+
+def test_placement_may_change_and_a_choices_settings_may_not(tmp_path: Path) -> None:
+    run = Folder.at(tmp_path)
+    run.write_json("config.json", to_json(resolve("smoke", None, ["loss.name=focal"])))
+    same = ["loss.name=focal", "cluster.gpus=0", "train.checkpoint_s=5"]
+    run_identity.refuse_other_settings(run, resolve("smoke", None, same))
+    other = resolve("smoke", None, ["loss.name=focal", "loss.focal.gamma=5.0"])
+    with pytest.raises(UserError, match=r"loss\.focal\.gamma: 2\.0 there, 5\.0 now"):
+        run_identity.refuse_other_settings(run, other)

@@ -1,0 +1,99 @@
+"""What `maskcls status` prints: the folds of one run, a line for each of several, a search's trials."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from maskcls.cli.trial_table import trial_table
+from maskcls.commands.status import RunStatus, SearchStatus
+from maskcls.core.progress import FoldState
+
+_COLUMNS = (
+    f"{'fold':>4}  {'state':<10} {'epoch':>9} {'images/s':>9} {'loss':>8} {'macro F1':>9}"
+    f" {'try':>4} {'left':>7}"
+)
+
+
+def lines_of(found: Sequence[RunStatus | SearchStatus]) -> list[str]:
+    """Plain lines; no control characters, so that a log or a pipe can hold them."""
+    runs = [one for one in found if isinstance(one, RunStatus)]
+    lines = _several(runs) if len(runs) > 1 else [line for run in runs for line in _one(run)]
+    for one in found:
+        if isinstance(one, SearchStatus):
+            lines += _search(one)
+    return lines
+
+
+def _several(runs: Sequence[RunStatus]) -> list[str]:
+    width = max(len(run.run) for run in runs)
+    lines = [f"{'run':<{width}}  {'folds':>7} {'macro F1':>9} {'left':>7}"]
+    for run in runs:
+        folds = f"{run.done}/{len(run.folds)}"
+        lines.append(
+            f"{run.run:<{width}}  {folds:>7} {_number(run.macro_f1, '.4f'):>9} {_time(run.left_s):>7}"
+        )
+    return lines
+
+
+def _search(search: SearchStatus) -> list[str]:
+    running = sum(trial.state == "running" for trial in search.trials)
+    at_work = "" if search.over else f", {running} at work"
+    return [
+        search.search,
+        *trial_table(search.trials),
+        f"{len(search.trials)} trials{at_work}, {_time(search.seconds)} spent",
+    ]
+
+
+def as_json(found: Sequence[RunStatus | SearchStatus]) -> str:
+    """All that is known, a list with an element for each run or search."""
+    return json.dumps([asdict(one) for one in found])
+
+
+def _one(run: RunStatus) -> list[str]:
+    lines = [run.run, _COLUMNS]
+    for state, worker in zip(run.folds, run.workers, strict=True):
+        lines.append(_fold(state) + _where(worker, state))
+    score = "" if run.macro_f1 is None else f", out-of-fold macro F1 {run.macro_f1:.4f}"
+    return [*lines, f"{run.done} of {len(run.folds)} folds are done{score}"]
+
+
+def _fold(state: FoldState) -> str:
+    last = state.history[-1] if state.history else {}
+    scores = [entry["macro_f1"] for entry in state.history if entry["macro_f1"] is not None]
+    at_work = state.phase in ("training", "predicting")
+    epoch = max(len(state.history), state.epoch if at_work else 0)
+    speed = state.images_per_s or last.get("images_per_s")
+    note = f"  {state.note}" if state.note else ""
+    return (
+        f"{state.fold:>4}  {state.phase:<10} {f'{epoch}/{state.epochs}':>9}"
+        f" {_number(speed, '.0f'):>9} {_number(last.get('train_loss'), '.3f'):>8}"
+        f" {_number(max(scores, default=None), '.4f'):>9} {state.attempt:>4}"
+        f" {_time(state.left_s):>7}{note}"
+    )
+
+
+def _where(worker: Mapping[str, Any], state: FoldState) -> str:
+    """Where a fold at work is, and what Ray says of its worker."""
+    if state.phase in ("done", "waiting", "failed") or not worker.get("host"):
+        return ""
+    parts = [str(worker["host"])]
+    if worker.get("gpus"):
+        parts.append(f"GPU {','.join(worker['gpus'])}")
+    if worker.get("gpu_idle") is not None:
+        parts.append(f"idle {100 * worker['gpu_idle']:.0f} %")
+    if worker.get("state"):
+        parts += [worker["state"].lower(), worker["log"]]
+    return f"  {' '.join(parts)}"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02}"

@@ -1,0 +1,56 @@
+"""What all verbs are made of."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from maskcls.core.names import without_credentials
+
+LOCATION = "local path or object-store URI (s3://..., gs://...)"
+
+
+def _no_epilog(words: Sequence[str]) -> str | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A command: run(args, command line) returns the exit code."""
+
+    name: str
+    help: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace, list[str]], int]
+    epilog: Callable[[Sequence[str]], str | None] = _no_epilog
+
+
+def say(text: str = "") -> None:
+    """Print a line of the result."""
+    print(without_credentials(text), flush=True)
+
+
+def add_set(parser: argparse.ArgumentParser, text: str) -> None:
+    """The option --set."""
+    parser.add_argument(
+        "--set", dest="sets", metavar="NAME=VALUE", action="append", default=[], help=text
+    )
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """The options that make a configuration."""
+    parser.add_argument("--preset", metavar="NAME", help="a whole configuration (default: report)")
+    parser.add_argument("--config", metavar="FILE.toml", help="settings that replace the preset's")
+    add_set(parser, "one setting, such as optim.lr=1e-4; may be given often; wins")
+
+
+def settings_epilog(words: Sequence[str]) -> str:
+    """Every setting with its value in the preset that the command line names."""
+    from maskcls.cli.settings_help import settings_text
+
+    preset = None
+    for i, word in enumerate(words):
+        if word == "--preset" and i + 1 < len(words):
+            preset = words[i + 1]
+        elif word.startswith("--preset="):
+            preset = word.partition("=")[2]
+    return settings_text(preset)

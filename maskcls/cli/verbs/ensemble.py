@@ -1,0 +1,78 @@
+"""`maskcls ensemble`: the submission."""
+
+import argparse
+from typing import Any
+
+from maskcls.cli.progress import make_progress
+from maskcls.cli.verbs.base import LOCATION, Verb, say
+from maskcls.core.errors import UserError
+
+
+def _ensemble_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", metavar="RUN", nargs="+", help=f"runs to average: {LOCATION}")
+    parser.add_argument("--out", required=True, metavar="FILE.csv", help="the submission")
+    add_rule(parser)
+    parser.add_argument(
+        "--weights", metavar="6:3:1", help="weight of each run (default: each fold counts alike)"
+    )
+    parser.add_argument(
+        "--allow-missing-folds",
+        action="store_true",
+        help="average what is there; the provenance and exit code 3 say so",
+    )
+
+
+def add_rule(parser: argparse.ArgumentParser) -> None:
+    """How several answers become one."""
+    parser.add_argument(
+        "--rule",
+        choices=("logits", "probs", "vote", "vote_tasks"),
+        default="logits",
+        help="mean of logits (default) or of probabilities; a vote of the folds for a class, or for"
+        " mask state, gender and age group each",
+    )
+
+
+def _weights_of(text: str | None) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        return [float(part) for part in text.split(":")]
+    except ValueError as e:
+        raise UserError(f"--weights {text}: give a number for each run, such as 6:3:1.") from e
+
+
+def _ensemble(args: argparse.Namespace, command: list[str]) -> int:
+    from maskcls.commands.ensemble import ensemble
+
+    with make_progress() as progress:
+        done = ensemble(
+            args.runs, args.out, progress, args.allow_missing_folds, args.rule,
+            _weights_of(args.weights),
+        )  # fmt: skip
+    print_ensemble(args.out, done.provenance)
+    return done.exit_code
+
+
+def print_ensemble(out: str, provenance: dict[str, Any]) -> None:
+    """What the submission was made of; what is missing."""
+    members, lost = provenance["members"], provenance["fallback"]["images"]
+    say(
+        f"{out}: {provenance['images']:,} images, {len(members)} folds, {provenance['rule']};"
+        f" {out}.provenance.json says where they come from"
+    )
+    if lost:
+        say(
+            f"degraded: {len(lost)} images without logits got class {provenance['fallback']['class']}"
+        )
+    for run in provenance["runs"]:
+        if run["missing_folds"]:
+            say(f"degraded: {run['run']} lacks fold {', '.join(map(str, run['missing_folds']))}")
+
+
+VERB = Verb(
+    "ensemble",
+    "Average the logits of all folds of some runs into a submission.",
+    _ensemble_arguments,
+    _ensemble,
+)

@@ -1,0 +1,39 @@
+"""`maskcls pipeline`: train, then ensemble."""
+
+import argparse
+
+from maskcls.cli.progress import make_progress
+from maskcls.cli.verbs.base import LOCATION, Verb, add_settings, settings_epilog
+from maskcls.cli.verbs.ensemble import add_rule, print_ensemble
+from maskcls.cli.verbs.train import add_data_and_run, print_metrics
+
+
+def _pipeline_arguments(parser: argparse.ArgumentParser) -> None:
+    add_data_and_run(parser)
+    parser.add_argument(
+        "--out", required=True, metavar="FILE.csv", help=f"the submission: {LOCATION}"
+    )
+    add_rule(parser)
+    add_settings(parser)
+
+
+def _pipeline(args: argparse.Namespace, command: list[str]) -> int:
+    from maskcls.config.resolve import resolve
+
+    config = resolve(args.preset, args.config, args.sets)
+    from maskcls.commands.pipeline import pipeline
+
+    with make_progress() as progress:
+        done = pipeline(args.data, args.run_folder, args.out, config, progress, args.rule, command)
+    print_metrics(done.trained.metrics)
+    print_ensemble(args.out, done.ensembled.provenance)
+    return done.exit_code
+
+
+VERB = Verb(
+    "pipeline",
+    "Train the folds of a run, then average them into a submission, as one job.",
+    _pipeline_arguments,
+    _pipeline,
+    settings_epilog,
+)

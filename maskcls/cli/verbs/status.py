@@ -1,0 +1,47 @@
+"""`maskcls status`: how far runs and searches are."""
+
+import argparse
+
+from maskcls.cli.verbs.base import LOCATION, Verb, say
+from maskcls.core.errors import UserError
+
+
+def _status_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "runs", metavar="RUN", nargs="+", help=f"runs or searches to look at: {LOCATION}"
+    )
+    parser.add_argument(
+        "--watch", type=float, metavar="SECONDS", help="look again and again, until all are done"
+    )
+    parser.add_argument(
+        "--address",
+        metavar="URL",
+        help="Ray's dashboard, for what it says of the workers (default: RAY_API_SERVER_ADDRESS, else"
+        " that of the run's own local Ray)",
+    )
+    parser.add_argument("--json", action="store_true", help="all that is known, as JSON")
+
+
+def _status(args: argparse.Namespace, command: list[str]) -> int:
+    import time
+
+    from maskcls.cli.status_text import as_json, lines_of
+    from maskcls.commands.status import status
+
+    if args.watch is not None and args.watch <= 0:
+        raise UserError("--watch: give the seconds between two looks, such as --watch 5")
+    while True:
+        found = [status(run, args.address) for run in args.runs]
+        for line in [as_json(found)] if args.json else lines_of(found):
+            say(line)
+        if args.watch is None or all(one.over for one in found):
+            return 0
+        time.sleep(args.watch)
+
+
+VERB = Verb(
+    "status",
+    "How far runs and searches are: folds, epochs, images/s, loss, score, time left.",
+    _status_arguments,
+    _status,
+)

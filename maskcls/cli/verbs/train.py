@@ -1,0 +1,78 @@
+"""`maskcls train`: train the folds of a run."""
+
+import argparse
+from typing import Any
+
+from maskcls.cli.progress import make_progress
+from maskcls.cli.verbs.base import LOCATION, Verb, add_settings, say, settings_epilog
+
+
+def add_data_and_run(parser: argparse.ArgumentParser) -> None:
+    """DATA and --run, for all that trains."""
+    parser.add_argument("data", metavar="DATA", help=f"folder with train/ and eval/: {LOCATION}")
+    parser.add_argument(
+        "--run",
+        dest="run_folder",
+        metavar="RUN",
+        required=True,
+        help=f"the run's folder, made or gone on with: {LOCATION}",
+    )
+
+
+def _train_arguments(parser: argparse.ArgumentParser) -> None:
+    add_data_and_run(parser)
+    add_settings(parser)
+
+
+def _train(args: argparse.Namespace, command: list[str]) -> int:
+    from maskcls.config.resolve import resolve
+
+    config = resolve(args.preset, args.config, args.sets)
+    from maskcls.commands.train import train
+
+    with make_progress() as progress:
+        done = train(args.data, args.run_folder, config, progress, command)
+    print_metrics(done.metrics)
+    say(f"{done.run}: next, maskcls ensemble {args.run_folder} --out submission.csv")
+    return done.exit_code
+
+
+def print_metrics(metrics: dict[str, Any]) -> None:
+    """Scores of folds and run; what is missing."""
+    for fold in metrics["folds"]:
+        name = f"fold {fold['fold']}" + (
+            f" repeat {fold['repeat']}" if "repeats" in metrics else ""
+        )
+        if fold["macro_f1"] is None:
+            say(f"{name}  held nobody out")
+            continue
+        say(
+            f"{name}  macro F1 {fold['macro_f1']:.4f}"
+            f"  accuracy {fold['accuracy']:.4f}  best epoch {fold['best_epoch']}"
+        )
+    oof = metrics["oof"]
+    if oof is None:
+        say("out-of-fold  no score: everybody trained")
+    else:
+        tasks = "  ".join(f"{t} {oof[t]['macro_f1']:.3f}" for t in ("mask", "gender", "age"))
+        say(
+            f"out-of-fold  macro F1 {oof['macro_f1']:.4f}  accuracy {oof['accuracy']:.4f}"
+            f"  ({oof['images']:,} photos; {tasks})"
+        )
+    if "warning" in metrics:
+        say(f"warning: {metrics['warning']}")
+    faults = oof["faults"] if oof else 0
+    if faults or metrics["eval_faults"]:
+        say(
+            f"degraded: {faults} training and {metrics['eval_faults']} eval photos could"
+            " not be decoded; faults.json in the run names them"
+        )
+
+
+VERB = Verb(
+    "train",
+    "Train the folds of a run, or go on with it; write its out-of-fold score.",
+    _train_arguments,
+    _train,
+    settings_epilog,
+)

@@ -1,0 +1,41 @@
+"""`maskcls tune`: search settings."""
+
+import argparse
+
+from maskcls.cli.progress import make_progress
+from maskcls.cli.trial_table import trial_table
+from maskcls.cli.verbs.base import Verb, add_settings, say, settings_epilog
+from maskcls.cli.verbs.train import add_data_and_run
+
+
+def _tune_arguments(parser: argparse.ArgumentParser) -> None:
+    add_data_and_run(parser)
+    parser.add_argument(
+        "--space", required=True, metavar="FILE.toml",
+        help="which settings are searched, and how: docs/search.md",
+    )  # fmt: skip
+    add_settings(parser)
+
+
+def _tune(args: argparse.Namespace, command: list[str]) -> int:
+    from maskcls.commands.tune import tune
+
+    with make_progress() as progress:
+        done = tune(
+            args.data, args.run_folder, args.space, progress, args.preset, args.config, args.sets,
+            command,
+        )  # fmt: skip
+    for line in trial_table(done.trials):
+        say(line)
+    say(f"{done.run}/search.html says what mattered; next:")
+    say(f"  maskcls train {args.data} --run RUN --config {args.run_folder}/best.toml")
+    return done.exit_code
+
+
+VERB = Verb(
+    "tune",
+    "Search settings: weak trials end early, the best are trained on all folds.",
+    _tune_arguments,
+    _tune,
+    settings_epilog,
+)

@@ -1,0 +1,71 @@
+"""Several machines need storage that all of them reach; asked before anything starts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from maskcls.cluster.plan import Plan
+from maskcls.core.errors import UserError
+from maskcls.core.hashing import digest_of_bytes
+from maskcls.core.progress import Progress
+from maskcls.store.paths import Folder
+
+_TIMEOUT_S = 60.0
+
+
+def require_shared(
+    plan: Plan, own_node: str, files: Sequence[tuple[Folder, str]], progress: Progress
+) -> None:
+    """Make sure that each machine that may train folds reads the same files as this one.
+
+    own_node: Ray's name of this machine. files: folder and name of files that are there; they stand
+    for all that lies beside them. A machine that does not answer within a minute is only named:
+    its folds will find out. Raises UserError when one has other files, or none.
+    """
+    import ray
+
+    expected = [_digest(folder.location, name) for folder, name in files]
+    nodes = [n for n in ray.nodes() if n["Alive"] and n["NodeID"] != own_node and _fits(n, plan)]
+    asked = {_ask(node["NodeID"], files): node for node in nodes}
+    ready, late = (
+        ray.wait(list(asked), num_returns=len(asked), timeout=_TIMEOUT_S) if asked else ([], [])
+    )
+    for answer in late:
+        progress.warn(f"machine {_name(asked[answer])} does not say whether it reaches the storage")
+    for answer in ready:
+        for (folder, _), mine, theirs in zip(files, expected, ray.get(answer), strict=True):
+            if theirs != mine:
+                raise UserError(
+                    f"{folder.shown}: not there on machine {_name(asked[answer])}, which may train"
+                    " folds; with several machines, DATA and RUN must lie on storage that all of"
+                    " them reach (an object store, or NFS at one path)."
+                )
+
+
+def _fits(node: dict[str, Any], plan: Plan) -> bool:
+    has = node["Resources"]
+    return all(has.get(name, 0) >= need for name, need in plan.resources_of(0).items())
+
+
+def _ask(node: str, files: Sequence[tuple[Folder, str]]) -> Any:
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    strategy = NodeAffinitySchedulingStrategy(node, soft=False)
+    task = ray.remote(num_cpus=0, scheduling_strategy=strategy, max_retries=0)(_digests)
+    return task.remote([(folder.location, name) for folder, name in files])
+
+
+def _digests(files: Sequence[tuple[str, str]]) -> list[bytes | None]:
+    return [_digest(location, name) for location, name in files]
+
+
+def _digest(location: str, name: str) -> bytes | None:
+    """Digest of a file's bytes; None when it cannot be read."""
+    try:
+        return digest_of_bytes(Folder.at(location).read_bytes(name))
+    except (OSError, UserError):
+        return None
+
+
+def _name(node: dict[str, Any]) -> str:
+    return str(node.get("NodeManagerHostname") or node["NodeID"][:8])

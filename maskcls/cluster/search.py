@@ -1,0 +1,228 @@
+"""Trials of a search on Ray Tune: fold 0 of each, as many at a time as fit, ASHA ends the weak ones.
+
+A trial is one Tune actor that trains in its own process, with no Ray Train run inside it: trial
+drivers that hold CPUs while their inner workers wait for CPUs are how nested searches hang (Ray 2.60).
+What a search needs to go on lies in the trials' records (search/trials.py), never in what Tune pickles.
+"""
+
+import ctypes
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.tune import Callback
+from ray.tune.schedulers import ASHAScheduler
+from ray.tune.search import Searcher
+
+from maskcls.search.space import Search
+from maskcls.training.job import FoldJob
+
+_log = logging.getLogger(__name__)
+_METRIC, _TIME = "macro_f1", "epoch"
+_ENVIRONMENT = {
+    # Ours handle the signals; its reports, logs and checks are for its own display.
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+_KEEP = {-1: 10**9, -3: 2**30, -8: 1}  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX of malloc.h
+
+
+@dataclass(frozen=True)
+class Trials:
+    """What the trials are made of.
+
+    propose: number and job of the next trial, None when the budget is spent. epoch_done, ended: hear
+    of a trial's number; ended also of its error, if it had one. known: scores of earlier trials by
+    number, for ASHA. resources: of each trial. at_once: most trials at a time. most_epochs: of any
+    trial. retries: after a loss to the system.
+    """
+
+    search: Search
+    propose: Callable[[], tuple[int, FoldJob] | None]
+    epoch_done: Callable[[int], None]
+    ended: Callable[[int, str | None], None]
+    known: Mapping[int, Sequence[float]]
+    resources: Mapping[str, float]
+    at_once: int
+    most_epochs: int
+    retries: int
+
+
+def run_trials(trials: Trials, storage: str, name: str) -> None:
+    """Run trials until propose has no more; Ray must be running.
+
+    storage: folder or URI for Tune's own records, reached by all machines; name: of this start.
+    """
+    for variable, value in _ENVIRONMENT.items():
+        os.environ.setdefault(variable, value)
+    logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    search, ears = trials.search, _Ears(trials)
+    try:
+        _run(trials, search, ears, storage, name)
+    except Exception:
+        if ears.failed is None:
+            raise
+    if ears.failed is not None:  # Tune wraps what a listener raises, or takes it for the trial's
+        raise ears.failed
+
+
+def _run(trials: Trials, search: Search, ears: "_Ears", storage: str, name: str) -> None:
+    tune.run(
+        _train_trial,
+        name=name,
+        storage_path=storage,
+        num_samples=-1,
+        search_alg=_Proposals(trials.propose, ears),
+        scheduler=_Asha(trials.known, search, trials.most_epochs),
+        resources_per_trial=tune.PlacementGroupFactory([dict(trials.resources)]),
+        max_concurrent_trials=trials.at_once,
+        max_failures=trials.retries,
+        callbacks=[ears],
+        verbose=0,
+        raise_on_failed_trial=False,
+    )
+
+
+class _Proposals(Searcher):  # type: ignore[misc]
+    """Tune's searcher, which only asks us."""
+
+    def __init__(self, propose: Callable[[], tuple[int, FoldJob] | None], ears: "_Ears") -> None:
+        super().__init__(metric=_METRIC, mode="max")
+        self._propose, self._ears = propose, ears
+
+    def suggest(self, trial_id: str) -> Any:
+        import ray
+
+        if self._ears.failed is not None:
+            raise self._ears.failed
+        try:
+            found = self._propose()
+        except Exception as e:
+            self._ears.failed = e
+            raise
+        if found is None:
+            return Searcher.FINISHED
+        number, job = found
+        # By reference: Tune writes what it is given into its records, and a job may hold credentials.
+        return {"number": number, "job": [ray.put(job)]}
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """The command hears of it by _Ears."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the trials' records tell."""
+        Path(checkpoint_path).touch()
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing."""
+
+
+class _Asha(ASHAScheduler):  # type: ignore[misc]
+    """ASHA (Li et al., MLSys 2020) that knows the scores of an earlier start of the command."""
+
+    def __init__(
+        self, known: Mapping[int, Sequence[float]], search: Search, most_epochs: int
+    ) -> None:
+        super().__init__(
+            time_attr=_TIME, metric=_METRIC, mode="max", max_t=max(most_epochs, search.first_rung) + 1,
+            grace_period=search.first_rung, reduction_factor=search.reduction,
+        )  # fmt: skip
+        # Nobody is ended who has trained all epochs and only has to write the logits.
+        bracket = self._brackets[0]
+        bracket._rungs = [(at, scores) for at, scores in bracket._rungs if at < most_epochs]
+        self._known = {number: list(scores) for number, scores in known.items()}
+        for number in self._known:
+            self._remember(_Named(f"trial-{number}"), number)
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        """A trial that goes on keeps its place on the rungs it had reached."""
+        super().on_trial_add(tune_controller, trial)
+        number = trial.config["number"]
+        for _, recorded in self._brackets[0]._rungs:
+            recorded.pop(f"trial-{number}", None)
+        self._remember(trial, number)
+
+    def _remember(self, trial: Any, number: int) -> None:
+        for epoch, score in enumerate(self._known.get(number, ()), 1):
+            self._brackets[0].on_result(trial, epoch, score)
+
+
+@dataclass(frozen=True)
+class _Named:
+    trial_id: str
+
+
+class _Ears(Callback):  # type: ignore[misc]
+    """Passes on what Tune tells; keeps the first error that comes of it."""
+
+    def __init__(self, trials: Trials) -> None:
+        self._trials = trials
+        self.failed: Exception | None = None
+
+    def _tell(self, what: Callable[..., None], *words: Any) -> None:
+        if self.failed is not None:
+            raise self.failed
+        try:
+            what(*words)
+        except Exception as e:
+            self.failed = e
+            raise
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """An epoch, or the error that ended the training."""
+        if "fault" not in result:
+            self._tell(self._trials.epoch_done, trial.config["number"])
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """It has ended by itself, or by ASHA."""
+        fault = (trial.last_result or {}).get("fault")
+        self._tell(self._trials.ended, trial.config["number"], fault)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """It was lost to the system too often, unless Tune is going to try it again."""
+        if trial.status == "ERROR":
+            lines = str(trial.get_error() or "lost").strip().splitlines()
+            self._tell(self._trials.ended, trial.config["number"], lines[-1][:200])
+
+
+def _train_trial(config: dict[str, Any]) -> None:
+    """In the trial's actor: train fold 0 of the trial's run, or go on with it."""
+    import ray
+
+    from maskcls.cluster import fetch
+    from maskcls.cluster.worker import Teller, with_own_cache
+    from maskcls.core.errors import UserError
+    from maskcls.training.fold import run_fold
+    from maskcls.training.rank import Alone
+
+    _keep_memory()
+    job = with_own_cache(ray.get(config["job"][0]))
+    teller = Teller(job, 1, 0, tune.report)
+    try:
+        fetch.ensure_here(job, teller)
+        run_fold(job, Alone(), teller)
+    except UserError as e:
+        tune.report({"fault": str(e)})
+    except Exception as e:  # it would come again, so Tune shall not try again
+        _log.exception("trial %s", config["number"])
+        tune.report({"fault": f"{type(e).__name__}: {e}"})
+
+
+def _keep_memory() -> None:
+    """The allocator settings of worker.ENVIRONMENT, for a process that runs already (glibc)."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError):
+        return
+    for option, value in _KEEP.items():
+        mallopt(option, value)

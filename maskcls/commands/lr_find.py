@@ -1,0 +1,74 @@
+"""`maskcls lr-find`: the loss of one fold while the learning rate rises, as a table and a plot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+from maskcls.commands.run_work import RunWork, get_ready
+from maskcls.config.schema import Config
+from maskcls.core.errors import UserError
+from maskcls.core.progress import Progress
+from maskcls.store.lease import Lease
+from maskcls.store.paths import Folder
+
+
+@dataclass(frozen=True)
+class Found:
+    """steepest: rate where the loss falls fastest; lowest: rate of the lowest loss; folder: holds
+    lr_find.json and lr_find.png."""
+
+    folder: Folder
+    steepest: float
+    lowest: float
+
+
+def lr_find(
+    data: str, out: str, config: Config, progress: Progress,
+    low: float = 1e-7, high: float = 1.0, updates: int = 100, command: Sequence[str] = (),
+) -> Found:  # fmt: skip
+    """Run the range test on fold 0 of these settings; writes into the folder out.
+
+    Raises UserError for bad input, or when low and high are no range.
+    """
+    from maskcls.cluster.lr_range import range_test_of
+    from maskcls.cluster.session import ray_session
+
+    if not 0 < low < high or updates < 10:
+        raise UserError("lr-find: --low must be above 0 and below --high, and --updates 10 or more")
+    ready = get_ready(data, out, config, progress)
+    with Lease(ready.run, "lr-find") as lease:
+        work = RunWork(ready, progress, lease)
+        work.prepare()
+        with ray_session(ready.cache, config.cluster.dashboard, progress) as session:
+            machine = session.machine()
+            plan = work.plan(machine)
+            work.pixels(session.own_node())
+            job = work.jobs(plan, session.own_node())[0]
+            found = range_test_of(job, machine, plan.gpus_per_worker, low, high, updates, progress)
+        ready.run.write_json("lr_find.json", found | {"command": list(command)})
+        ready.run.write_bytes("lr_find.png", _plot(found))
+    return Found(ready.run, found["steepest"], found["lowest"])
+
+
+def _plot(found: dict[str, Any]) -> bytes:
+    """The curve as a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.plot(found["lr"], found["loss"], color="0.8", label="loss of an update")
+    axes.plot(found["lr"][: len(found["smooth"])], found["smooth"], color="C0", label="smoothed")
+    axes.axvline(found["steepest"], color="C2", ls="--", label=f"steepest: {found['steepest']:.2g}")
+    axes.axvline(found["lowest"], color="C3", ls=":", label=f"lowest: {found['lowest']:.2g}")
+    axes.set(xscale="log", xlabel="learning rate", ylabel="loss", title="Learning-rate range test")
+    top = max(found["smooth"][:3]) * 1.5
+    # The explosion at the end would hide everything else.
+    lowest = min(*found["smooth"], *found["loss"])
+    axes.set_ylim(0.9 * lowest, max(top, 1.5 * lowest))
+    axes.legend()
+    picture = BytesIO()
+    figure.savefig(picture, format="png", dpi=110)
+    return picture.getvalue()

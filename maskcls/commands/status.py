@@ -1,0 +1,127 @@
+"""`maskcls status`: how far runs and searches are, from their own records, whoever works on them.
+
+Where a Ray cluster is reachable, what it says of the workers stands beside it.
+"""
+
+import platform
+from dataclasses import dataclass
+from typing import Any
+
+from maskcls.commands.ray_side import address_of, is_loopback, look_at_workers, token_of
+from maskcls.core.errors import UserError
+from maskcls.core.progress import FoldState
+from maskcls.pixels.cache import cache_root
+from maskcls.search.trials import Trial, ranked, read_trials
+from maskcls.store import run_files
+from maskcls.store.fold_states import read_progress, read_state, seconds_since
+from maskcls.store.paths import Folder
+
+_TOLD = ("host", "node", "worker", "pid", "gpus", "gpu_idle")
+SILENT_S = 120.0
+"""A fold that is at work but has told nothing for so long is shown as silent [s]."""
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """A run's folds, and its out-of-fold macro F1 once all of them are done.
+
+    workers: what is known of each fold's worker: host, node (Ray's name of it), pid, gpus, gpu_idle
+    (share of the looks at which its GPU did nothing), silent_s, and, where Ray was reached, state and
+    log. left_s: the longest time left of the folds at work [s]; folds that wait are not counted.
+    """
+
+    run: str
+    folds: tuple[FoldState, ...]
+    workers: tuple[dict[str, Any], ...]
+    macro_f1: float | None
+    left_s: float | None
+
+    @property
+    def done(self) -> int:
+        """Folds that are done."""
+        return sum(state.phase == "done" for state in self.folds)
+
+    @property
+    def over(self) -> bool:
+        """All folds are done."""
+        return self.done == len(self.folds)
+
+
+@dataclass(frozen=True)
+class SearchStatus:
+    """A search's trials, best first; seconds: spent so far; over: its last command has ended."""
+
+    search: str
+    trials: tuple[Trial, ...]
+    seconds: float
+    over: bool
+
+
+def status(run: str, address: str | None = None) -> RunStatus | SearchStatus:
+    """Look at the folder of a run or of a search; raises UserError when it is neither.
+
+    address: see run_status.
+    """
+    folder = Folder.at(run)
+    return search_status(folder) if folder.exists("search.json") else run_status(folder, address)
+
+
+def search_status(folder: Folder) -> SearchStatus:
+    """Look at the folder of a search."""
+    record = folder.read_json("search.json")
+    over = bool(record["starts"]) and record["starts"][-1]["ended"] is not None
+    return SearchStatus(folder.shown, tuple(ranked(read_trials(folder))), record["seconds"], over)
+
+
+def run_status(folder: Folder, address: str | None = None) -> RunStatus:
+    """Look at the folder of a run; raises UserError when it is none.
+
+    address: of Ray's dashboard; otherwise RAY_API_SERVER_ADDRESS, or where the run says it is.
+    """
+    if not folder.exists("config.json"):
+        raise UserError(
+            f"{folder}: this is no run's folder; name one that maskcls train has written."
+        )
+    config = folder.read_json("config.json")
+    epochs = int(config["train"]["epochs"])
+    states, workers = [], []
+    for fold in range(run_files.num_folds(config)):
+        state, told = read_state(folder, fold, epochs), read_progress(folder, fold)
+        silent = seconds_since(told)
+        if state.phase not in ("done", "waiting") and silent is not None and silent > SILENT_S:
+            state.note = f"has told nothing for {silent:.0f} s; is the command still running?"
+            state.left_s = None
+        states.append(state)
+        known = {name: told.get(name) for name in _TOLD}
+        workers.append(known | {"silent_s": silent})
+    _add_rays_side(folder, workers, address)
+    left = [s.left_s for s in states if s.left_s is not None]
+    score = None
+    if folder.exists("metrics.json"):
+        oof = folder.read_json("metrics.json")["oof"]
+        score = oof["macro_f1"] if oof else None
+    return RunStatus(folder.shown, tuple(states), tuple(workers), score, max(left, default=None))
+
+
+def _add_rays_side(folder: Folder, workers: list[dict[str, Any]], told: str | None) -> None:
+    address, token = address_of(told), token_of()
+    if address is None and (local := _dashboard_of(folder)) is not None:
+        # That of a run's own local Ray is asked with its own token, which is no cluster's.
+        file = cache_root("auto") / "ray-token"
+        address, token = local, file.read_text("utf-8").strip() if file.is_file() else None
+    if address is None:
+        return
+    found = look_at_workers(workers, address, token)
+    for worker, side in zip(workers, found or (), strict=False):
+        worker.update(side)
+
+
+def _dashboard_of(folder: Folder) -> str | None:
+    """The dashboard of the command that works on the run just now, if it is a local one's."""
+    if not folder.exists("record.json"):
+        return None
+    starts = folder.read_json("record.json")["starts"]
+    if not starts or starts[-1]["ended"] is not None or starts[-1]["host"] != platform.node():
+        return None
+    found: str | None = starts[-1].get("dashboard")
+    return found if found and is_loopback(found) else None

@@ -1,0 +1,152 @@
+"""`maskcls submit`: send a job to a Ray cluster, follow its log, fetch what it made.
+
+It goes through Ray's own job client. What that lacks is here: no request without an end, nothing sent
+to a cluster that anybody may use, and the job's exit code, which Ray turns into 1.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from maskcls.commands.submit import source
+from maskcls.commands.submit.address import (
+    Address,
+    Mode,
+    authentication_mode,
+    parse_address,
+    prepare_environment,
+    refuse_open,
+)
+from maskcls.commands.submit.client import make_client
+from maskcls.commands.submit.fetching import fetch
+from maskcls.commands.submit.following import Log, ending, follow
+from maskcls.commands.submit.job import JOB_ENVIRONMENT, checked_id, entrypoint, hints, new_id
+from maskcls.commands.submit.places import Argument, refuse_left_behind, refuse_relative
+from maskcls.commands.submit.words import in_words
+from maskcls.core.errors import Exit, UserError
+from maskcls.core.names import without_credentials
+from maskcls.core.progress import Progress
+from maskcls.store.paths import Folder
+
+__all__ = ["Argument", "Order", "Submitted", "submit"]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be submitted.
+
+    job: a module of ray_jobs. words: its arguments, passed on unchanged. places: those of them that
+    name a location or a file (`--config`, `--space`). address: None is RAY_API_SERVER_ADDRESS, else
+    DEFAULT_ADDRESS. job_id: None is a random one. fetch: local folder for the results.
+    """
+
+    job: str
+    words: tuple[str, ...]
+    places: tuple[Argument, ...] = ()
+    address: str | None = None
+    job_id: str | None = None
+    wait: bool = True
+    fetch: str | None = None
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """How it ended; the files that were fetched; a sentence for each result that could not be."""
+
+    exit_code: Exit
+    job_id: str
+    fetched: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+def submit(order: Order, show: Callable[[str], None], progress: Progress) -> Submitted:
+    """Submit a job and, unless order.wait is off, follow it to its end.
+
+    show: gets the job's id, then each line of its log. The exit code is the job's own; DEGRADED where
+    it went well but a result could not be fetched; INTERRUPTED when the following was, which leaves
+    the job alone. Sets Ray's variables in this process's environment. Raises UserError before anything
+    is sent when the order, the address or the token is no good; RunFailed when the cluster is lost.
+    """
+    address = parse_address(order.address, os.environ)
+    job_id = checked_id(order.job_id) if order.job_id is not None else new_id(order.job)
+    target = _target(order)
+    refuse_relative(order.places)
+    mode = authentication_mode(address)
+    refuse_open(address, mode)
+    prepare_environment(address, mode)
+    follow_hint, stop_hint = hints(address, mode, job_id)
+    told = f"To follow it: {follow_hint}\nTo stop it: {stop_hint}"
+    with source.source() as (folder, is_checkout):
+        files = source.travelling(folder)
+        refuse_left_behind(order.places, files if is_checkout else ())
+        source.refuse_large(files)
+        show(f"job {job_id} at {address.url}")
+        _warn(order, address, mode, progress)
+        packages = " and ".join(source.PACKAGES)
+        what = "this folder, less what .gitignore names" if is_checkout else packages
+        progress.say(f"sends {what}: {len(files)} files, {source.mib(sum(files.values()))}")
+        try:
+            client = _send(order, address, job_id, folder)
+        except KeyboardInterrupt:
+            progress.say(f"interrupted while {job_id} was sent; it may run all the same.\n{told}")
+            return Submitted(Exit.INTERRUPTED, job_id)
+    if not order.wait:
+        progress.say(told)
+        return Submitted(Exit.GOOD, job_id)
+    log = Log(order.job, show)
+    try:
+        with in_words(address, job_id, f"the job may go on; to follow it: {follow_hint}"):
+            info = asyncio.run(follow(client, job_id, log))
+    except KeyboardInterrupt:
+        progress.say(f"you no longer follow {job_id}; it goes on.\n{told}")
+        return Submitted(Exit.INTERRUPTED, job_id)
+    finally:
+        log.close()
+    code = ending(job_id, str(info.status), info.message, log.exit_code)
+    if target is None or code not in (Exit.GOOD, Exit.DEGRADED):
+        return Submitted(code, job_id)
+    fetched, missing = fetch(order.job, order.places, target)
+    return Submitted(Exit.DEGRADED if missing else code, job_id, tuple(fetched), tuple(missing))
+
+
+def _send(order: Order, address: Address, job_id: str, folder: Path) -> Any:
+    """Upload the folder, unless the cluster has it, and start the job; returns Ray's client."""
+    with in_words(address, job_id, "nothing was sent"):
+        client = make_client(address)
+    with in_words(address, job_id, "ray job list tells whether the job was started"):
+        client.submit_job(
+            entrypoint=entrypoint(order.job, order.words),
+            submission_id=job_id,
+            runtime_env={"working_dir": str(folder), "env_vars": dict(JOB_ENVIRONMENT)},
+        )
+    return client
+
+
+def _target(order: Order) -> Folder | None:
+    """The folder to fetch into, if any; UserError unless it is new or empty."""
+    if order.fetch is None:
+        return None
+    if not order.wait:
+        raise UserError("--fetch needs the job's end, --no-wait does not wait for it; drop one.")
+    folder = Folder.at(order.fetch)
+    if not folder.is_local:
+        raise UserError(f"--fetch {folder}: name a folder on this machine.")
+    if folder.exists() and (not folder.is_dir() or folder.list()):
+        raise UserError(f"--fetch {folder}: there is something already; name a new folder.")
+    return folder
+
+
+def _warn(order: Order, address: Address, mode: Mode, progress: Progress) -> None:
+    if mode == "token" and not address.is_loopback and not address.is_encrypted:
+        progress.warn(
+            f"the token goes to {address.host} unencrypted; https, or an SSH tunnel to the cluster's"
+            " loopback (ray dashboard cluster.yaml), would keep it secret."
+        )
+    if any(without_credentials(word) != word for word in order.words):
+        progress.warn(
+            "a location holds credentials, and Ray keeps a job's command in its list and log;"
+            " better give the cluster's machines a role."
+        )

@@ -1,0 +1,99 @@
+"""A job's log until its end, through lost connections, and the exit code that it tells."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from maskcls.core.errors import Exit, RunFailed
+
+_SILENCE_S = 300.0  # a log that says nothing for so long is opened anew: the line may be dead
+_AGAIN_S = 3.0
+
+
+async def follow(client: Any, job_id: str, log: "Log") -> Any:
+    """Pass the log on until the job has ended; returns what Ray tells of it then."""
+    while True:
+        log.rewind()
+        async for text in _tail(client, job_id):
+            log.take(text)
+        info = await asyncio.to_thread(client.get_job_info, job_id)
+        if log.exit_code is None:  # the connection broke, or the last lines came after it closed
+            whole = ""
+            # Its machine may be gone with the log; the status lies on the head.
+            with contextlib.suppress(OSError, RuntimeError):
+                whole = await asyncio.to_thread(client.get_job_logs, job_id)
+            log.rewind()
+            log.take(whole)
+        if info.status.is_terminal():
+            return info
+        await asyncio.sleep(_AGAIN_S)
+
+
+async def _tail(client: Any, job_id: str) -> AsyncIterator[str]:
+    """The log from its start, until it ends, its connection breaks, or it falls silent."""
+    async with contextlib.aclosing(client.tail_job_logs(job_id)) as texts:
+        try:
+            while True:
+                async with asyncio.timeout(_SILENCE_S):
+                    text = await anext(texts)
+                yield text
+        except Exception:  # the end, or a broken line: the status, asked next, tells which
+            return
+
+
+class Log:
+    """A job's log as it comes: passes each line on once, and keeps the last exit code it tells.
+
+    The log may be read from its start again (`rewind`), as after a lost connection.
+    """
+
+    def __init__(self, job: str, show: Callable[[str], None]) -> None:
+        self._ending = re.compile(rf"maskcls {re.escape(job)}: exit code (\d+) \(\w+\)")
+        self._show = show
+        self._at = 0  # of the reading, in characters
+        self._seen = 0  # how far any reading has come
+        self._rest = ""
+        self.exit_code: int | None = None
+        """What the last such line said, None without one."""
+
+    def rewind(self) -> None:
+        """The next text is the log's beginning again."""
+        self._at = 0
+
+    def take(self, text: str) -> None:
+        """The next part of the log, cut anywhere."""
+        new = text[max(self._seen - self._at, 0) :]
+        self._at += len(text)
+        self._seen = max(self._seen, self._at)
+        *lines, self._rest = (self._rest + new).split("\n")
+        for line in lines:
+            self._tell(line)
+
+    def close(self) -> None:
+        """No more will come: the last line may lack its end."""
+        rest, self._rest = self._rest, ""
+        if rest:
+            self._tell(rest)
+
+    def _tell(self, line: str) -> None:
+        if told := self._ending.fullmatch(line.strip()):
+            self.exit_code = int(told[1])
+        self._show(line)
+
+
+def ending(job_id: str, status: str, message: str | None, told: int | None) -> Exit:
+    """The command's exit code. status, message: Ray's. told: by the log's last line.
+
+    Raises RunFailed with a sentence when the log tells none, or one that Ray contradicts.
+    """
+    codes = {int(code): code for code in Exit}
+    if told is not None and not (told == Exit.GOOD and status != "SUCCEEDED"):
+        return codes.get(told, Exit.FAILURE)
+    # Ray repeats the log's last lines here, which were shown just now.
+    reason = " ".join((message or "").partition(", last available logs")[0].split())[:400]
+    raise RunFailed(
+        f"{job_id} ended as {status.lower()} and its log tells no exit code"
+        + (f": {reason}" if reason else ".")
+    )

@@ -1,0 +1,101 @@
+"""What travels: the checkout, or else the installed packages, and never the data."""
+
+import contextlib
+import importlib.util
+import os
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from maskcls.commands.submit.words import quiet_ray
+from maskcls.core.errors import UserError
+
+LARGEST_SOURCE = 50 * 2**20  # the source has some 2 MiB; Ray's dashboard takes 100 [bytes]
+PACKAGES = ("maskcls", "ray_jobs")
+
+
+@contextlib.contextmanager
+def source() -> Iterator[tuple[Path, bool]]:
+    """The folder whose content travels, and whether it is a checkout.
+
+    That is the current folder if it is one; else a temporary one with copies of the installed packages,
+    since the cluster's machines need the same source.
+    """
+    here = Path.cwd()
+    if is_checkout(here):
+        yield here, True
+        return
+    with tempfile.TemporaryDirectory(prefix="maskcls-source-") as folder:
+        for name in PACKAGES:
+            leave = shutil.ignore_patterns("__pycache__", "*.pyc")
+            shutil.copytree(_package(name), Path(folder) / name, ignore=leave)
+        yield Path(folder), False
+
+
+def is_checkout(folder: Path) -> bool:
+    """Whether this is the top of a checkout of maskcls."""
+    try:
+        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        return bool(project["name"] == "maskcls") and (folder / "ray_jobs").is_dir()
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _package(name: str) -> Path:
+    found = importlib.util.find_spec(name)  # imports nothing
+    folders = list(found.submodule_search_locations or ()) if found else []
+    if not folders:
+        raise UserError(f"the package {name} is not installed here; submit from a checkout.")
+    return Path(folders[0])
+
+
+def travelling(folder: Path) -> dict[str, int]:
+    """The files that Ray sends of a working directory: size of each [bytes], by its path within.
+
+    By Ray's own rules: less what .gitignore and .rayignore name, .git, environments, __pycache__.
+    """
+    from ray._private import ray_constants
+    from ray._private.runtime_env import packaging
+
+    folder = folder.absolute()
+    found: dict[str, int] = {}
+
+    def note(path: Path) -> None:
+        if path.is_file():
+            found[path.relative_to(folder).as_posix()] = path.stat().st_size
+
+    left_out = packaging._get_excludes(folder, ray_constants.get_runtime_env_default_excludes())
+    use_gitignore = os.environ.get(ray_constants.RAY_RUNTIME_ENV_IGNORE_GITIGNORE, "0") != "1"
+    try:
+        packaging._dir_travel(
+            folder, [left_out], note, include_gitignore=use_gitignore, logger=quiet_ray()
+        )
+    except OSError as e:
+        raise UserError(
+            f"{e.filename}: would travel with the job and cannot be read ({e.strerror}); mend it, or"
+            " name it in .gitignore."
+        ) from e
+    return found
+
+
+def refuse_large(files: Mapping[str, int]) -> None:
+    """UserError when what would travel cannot be the source alone; sizes in bytes, by path."""
+    total = sum(files.values())
+    if total <= LARGEST_SOURCE:
+        return
+    tops: dict[str, int] = {}
+    for name, size in files.items():
+        top = name.partition("/")[0]
+        tops[top] = tops.get(top, 0) + size
+    largest = max(tops, key=lambda top: tops[top])
+    raise UserError(
+        f"{mib(total)} would travel with the job, most of it {largest} ({mib(tops[largest])}); name"
+        " it in .gitignore: data lies in a bucket, or on storage that the cluster reaches."
+    )
+
+
+def mib(size: int) -> str:
+    """A size given in bytes, to be read."""
+    return f"{size / 2**20:.1f} MiB"

@@ -1,0 +1,88 @@
+"""The run of each trial of a search: an ordinary one, made from what was read once for all of them."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from maskcls.commands.own_paths import with_absolute_paths
+from maskcls.commands.preflight import Preflight
+from maskcls.commands.run_work import Ready, RunWork
+from maskcls.commands.training_inputs import read_inputs
+from maskcls.config.layers import Value
+from maskcls.config.resolve import to_json
+from maskcls.config.schema import Config
+from maskcls.core.progress import Progress
+from maskcls.search.space import config_of
+from maskcls.search.trials import Trial, folder_of
+from maskcls.store.lease import Lease
+from maskcls.store.paths import Folder
+
+_NETWORK = ("model", "head", "image", "loss")
+"""Sections on which the network depends; trials that agree in them need one check."""
+
+
+class TrialRuns:
+    """Makes the work on a trial's run; ready: of the search, base: the settings that trials change."""
+
+    def __init__(
+        self, ready: Ready, base: Mapping[str, Value], progress: Progress, lease: Lease
+    ) -> None:
+        self._ready, self._base, self._progress, self._lease = ready, base, progress, lease
+        self._networks = {_network_key(ready.config): ready.network}
+        self._warned: set[str] = set()
+
+    def work_on(self, trial: Trial, *, quietly: bool) -> RunWork:
+        """The work on a trial's run. UserError for settings that cannot be.
+
+        quietly: say nothing of plan and pixels, which are the same for many trials.
+        """
+        ready, folder = self._ready, folder_of(self._ready.run, trial.number)
+        config = with_absolute_paths(config_of(self._base, trial.settings))
+        inputs = ready.inputs
+        if config.rows != ready.config.rows:
+            inputs = read_inputs(config, ready.data_set, ready.folds, ready.cache)
+        network = self._network_of(config, folder)
+        own = replace(ready, run=folder, config=config, inputs=inputs, network=network)
+        return RunWork(
+            own, _Quietly(self._progress, self._warned) if quietly else self._progress, self._lease
+        )
+
+    def _network_of(self, config: Config, folder: Folder) -> dict[str, Any]:
+        key = _network_key(config)
+        if key not in self._networks:
+            there = folder.exists("network.json")
+            self._networks[key] = (
+                folder.read_json("network.json") if there else Preflight(config).answer()
+            )
+        return self._networks[key]
+
+
+def _network_key(config: Config) -> str:
+    tree = to_json(config)
+    known = {section: tree[section] for section in _NETWORK}
+    return json.dumps(known | {"age_border": tree["rows"]["age_border"]}, sort_keys=True)
+
+
+class _Quietly:
+    """A Progress that hears counts, and each warning once for all trials."""
+
+    def __init__(self, progress: Progress, warned: set[str]) -> None:
+        self._progress, self._warned = progress, warned
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def warn(self, text: str) -> None:
+        """See Progress."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self._progress.warn(text)
+
+    @property
+    def count(self) -> Callable[[str, int, int], None]:
+        """See Progress."""
+        return self._progress.count
+
+    def folds(self, states: Sequence[Any]) -> None:
+        """Nothing: trials have lines of their own."""

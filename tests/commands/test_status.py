@@ -1,0 +1,111 @@
+"""What `maskcls status` says of a run's folder, whoever works on it."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maskcls.cli.main import main
+from maskcls.cli.status_text import lines_of
+from maskcls.commands.status import status
+from maskcls.config.resolve import resolve, to_json
+from maskcls.core.errors import UserError
+from maskcls.search.trials import Trial, write_trial
+from maskcls.store import run_files
+from maskcls.store.paths import Folder
+
+EPOCH = {"epoch": 1, "train_loss": 1.25, "macro_f1": 0.5, "images_per_s": 90.0}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Folder:
+    """Three folds: one done, one at work, one that nobody has begun."""
+    folder = Folder.at(tmp_path / "run")
+    config = resolve("smoke", sets=["folds.count=3", "train.epochs=4"])
+    folder.write_json("config.json", to_json(config))
+    done, busy = (run_files.fold_folder(folder, fold) for fold in range(2))
+    done.write_bytes("history.jsonl", run_files.history_text([EPOCH, EPOCH | {"macro_f1": 0.75}]))
+    done.write_json("fold.json", {"fold": 0})
+    busy.write_bytes("history.jsonl", run_files.history_text([EPOCH]))
+    tell(busy, phase="training", epoch=2, step=3, steps=9, images_per_s=123.4, left_s=75.0)
+    return folder
+
+
+def tell(fold: Folder, ago_s: float = 1, **told: Any) -> None:
+    when = datetime.now(UTC) - timedelta(seconds=ago_s)
+    base = {"attempt": 2, "pid": 7, "node": "n", "time": when.isoformat(timespec="seconds")}
+    fold.write_json("progress.json", base | told)
+
+
+def test_each_fold_shows_what_its_folder_tells(run: Folder) -> None:
+    found = status(run.location)
+    assert [state.phase for state in found.folds] == ["done", "training", "waiting"]
+    assert (found.done, found.macro_f1, found.left_s) == (1, None, 75.0)
+    assert found.workers[1]["pid"] == 7
+    lines = lines_of([found])
+    assert lines[2].split() == ["0", "done", "2/4", "90", "1.250", "0.7500", "1", "-"]
+    assert lines[3].split() == ["1", "training", "2/4", "123", "1.250", "0.5000", "2", "1:15"]
+    assert lines[4].split() == ["2", "waiting", "0/4", "-", "-", "-", "1", "-"]
+    assert lines[-1] == "1 of 3 folds are done"
+
+
+def test_a_silent_fold_is_said_to_be(run: Folder) -> None:
+    tell(run_files.fold_folder(run, 1), ago_s=500, phase="training", epoch=2, left_s=75.0)
+    found = status(run.location)
+    assert "has told nothing for 50" in found.folds[1].note
+    assert found.left_s is None
+
+
+def test_a_fold_that_is_done_is_never_silent(run: Folder) -> None:
+    tell(run_files.fold_folder(run, 0), ago_s=10**6, phase="predicting")
+    assert status(run.location).folds[0].note == ""
+
+
+def test_several_runs_have_a_line_each(run: Folder) -> None:
+    run.write_json("metrics.json", {"oof": {"macro_f1": 0.4321}})
+    lines = lines_of([status(run.location)] * 2)
+    assert len(lines) == 3
+    assert lines[1].split()[1:] == ["1/3", "0.4321", "1:15"]
+
+
+def test_a_run_without_a_score_has_none(run: Folder) -> None:
+    run.write_json("metrics.json", {"oof": None})
+    assert status(run.location).macro_f1 is None
+
+
+def test_the_command_prints_lines_or_json(run: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", run.location]) == 0
+    assert "1 of 3 folds are done" in capsys.readouterr().out
+    assert main(["status", run.location, "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["folds"][1]["history"][0]["macro_f1"] == 0.5
+
+
+def test_a_search_shows_its_trials_best_first(tmp_path: Path, run: Folder) -> None:
+    search = Folder.at(tmp_path / "search")
+    starts = [{"ended": "2026-11-25T00:00:00+00:00"}, {"ended": None}]
+    search.write_json("search.json", {"starts": starts, "seconds": 754.0})
+    weak = Trial(0, {"optim.lr": 1e-5}, "finished", [0.2])
+    good = Trial(1, {"optim.lr": 1e-3}, "finished", [0.4, 0.3])
+    good.out_of_fold = {"macro_f1": 0.35, "folds": [0.4, 0.3], "deviation": 0.07}
+    for trial in (weak, good, Trial(2, {"optim.lr": 1e-2}, "running")):
+        write_trial(search, trial)
+    found = status(search.location)
+    assert not found.over
+    lines = lines_of([found])
+    assert lines[0] == str(tmp_path / "search")
+    assert lines[2].split() == [
+        "1", "finished", "0.3500", "0.0700", "0.4000", "2", "optim.lr=0.001",
+    ]  # fmt: skip
+    assert [line.split()[0] for line in lines[2:5]] == ["1", "0", "2"]
+    assert lines[-1] == "3 trials, 1 at work, 12:34 spent"
+    # Beside a run, each keeps its own form.
+    assert lines_of([found, status(run.location)])[0] == run.location
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no run's folder"):
+        status(str(tmp_path))
+    assert main(["status", str(tmp_path)]) == 2

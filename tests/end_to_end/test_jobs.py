@@ -1,0 +1,129 @@
+"""`ray job submit` to a real head: train, ensemble, stop, submit again, refuse, watch."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from maskcls.cluster.metrics import NAMES
+from tests.end_to_end.clusters import Cluster, cluster, last_line, until
+from tests.end_to_end.tiny import logits_of, sets
+
+pytestmark = [pytest.mark.job, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200)]
+
+
+@pytest.fixture(scope="module")
+def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    root = tmp_path_factory.mktemp("head")
+    with cluster(root, tmp_path_factory.getbasetemp()) as started:
+        yield started
+
+
+def test_train_and_ensemble_by_ray_job_submit(head: Cluster, drawn: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    done = head.submit("ray_jobs.train", str(drawn), "--run", str(run), *sets("train.epochs=1"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert last_line(done.stdout) == "maskcls train: exit code 0 (good)"
+    assert "\x1b[2K" not in done.stdout
+    # One line for each fold and epoch, whatever Ray's deduplication thinks of them.
+    assert len(re.findall(r"fold [01] epoch 1/1 ", done.stdout)) == 2
+    done = head.submit("ray_jobs.ensemble", str(run), "--out", str(tmp_path / "s.csv"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(pd.read_csv(tmp_path / "s.csv")) == 21
+    # Something refused says so in the last line of its log; Ray's own exit code is always 1.
+    done = head.submit(
+        "ray_jobs.train", str(drawn), "--run", str(run), *sets("train.epochs=1", "optim.lr=7")
+    )
+    assert done.returncode == 1
+    assert last_line(done.stdout) == "maskcls train: exit code 2 (mistake)"
+
+
+def test_stopped_and_submitted_again_it_gives_the_same_bytes(
+    head: Cluster, drawn: Path, tmp_path: Path
+) -> None:
+    words = ["ray_jobs.train", str(drawn), "--run"]
+    epochs = sets("train.epochs=40")
+    run = tmp_path / "stopped"
+    env = json.dumps({"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": "60"}})
+    options = ("--no-wait", "--submission-id", "first", "--runtime-env-json", env)
+    assert head.submit(*words, str(run), *epochs, options=options).returncode == 0
+    histories = [run / f"fold-{k}/history.jsonl" for k in range(2)]
+    until(lambda: all(h.exists() for h in histories))
+
+    # While it trains: a second command on the run is refused, and names who has it.
+    second = head.maskcls("train", str(drawn), "--run", str(run), *epochs)
+    assert second.returncode == 2
+    assert "train" in second.stderr
+    # It is seen from outside, with Ray's side beside it, and in Ray's metrics.
+    told = head.maskcls("status", str(run), "--json")
+    (status,) = json.loads(told.stdout)
+    assert [fold["phase"] for fold in status["folds"]] == ["training"] * 2
+    assert {worker["state"] for worker in status["workers"]} == {"ALIVE"}
+    assert all(worker["log"].endswith(".out") for worker in status["workers"])
+    until(lambda: "ray_maskcls_macro_f1" in head.exported(), 60)
+    exported = head.exported()
+    for name in set(NAMES) - {"maskcls_gpu_idle_share"}:
+        lines = re.findall(rf"^ray_{name}\{{.*\}} .*$", exported, re.MULTILINE)
+        assert {re.search(r'fold="(\d)"', line)[1] for line in lines} == {"0", "1"}, name  # type: ignore[index]
+        assert all(f'run="{run}"' in line for line in lines)
+
+    stopped = head.job("stop", "first")
+    assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+    assert (
+        last_line(head.job("logs", "first").stdout) == "maskcls train: exit code 130 (interrupted)"
+    )
+    before = len(histories[0].read_text().splitlines())
+    assert before < 40
+    again = head.submit(*words, str(run), *epochs, options=("--submission-id", "second"))
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "goes on from checkpoint" in again.stdout
+
+    whole = tmp_path / "whole"
+    done = head.submit(*words, str(whole), *epochs)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert logits_of(run / "oof.parquet") == logits_of(whole / "oof.parquet")
+
+
+def test_maskcls_submit_runs_the_pipeline_and_fetches(
+    head: Cluster, drawn: Path, tmp_path: Path
+) -> None:
+    run, out, here = tmp_path / "run", tmp_path / "s.csv", tmp_path / "fetched"
+    done = head.maskcls(
+        "submit", "--fetch", str(here), "pipeline", str(drawn), "--run", str(run),
+        "--out", str(out), *sets("train.epochs=1"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert last_line(done.stdout) == "maskcls pipeline: exit code 0 (good)"
+    assert (here / "s.csv").read_bytes() == out.read_bytes()
+    assert json.loads((here / "metrics.json").read_text())["oof"]["images"] == 84
+    assert head.environment["RAY_AUTH_TOKEN"] not in done.stdout + done.stderr
+    refused = head.maskcls("submit", "train", str(drawn), "--run", str(run), "--set", "no.such=1")
+    assert refused.returncode == 2, refused.stdout + refused.stderr
+
+
+def test_a_wrong_token_is_one_sentence(head: Cluster, drawn: Path, tmp_path: Path) -> None:
+    environment = dict(head.environment)
+    head.environment["RAY_AUTH_TOKEN"] = "0" * 64
+    try:
+        done = head.maskcls("submit", "train", str(drawn), "--run", str(tmp_path / "run"))
+    finally:
+        head.environment.update(environment)
+    assert done.returncode == 2
+    assert "the token found here is not the cluster's" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_the_working_directory_is_small() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], capture_output=True, check=True, cwd=Path(__file__).parents[2]
+    ).stdout
+    size = sum(
+        (Path(__file__).parents[2] / name).stat().st_size
+        for name in listed.decode().split("\0")
+        if name and (Path(__file__).parents[2] / name).exists()
+    )
+    assert size < 20 * 2**20
