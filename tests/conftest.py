@@ -1,15 +1,37 @@
 """What all tests share: nothing of the user's, and no Ray but the test's own."""
 
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+from maskcls.cluster.session import LOCAL_ENVIRONMENT
 from maskcls.core.progress import FoldState
 
+# The same examples in every run of CI; elsewhere new ones are tried each time.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 # Ray's processes and the preflight inherit this; the model hub must not be reached by a test.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Ray reads these once a process, and some tests import parts of it before a session sets them.
+os.environ.update(LOCAL_ENVIRONMENT)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that start Ray come last and, with pytest -n, in one process, one after another."""
+    items.sort(key=_starts_ray)
+    for item in items:
+        group = "ray" if _starts_ray(item) else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _starts_ray(item: pytest.Item) -> bool:
+    return item.get_closest_marker("ray") is not None
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +39,19 @@ def _own_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     """A cache of the test's own; RAY_ADDRESS would make it join a stranger's cluster."""
     monkeypatch.setenv("MASKCLS_CACHE", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """Tiny networks lose to the threads' waiting for one another; and sums come out the same."""
+    torch = sys.modules.get("torch")  # most tests do not load it
+    if torch is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 class Heard:

@@ -1,4 +1,4 @@
-"""python -m tests.benchmarks overhead|memory [options]; each prints its figures and the machine."""
+"""python -m tests.benchmarks overhead|memory|scaling [options]; prints figures and machine."""
 
 import argparse
 import os
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.benchmarks import memory, overhead
+from tests.benchmarks.scaling import NAMES
 
 
 def main() -> int:
@@ -19,15 +20,32 @@ def main() -> int:
     one.add_argument("--runs", type=int, default=3)
     two = names.add_parser("memory", help="growth of the driver with ten times the rows")
     two.add_argument("--people", type=int, default=2557, help="of the small data set")
+    three = names.add_parser("scaling", help="simulations behind docs/scaling.md")
+    three.add_argument("--only", type=_names, default=list(NAMES), help="A,B,...")
+    three.add_argument("--minutes", type=float, default=10.0, help="for all of them together")
+    three.add_argument("--out", type=Path, default=Path("docs/scaling.jsonl"), help="appended to")
     args = ask.parse_args()
     print(
         f"machine: {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     )
     if args.name == "overhead":
         overhead.run(args.data, args.people, args.sets, args.runs)
-    else:
+    elif args.name == "memory":
         memory.run(args.people)
+    else:
+        # Only now: it imports more than the others need.
+        from tests.benchmarks.scaling.run import run
+
+        return 0 if run(args.only, args.minutes, args.out) else 1
     return 0
+
+
+def _names(text: str) -> list[str]:
+    """Simulations, in the order given; the parser shows what is wrong."""
+    names = text.split(",")
+    if unknown := sorted(set(names) - set(NAMES)):
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: not one of {', '.join(NAMES)}")
+    return names
 
 
 if __name__ == "__main__":

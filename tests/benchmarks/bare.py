@@ -8,16 +8,18 @@ import torch
 from torch.nn import functional
 
 from maskcls.config.resolve import from_json
-from maskcls.models import backbone
+from maskcls.models import network as networks
 from maskcls.optim import factory
+from maskcls.training.objective import describe
 
 
 def main() -> None:
     threads, seconds = int(sys.argv[1]), float(sys.argv[2])
     torch.set_num_threads(threads)
     config = from_json(json.load(sys.stdin))
-    network, _ = backbone.build(config.model, config.image.size)
-    if backbone.wants_channels_last(config.model):
+    described = describe(config)
+    network, _ = networks.build(described, config.image.size)
+    if networks.wants_channels_last(described):
         network = network.to(memory_format=torch.channels_last)
     optimizer = factory.build(network, config.optim)
     size, batch = config.image.size, config.train.batch_size

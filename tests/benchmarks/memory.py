@@ -119,7 +119,7 @@ def _make_up_folds(location: str, count: int) -> None:
 
     run = Folder.at(location)
     for fold in range(count):
-        rows = run_files.read_fold_rows(run, fold, set()).held_out
+        rows = run_files.read_fold_rows(run, fold, count, set()).held_out
         logits = np.random.default_rng(fold).normal(size=(len(rows), 18)).astype(np.float32)
         column = logits_column(logits, np.ones(len(rows), bool))
         folder = run_files.fold_folder(run, fold)
