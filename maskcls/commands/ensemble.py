@@ -2,25 +2,27 @@
 
 import csv
 import hashlib
-import io
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from maskcls.core.errors import Exit, UserError
-from maskcls.core.labels import class_name
+from maskcls.core.labels import NUM_CLASSES, class_name
 from maskcls.core.progress import Progress
 from maskcls.evaluation import ensembling
 from maskcls.evaluation.ensembling import Rule
-from maskcls.evaluation.out_of_fold import eval_table
+from maskcls.evaluation.fold_logits import FoldLogits, has_logits
 from maskcls.store import run_files
 from maskcls.store.paths import Folder
 from maskcls.store.record import now, read_record, versions
-from maskcls.store.tables import read_arrow
+from maskcls.store.tables import read_arrow, read_parts
+
+Float32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -34,13 +36,18 @@ class Ensembled:
 
 @dataclass(frozen=True)
 class _Member:
-    """A run's eval logits and what is said of it in the provenance."""
+    """A run whose folds have a part; about: what is said of it in the provenance."""
 
     run: Folder
-    image_ids: list[str]
-    table: pa.Table
+    folds: list[int]
+    per_repeat: int
     faults: dict[str, str]
     about: dict[str, Any]
+
+    def labels(self) -> list[str]:
+        """What its folds are called."""
+        placed = [divmod(fold, self.per_repeat) for fold in self.folds]
+        return [f"{self.run.shown} fold {f}" + (f" repeat {r}" if r else "") for r, f in placed]
 
 
 def ensemble(
@@ -63,22 +70,32 @@ def ensemble(
     members = [_read_member(Folder.at(run), allow_missing_folds) for run in runs]
     _refuse_doubles(members)
     first = members[0]
-    tables = [(m.run.shown, m.table) for m in members]
-    whole = ensembling.members_of(first.image_ids, tables)
-    mean = ensembling.combine(whole.logits, rule, _weights(members, weights))
-    lost = np.asarray(np.isnan(mean).all(axis=1))  # log-probabilities may well be -inf
     fallback = _most_frequent_class(first.run)
-    answers = np.where(lost, fallback, np.nan_to_num(mean).argmax(axis=1))
-    folder.write_bytes(name, _submission(first.image_ids, answers.tolist()))
-    lost_ids = [image for image, gone in zip(first.image_ids, lost, strict=True) if gone]
+    weight, lost_ids, images = _weights(members, weights), list[str](), 0
+
+    def fill(path: Path) -> None:
+        # Part by part: the names and logits of all photos may be too much to hold.
+        nonlocal images
+        with path.open("w", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            rows.writerow(["ImageID", "ans"])
+            for image_ids, logits in _parts(members):
+                scores = ensembling.combine(logits, rule, weight)
+                lost = np.asarray(np.isnan(scores).all(axis=1))  # log-probabilities may be -inf
+                answers = np.where(lost, fallback, np.nan_to_num(scores).argmax(axis=1))
+                rows.writerows(zip(image_ids, answers.tolist(), strict=True))
+                lost_ids.extend(image_ids[row] for row in np.flatnonzero(lost).tolist())
+                images += len(image_ids)
+
+    folder.fill_file(name, fill)
     provenance = {
         "created": now(),
         "versions": versions(),
         "rule": f"{ensembling.RULES[rule]}; the largest wins",
         "weights": None if weights is None else list(weights),
-        "members": whole.labels,
+        "members": [label for member in members for label in member.labels()],
         "runs": [m.about for m in members],
-        "images": len(first.image_ids),
+        "images": images,
         "fallback": {
             "class": fallback,
             "name": class_name(fallback),
@@ -131,11 +148,6 @@ def _read_member(run: Folder, allow_missing: bool) -> _Member:
             " same maskcls train command"
             + (", or say --allow-missing-folds." if done else ": there is nothing to average yet.")
         )
-    ids = read_arrow(run, "eval_table.parquet")["ImageID"].combine_chunks()
-    faults: dict[str, str] = run.read_json("faults.json")["eval"]
-    row_of = {image: row for row, image in enumerate(ids.to_pylist())}
-    fault_rows = {row_of[image]: reason for image, reason in faults.items()}
-    table = eval_table(run, done, run_files.folds_per_repeat(settings), ids, fault_rows)
     record = read_record(run) or {}
     names = ("fold", "checkpoint", "model_sha256", "best_epoch", "macro_f1")
     about = {
@@ -146,7 +158,44 @@ def _read_member(run: Folder, allow_missing: bool) -> _Member:
         "folds": [{n: d[n] for n in names} for d in done.values()],
         "missing_folds": missing,
     }
-    return _Member(run, ids.to_pylist(), table, faults, about)
+    faults: dict[str, str] = run.read_json("faults.json")["eval"]
+    return _Member(run, list(done), run_files.folds_per_repeat(settings), faults, about)
+
+
+def _parts(members: Sequence[_Member]) -> Iterator[tuple[list[str], Float32]]:
+    """Names of some eval photos and their logits [M, n, 18] of all folds of all runs, in turn.
+
+    Raises UserError when a run was made for other photos, RuntimeError when a fold left one out.
+    """
+    names = [read_parts(m.run, "eval_table.parquet", ["ImageID"]) for m in members]
+    folds = [(m, FoldLogits(m.run, fold, "eval.parquet")) for m in members for fold in m.folds]
+    start = 0
+    for parts in itertools.zip_longest(*names):
+        for member, part in zip(members, parts, strict=True):
+            if part is None or not part.equals(parts[0]):
+                raise _other_photos(member, members[0])
+        image_ids: list[str] = parts[0]["ImageID"].to_pylist()
+        logits = np.full((len(folds), len(image_ids), NUM_CLASSES), np.nan, np.float32)
+        for values, (member, fold) in zip(logits, folds, strict=True):
+            fold.fill(values, start)
+            lost = [image_ids[row] for row in np.flatnonzero(~has_logits(values)).tolist()]
+            if not member.faults.keys() >= set(lost):
+                raise RuntimeError(f"{member.run}: a fold lacks logits of {len(lost)} photos")
+        yield image_ids, logits
+        start += len(image_ids)
+
+
+def _other_photos(member: _Member, first: _Member) -> UserError:
+    ids, others = (
+        set(read_arrow(m.run, "eval_table.parquet", ["ImageID"])["ImageID"].to_pylist())
+        for m in (first, member)
+    )
+    odd = sorted(ids ^ others)
+    what = f"{len(odd)} differ, such as {odd[0]}" if odd else "they come in another order"
+    return UserError(
+        f"{member.run}: its eval images are not those of the first run ({what}); only runs on the"
+        " same eval images can be averaged."
+    )
 
 
 def _refuse_doubles(members: Sequence[_Member]) -> None:
@@ -166,13 +215,6 @@ def _refuse_doubles(members: Sequence[_Member]) -> None:
 
 
 def _most_frequent_class(run: Folder) -> int:
-    labels = read_arrow(run, "table.parquet")["label"].to_numpy()
-    return int(np.bincount(labels, minlength=18).argmax())
-
-
-def _submission(image_ids: Sequence[str], answers: Sequence[int]) -> bytes:
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["ImageID", "ans"])
-    rows.writerows(zip(image_ids, answers, strict=True))
-    return text.getvalue().encode()
+    parts = read_parts(run, "table.parquet", ["label"])
+    counts = [np.bincount(part["label"].to_numpy(), minlength=NUM_CLASSES) for part in parts]
+    return int(np.sum(counts, axis=0).argmax())

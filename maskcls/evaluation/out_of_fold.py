@@ -10,9 +10,10 @@ import pyarrow as pa
 
 from maskcls.core.labels import NUM_CLASSES
 from maskcls.core.metrics import accuracy, macro_f1, score
+from maskcls.evaluation.fold_logits import FoldLogits, has_logits
 from maskcls.store import run_files
 from maskcls.store.paths import Folder
-from maskcls.store.tables import logits_column, logits_of, read_arrow, read_parts, write_parts
+from maskcls.store.tables import logits_column, read_parts, write_parts
 
 Float32 = npt.NDArray[np.float32]
 Int8 = npt.NDArray[np.int8]
@@ -60,7 +61,7 @@ def _repeat_parts(
 ) -> Generator[pa.Table, None, Scored]:
     fold_of_row = run_files.read_fold_of_row(run, repeat)
     folds = range(repeat * per_repeat, (repeat + 1) * per_repeat)
-    logits_from = [_Reader(run, fold) for fold in folds]
+    logits_from = [FoldLogits(run, fold, "held_out.parquet") for fold in folds]
     labels, predicted = np.empty(len(fold_of_row), np.int8), np.empty(len(fold_of_row), np.int8)
     start = num_faults = 0
     for part in read_parts(run, "table.parquet", ["path", "person", "label"]):
@@ -93,39 +94,6 @@ def _repeat_parts(
     return Scored(labels, predicted, num_faults)
 
 
-class _Reader:
-    """A fold's held-out logits, read along with the table: its rows are in the table's order."""
-
-    def __init__(self, run: Folder, fold: int) -> None:
-        self._where = f"{run}: fold {fold}"
-        self._parts = read_parts(run_files.fold_folder(run, fold), "held_out.parquet")
-        self._rows, self._logits = np.empty(0, np.int64), np.empty((0, NUM_CLASSES), np.float32)
-        self._last = -1
-
-    def fill(self, values: Float32, start: int) -> None:
-        """Write the logits of the table's rows from start on that the fold held out into values."""
-        stop = start + len(values)
-        while True:
-            count = int(np.searchsorted(self._rows, stop))
-            rows = self._rows[:count] - start
-            if not np.isnan(values[rows, 0]).all():
-                raise RuntimeError(f"{self._where} has rows that another fold held out, too")
-            values[rows] = self._logits[:count]
-            self._rows, self._logits = self._rows[count:], self._logits[count:]
-            if len(self._rows) or not self._read():
-                return
-
-    def _read(self) -> bool:
-        part = next(self._parts, None)
-        if part is None:
-            return False
-        self._rows, self._logits = part["row"].to_numpy(), logits_of(part["logits"])[0]
-        if (np.diff(self._rows, prepend=self._last) <= 0).any():
-            raise RuntimeError(f"{self._where}: held_out.parquet is not in the table's order")
-        self._last = int(self._rows[-1])
-        return True
-
-
 def _require_reasons(rows: Int64, valid: npt.NDArray[np.bool_], reasons: list[str | None]) -> None:
     lost = [
         row for row, ok, why in zip(rows, valid, reasons, strict=True) if not ok and why is None
@@ -134,35 +102,37 @@ def _require_reasons(rows: Int64, valid: npt.NDArray[np.bool_], reasons: list[st
         raise RuntimeError(f"row {lost[0]} and {len(lost) - 1} more have no logits and no fault")
 
 
-def eval_table(
-    run: Folder, folds: Iterable[int], per_repeat: int, names: pa.Array, faults: Mapping[int, str]
-) -> pa.Table:
-    """One row per eval image and fold: ImageID, repeat, fold, logits, fault.
+def eval_parts(
+    run: Folder, folds: Iterable[int], per_repeat: int, faults: Mapping[int, str]
+) -> Iterator[pa.Table]:
+    """One row per eval image and fold: ImageID, repeat, fold, logits, fault; fold after fold, in parts.
 
     folds: running numbers of the folds that are done; per_repeat: folds of one draw of the split.
-    names: ImageID of each eval row. Raises RuntimeError when a fold left a sound row out.
+    faults: {eval row: reason}. Raises RuntimeError when a fold left a sound row out.
     """
-    parts = []
     for number in folds:
-        rows, values = _read(run_files.fold_folder(run, number), "eval.parquet")
-        logits = np.full((len(names), NUM_CLASSES), np.nan, np.float32)
-        logits[rows] = values
-        valid = has_logits(logits)
-        if int((~valid).sum()) != len(faults):
-            raise RuntimeError(f"{run}: fold {number} lacks logits of {int((~valid).sum())} photos")
+        logits = FoldLogits(run, number, "eval.parquet")
         repeat, fold = divmod(number, per_repeat)
-        parts.append(
-            pa.table(
+        start = 0
+        for part in read_parts(run, "eval_table.parquet", ["ImageID"]):
+            count = part.num_rows
+            values = np.full((count, NUM_CLASSES), np.nan, np.float32)
+            logits.fill(values, start)
+            valid = has_logits(values)
+            reasons = [faults.get(row) for row in range(start, start + count)]
+            lost = sum(why is None for why, ok in zip(reasons, valid, strict=True) if not ok)
+            if lost:
+                raise RuntimeError(f"{run}: fold {number} lacks logits of {lost} photos")
+            yield pa.table(
                 {
-                    "ImageID": names,
-                    "repeat": np.full(len(names), repeat, np.int16),
-                    "fold": np.full(len(names), fold, np.int16),
-                    "logits": logits_column(logits, valid),
-                    "fault": _fault_column(len(names), faults),
+                    "ImageID": part["ImageID"],
+                    "repeat": np.full(count, repeat, np.int16),
+                    "fold": np.full(count, fold, np.int16),
+                    "logits": logits_column(values, valid),
+                    "fault": pa.array(reasons, pa.string()),
                 }
             )
-        )
-    return pa.concat_tables(parts)
+            start += count
 
 
 def run_metrics(
@@ -193,21 +163,3 @@ def _score_of(scored: Scored) -> dict[str, float]:
     there = scored.predicted >= 0
     labels, predicted = scored.labels[there], scored.predicted[there]
     return {"macro_f1": macro_f1(labels, predicted), "accuracy": accuracy(labels, predicted)}
-
-
-def has_logits(logits: Float32) -> npt.NDArray[np.bool_]:
-    """Which rows of logits [N, 18] are numbers, bool [N]."""
-    return np.asarray(np.isfinite(logits).all(axis=1))
-
-
-def _read(folder: Folder, name: str) -> tuple[Int64, Float32]:
-    table = read_arrow(folder, name)
-    logits, _ = logits_of(table["logits"])
-    return table["row"].to_numpy(), logits
-
-
-def _fault_column(num_rows: int, faults: Mapping[int, str]) -> pa.Array:
-    reasons: list[str | None] = [None] * num_rows
-    for row, reason in faults.items():
-        reasons[row] = reason
-    return pa.array(reasons, pa.string())

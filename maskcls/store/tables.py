@@ -86,10 +86,15 @@ def _options(schema: "pa.Schema") -> dict[str, Any]:
 
 
 def read_parts(folder: Folder, name: str, columns: list[str] | None = None) -> "Iterator[pa.Table]":
-    """The table in a parquet file, at most 4,096 rows at a time. Errors as in read_arrow."""
+    """The table in a parquet file, at most 4,096 rows at a time; of no rows, one part without any.
+
+    Errors as in read_arrow.
+    """
     # Without threads: each would have memory of its own.
     with _opened(folder, name) as file:
         batches = file.iter_batches(_GROUP_ROWS, columns=columns, use_threads=False)
+        if not file.metadata.num_rows:
+            yield file.schema_arrow.empty_table().select(columns or file.schema_arrow.names)
         while True:
             try:
                 batch = next(batches, None)
@@ -97,7 +102,8 @@ def read_parts(folder: Folder, name: str, columns: list[str] | None = None) -> "
                 raise _damaged(folder, name, error) from error
             if batch is None:
                 return
-            yield pa.Table.from_batches([batch])
+            if batch.num_rows:
+                yield pa.Table.from_batches([batch])
 
 
 def read_arrow(folder: Folder, name: str, columns: list[str] | None = None) -> "pa.Table":

@@ -14,6 +14,7 @@ from maskcls.commands.ensemble import ensemble
 from maskcls.core.errors import Exit, UserError
 from maskcls.core.labels import labels_of
 from maskcls.evaluation.ensembling import RULES, Rule
+from maskcls.store import tables
 from tests.commands.made_up_run import logits_for, write_run
 from tests.conftest import Heard
 
@@ -29,9 +30,8 @@ def logits() -> np.ndarray:
 
 @pytest.fixture
 def runs(tmp_path: Path, logits: np.ndarray) -> list[str]:
-    """The second run has its photos in another order."""
     write_run(tmp_path / "a", IDS, logits[0], TWO)
-    write_run(tmp_path / "b", IDS[::-1], logits[1][:, ::-1], TWO)
+    write_run(tmp_path / "b", IDS, logits[1], TWO)
     return [str(tmp_path / "a"), str(tmp_path / "b")]
 
 
@@ -144,6 +144,35 @@ def test_a_very_sure_network_is_not_taken_for_a_missing_one(
     assert answers(tmp_path / "s.csv") == [7, 8, 9, 10]
 
 
+@pytest.mark.parametrize("rule", RULES)
+def test_part_by_part_it_is_the_same(
+    rule: Rule, tmp_path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [f'{number},"{number}".jpg' for number in range(23)]  # names that CSV has to quote
+    logits = np.random.default_rng(7).normal(size=(2, 3, 23, 18)).astype(np.float32)
+    logits[:, :, [3, 22]] = np.nan
+    faults = {ids[3]: "cut", ids[22]: "empty"}
+    runs = [str(tmp_path / name) for name in "ab"]
+    for run, values in zip(runs, logits, strict=True):
+        write_run(Path(run), ids, values, ["folds.count=3"], faults=faults)
+    for name, rows in (("whole", 1000), ("parts", 5)):
+        monkeypatch.setattr(tables, "_GROUP_ROWS", rows)
+        done = ensemble(runs, str(tmp_path / name), heard, rule=rule)
+        assert done.provenance["fallback"]["images"] == faults
+        assert done.provenance["images"] == 23
+    assert (tmp_path / "parts").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert pd.read_csv(tmp_path / "parts")["ImageID"].tolist() == ids
+
+
+def test_a_fold_that_left_a_sound_photo_out_is_noticed(tmp_path: Path, heard: Heard) -> None:
+    logits = np.zeros((2, 4, 18))
+    logits[1, 2] = np.nan
+    write_run(tmp_path / "a", IDS, logits, TWO)
+    with pytest.raises(RuntimeError, match="lacks logits of 1 photos"):
+        ensemble([str(tmp_path / "a")], str(tmp_path / "s.csv"), heard)
+    assert not (tmp_path / "s.csv").exists()
+
+
 def test_repeats_and_all_are_members_too(tmp_path: Path, heard: Heard) -> None:
     logits = np.random.default_rng(0).normal(size=(4, 4, 18))
     write_run(tmp_path / "repeated", IDS, logits, [*TWO, "folds.repeats=2"])
@@ -188,6 +217,12 @@ def test_what_must_not_be_averaged_is_refused(
     write_run(tmp_path / "names", ["x.jpg", *IDS[1:]], logits[0], TWO)
     with pytest.raises(UserError, match="2 differ"):
         ensemble([*runs, str(tmp_path / "names")], out, heard)
+    write_run(tmp_path / "order", IDS[::-1], logits[0], TWO)
+    with pytest.raises(UserError, match="they come in another order"):
+        ensemble([*runs, str(tmp_path / "order")], out, heard)
+    write_run(tmp_path / "fewer", IDS[:3], logits[0][:, :3], TWO)
+    with pytest.raises(UserError, match=r"1 differ, such as d\.jpg"):
+        ensemble([*runs, str(tmp_path / "fewer")], out, heard)
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="no run's folder"):
         ensemble([str(tmp_path / "empty")], out, heard)

@@ -218,24 +218,36 @@ def test_a_lost_row_without_a_reason_is_noticed(tmp_path: Path) -> None:
     assert not run.folder.exists("oof.parquet")
 
 
+def fill_eval(run: Folder, names: list[str], folds: dict[int, list[int]]) -> list[np.ndarray]:
+    """eval_table.parquet and the logits of each fold's rows."""
+    write_table(run, "eval_table.parquet", pa.table({"ImageID": pa.array(names, pa.string())}))
+    return [fill(run, fold, rows, "eval.parquet") for fold, rows in folds.items()]
+
+
 def test_an_eval_row_that_a_fold_left_out_is_noticed(tmp_path: Path) -> None:
-    run, names = Folder.at(tmp_path), pa.array(["a", "b", "c"])
-    fill(run, 0, [0, 2], "eval.parquet")
-    table = out_of_fold.eval_table(run, [0], 1, names, {1: "cut"})
+    run = Folder.at(tmp_path)
+    fill_eval(run, ["a", "b", "c"], {0: [0, 2]})
+    (table,) = out_of_fold.eval_parts(run, [0], 1, {1: "cut"})
     assert table["fault"].to_pylist() == [None, "cut", None]
     assert table["logits"][1].as_py() is None
-    with pytest.raises(RuntimeError, match="lacks logits"):
-        out_of_fold.eval_table(run, [0], 1, names, {})
+    with pytest.raises(RuntimeError, match="lacks logits of 1 photos"):
+        list(out_of_fold.eval_parts(run, [0], 1, {}))
 
 
+@pytest.mark.usefixtures("small_parts")
 def test_eval_rows_are_named_by_repeat_and_fold(tmp_path: Path) -> None:
-    run, names = Folder.at(tmp_path), pa.array(["a", "b"])
-    expected = [fill(run, fold, [0, 1], "eval.parquet") for fold in range(4)]
-    found = out_of_fold.eval_table(run, [0, 1, 3], 2, names, {}).to_pandas()
-    assert found["ImageID"].tolist() == ["a", "b"] * 3
-    assert found["repeat"].tolist() == [0, 0, 0, 0, 1, 1]
-    assert found["fold"].tolist() == [0, 0, 1, 1, 1, 1]
-    assert (
-        np.stack(found["logits"].tolist()).tolist()
-        == np.concatenate([expected[0], expected[1], expected[3]]).tolist()
-    )
+    run, names, rows = Folder.at(tmp_path), [f"{n}" for n in range(12)], list(range(12))
+    logits = fill_eval(run, names, dict.fromkeys((0, 1, 3), rows))
+    found = pa.concat_tables(out_of_fold.eval_parts(run, [0, 1, 3], 2, {})).to_pandas()
+    assert found["ImageID"].tolist() == names * 3
+    assert found["repeat"].tolist() == [0] * 24 + [1] * 12
+    assert found["fold"].tolist() == [0] * 12 + [1] * 24
+    assert np.stack(found["logits"].tolist()).tolist() == np.concatenate(logits).tolist()
+
+
+def test_of_no_eval_photos_there_is_an_empty_table(tmp_path: Path) -> None:
+    run = Folder.at(tmp_path)
+    fill_eval(run, [], {0: []})
+    (table,) = out_of_fold.eval_parts(run, [0], 1, {})
+    assert table.num_rows == 0
+    assert table.schema.names == ["ImageID", "repeat", "fold", "logits", "fault"]

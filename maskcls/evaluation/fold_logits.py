@@ -1,0 +1,54 @@
+"""The logits that a fold has left, read piece by piece beside the table whose rows they are of."""
+
+import numpy as np
+import numpy.typing as npt
+
+from maskcls.core.labels import NUM_CLASSES
+from maskcls.store import run_files
+from maskcls.store.paths import Folder
+from maskcls.store.tables import logits_of, read_parts
+
+
+class FoldLogits:
+    """A fold's logits, read along with the table, whose order its rows are in.
+
+    name: held_out.parquet, of rows of table.parquet, or eval.parquet, of rows of eval_table.parquet.
+    """
+
+    def __init__(self, run: Folder, fold: int, name: str) -> None:
+        self._where, self._name = f"{run}: fold {fold}", name
+        self._parts = read_parts(run_files.fold_folder(run, fold), name)
+        self._rows, self._logits = np.empty(0, np.int64), np.empty((0, NUM_CLASSES), np.float32)
+        self._last = -1
+
+    def fill(self, values: npt.NDArray[np.float32], start: int) -> None:
+        """Write the logits of the table's rows from start on that the fold has into values [n, 18].
+
+        To be called for one stretch of rows after the other. Rows that it lacks stay as they are.
+        Raises RuntimeError when values has logits already where the fold has some, too.
+        """
+        stop = start + len(values)
+        while True:
+            count = int(np.searchsorted(self._rows, stop))
+            rows = self._rows[:count] - start
+            if not np.isnan(values[rows, 0]).all():
+                raise RuntimeError(f"{self._where} has rows that another fold held out, too")
+            values[rows] = self._logits[:count]
+            self._rows, self._logits = self._rows[count:], self._logits[count:]
+            if len(self._rows) or not self._read():
+                return
+
+    def _read(self) -> bool:
+        part = next(self._parts, None)
+        if part is None:
+            return False
+        self._rows, self._logits = part["row"].to_numpy(), logits_of(part["logits"])[0]
+        if (np.diff(self._rows, prepend=self._last) <= 0).any():
+            raise RuntimeError(f"{self._where}: {self._name} is not in the table's order")
+        self._last = int(self._rows[-1]) if len(self._rows) else self._last
+        return True
+
+
+def has_logits(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """Which rows of logits [N, 18] are numbers, bool [N]."""
+    return np.asarray(np.isfinite(logits).all(axis=1))
