@@ -30,6 +30,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group(group))
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Two Rays at once on a small machine make tests fail that are right: rather run none."""
+    in_a_group = [item.nodeid.endswith("@ray") for item in session.items if _starts_ray(item)]
+    if "PYTEST_XDIST_WORKER" in os.environ and not all(in_a_group):
+        raise pytest.UsageError("pytest-xdist does not group the tests; run pytest without -n")
+
+
 def _starts_ray(item: pytest.Item) -> bool:
     return item.get_closest_marker("ray") is not None
 
