@@ -13,7 +13,7 @@ LINE = {
     "machine",
 }  # fmt: skip
 MACHINE = {"cores", "memory_gib", "python", "ray", "date", "load"}
-SIMULATIONS = {"table", "folds", "out_of_fold", "ensemble", "overhead25"}
+SIMULATIONS = {"table", "folds", "out_of_fold", "ensemble", "nodes", "overhead25"}
 
 
 @pytest.fixture(scope="module")
