@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from maskcls.cluster.plan import Machine
+from maskcls.cluster import fetch
+from maskcls.cluster.plan import Plan
 from maskcls.cluster.predicting import task_options
+from maskcls.cluster.worker import with_own_cache
 from maskcls.core.errors import RunFailed, UserError
 from maskcls.core.progress import Progress
 from maskcls.training.job import FoldJob
@@ -12,25 +14,17 @@ _TELL_EVERY_S = 30.0
 
 
 def range_test_of(
-    job: FoldJob, machine: Machine, gpus_per_worker: float, low: float, high: float, updates: int,
-    progress: Progress,
-) -> Any:  # fmt: skip
-    """The RangeTest of a fold; Ray must be running. Raises UserError or RunFailed."""
+    job: FoldJob, plan: Plan, low: float, high: float, updates: int, progress: Progress
+) -> Any:
+    """The RangeTest of a fold as a dict; Ray must be running. Raises UserError or RunFailed.
+
+    plan: where the folds go; job.threads is its own for the fold.
+    """
     import ray
     import ray.exceptions
 
-    def test(job: FoldJob) -> Any:
-        # Imported by the task: the driver stays free of torch.
-        from maskcls.training.lr_range import range_test
-
-        try:
-            found = range_test(job, low, high, updates)
-        except UserError as e:
-            return {"mistake": str(e)}
-        return {"lr": found.lr, "loss": found.loss, "smooth": found.smooth,
-                "steepest": found.steepest, "lowest": found.lowest}  # fmt: skip
-
-    waiting = ray.remote(**task_options(job, machine, gpus_per_worker))(test).remote(job)
+    task = ray.remote(**task_options(plan, job.fold))(_test)
+    waiting = task.remote(job, low, high, updates)
     while not ray.wait([waiting], timeout=_TELL_EVERY_S)[0]:
         progress.say("the range test still runs, or waits for a worker")
     try:
@@ -40,3 +34,19 @@ def range_test_of(
     if "mistake" in found:
         raise UserError(found["mistake"])
     return found
+
+
+def _test(job: FoldJob, low: float, high: float, updates: int) -> dict[str, Any]:
+    """The task: the RangeTest's fields, or {"mistake": sentence}; makes missing pixels first."""
+    # Imported by the task: the driver stays free of torch.
+    from maskcls.training.lr_range import range_test
+
+    try:
+        job = with_own_cache(job)
+        fetch.require_here(job)
+        fetch.ensure_here(job, None)
+        found = range_test(job, low, high, updates)
+    except UserError as e:
+        return {"mistake": str(e)}
+    return {"lr": found.lr, "loss": found.loss, "smooth": found.smooth,
+            "steepest": found.steepest, "lowest": found.lowest}  # fmt: skip

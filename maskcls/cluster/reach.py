@@ -13,13 +13,18 @@ _TIMEOUT_S = 60.0
 
 
 def require_shared(
-    plan: Plan, own_node: str, files: Sequence[tuple[Folder, str]], progress: Progress
+    plan: Plan,
+    own_node: str,
+    files: Sequence[tuple[Folder, str]],
+    progress: Progress,
+    arguments: str,
 ) -> None:
-    """Make sure that each machine that may train folds reads the same files as this one.
+    """Make sure that each machine that folds may go to reads the same files as this one.
 
     own_node: Ray's name of this machine. files: folder and name of files that are there; they stand
-    for all that lies beside them. A machine that does not answer within a minute is only named:
-    its folds will find out. Raises UserError when one has other files, or none.
+    for all that lies beside them. arguments: what of the command line they belong to, for the
+    message. A machine that does not answer within a minute is only named: its folds will find out.
+    Raises UserError when one has other files, or none.
     """
     import ray
 
@@ -35,15 +40,19 @@ def require_shared(
         for (folder, _), mine, theirs in zip(files, expected, ray.get(answer), strict=True):
             if theirs != mine:
                 raise UserError(
-                    f"{folder.shown}: not there on machine {_name(asked[answer])}, which may train"
-                    " folds; with several machines, DATA and RUN must lie on storage that all of"
-                    " them reach (an object store, or NFS at one path)."
+                    f"{folder.shown}: not there on machine {_name(asked[answer])}, where folds may"
+                    f" run; with several machines, {arguments} must lie on storage that all of them"
+                    " reach (an object store, or NFS at one path)."
                 )
 
 
 def _fits(node: dict[str, Any], plan: Plan) -> bool:
-    has = node["Resources"]
-    return all(has.get(name, 0) >= need for name, need in plan.resources_of(0).items())
+    """Whether a worker of any fold fits; those of a run may differ in CPUs."""
+    has, folds = node["Resources"], range(len(plan.cpus_per_worker))
+    return any(
+        all(has.get(name, 0) >= need for name, need in plan.resources_of(fold).items())
+        for fold in folds
+    )
 
 
 def _ask(node: str, files: Sequence[tuple[Folder, str]]) -> Any:

@@ -41,11 +41,11 @@ def lr_find(
         work = RunWork(ready, progress, lease)
         work.prepare()
         with ray_session(ready.cache, config.cluster.dashboard, progress) as session:
-            machine = session.machine()
-            plan = work.plan(machine)
+            plan = work.plan(session.machine(config.cluster.resources_per_worker))
+            work.require_shared(plan, session.own_node())
             work.pixels(session.own_node())
             job = work.jobs(plan, session.own_node())[0]
-            found = range_test_of(job, machine, plan.gpus_per_worker, low, high, updates, progress)
+            found = range_test_of(job, plan, low, high, updates, progress)
         ready.run.write_json("lr_find.json", found | {"command": list(command)})
         ready.run.write_bytes("lr_find.png", _plot(found))
     return Found(ready.run, found["steepest"], found["lowest"])

@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskcls.cluster.plan import make_plan
 from maskcls.commands.datasets import photos_of
 from maskcls.config.schema import Cluster
-from maskcls.core.errors import Exit, UserError
+from maskcls.core.errors import Exit, RunFailed, UserError
 from maskcls.core.labels import NUM_CLASSES
 from maskcls.core.photo_list import list_photos, photos_from_csv
 from maskcls.core.progress import Progress
@@ -42,10 +41,12 @@ def predict(
     images: a folder, or a CSV file with a column path (or ImageID) relative to the CSV's folder.
     cluster: how the work is placed here; the machine that trained may have been another one.
     A photo that cannot be decoded has its row with nothing in the other columns.
-    Raises UserError when the run is not finished or a checkpoint is damaged.
+    Raises UserError when the run is not finished or a checkpoint is damaged, or when another machine
+    of a cluster may predict and does not reach RUN and IMAGES.
     """
     from maskcls.cluster.ingest import ensure_pixels
-    from maskcls.cluster.predicting import predict_folds
+    from maskcls.cluster.predicting import Source, plan_predicting, predict_folds
+    from maskcls.cluster.reach import require_shared
     from maskcls.cluster.session import ray_session
     from maskcls.training.job import PredictJob
 
@@ -57,10 +58,15 @@ def predict(
     cache = cache_root(placing.cache_dir)
     photos = photos_of(photo_folder, rows, cache)
     place = photos.place(cache, geometry)
+    probe = _one_there(photo_folder, rows["path"])
+    source = Source(photo_folder.location, photos.paths, probe, placing.cache_dir)
     with ray_session(cache, placing.dashboard, progress) as session:
-        machine = session.machine()
-        pixels = ensure_pixels(place, photos.folder, photos.paths, progress, session.own_node())
-        plan = make_plan(placing, len(checkpoints), machine)
+        home, machine = session.own_node(), session.machine(placing.resources_per_worker)
+        plan = plan_predicting(placing, [done["threads"] for done in checkpoints], machine)
+        if home is not None:
+            files = [(run_folder, "config.json"), (photo_folder, probe)]
+            require_shared(plan, home, files, progress, "RUN and IMAGES")
+        pixels = ensure_pixels(place, photos.folder, photos.paths, progress, home)
         jobs = [
             PredictJob(
                 run_files.fold_folder(run_folder, done["fold"]).child("checkpoints").location,
@@ -71,9 +77,16 @@ def predict(
             )
             for done in checkpoints
         ]
-        found = predict_folds(jobs, machine, plan.gpus_per_worker, progress)
+        found = predict_folds(jobs, plan, home, source, progress)
     logits = np.full((len(found), len(rows), NUM_CLASSES), np.nan, np.float32)
+    expected = np.setdiff1d(np.arange(len(rows)), list(pixels.faults))
     for member, (at, values) in enumerate(found):
+        if not np.array_equal(at, expected):  # the folds that have a photo would answer it alone
+            raise RunFailed(
+                f"{photo_folder}: {len(at):,} photos were decoded for fold {member} and"
+                f" {len(expected):,} here, so some changed meanwhile; give each machine pixels anew, by"
+                " another --set cluster.cache_dir=FOLDER."
+            )
         logits[member, at] = values
     faults = {rows["path"].iloc[row]: reason for row, reason in sorted(pixels.faults.items())}
     out_folder.write_bytes(out_name, _csv(rows["path"], mean_logits(logits)))
@@ -137,6 +150,11 @@ def _list(images: str) -> tuple[Folder, pd.DataFrame]:
         mtime.append(entry.st_mtime_ns if entry else 0)
     frame = pd.DataFrame({"path": paths, "size_bytes": size, "mtime_ns": mtime})
     return parent, frame
+
+
+def _one_there(folder: Folder, paths: "pd.Series[str]") -> str:
+    """The path of a photo that stands for all of them; _list has found one among the first."""
+    return next((path for path in paths.iloc[:20] if folder.exists(path)), paths.iloc[0])
 
 
 def _is_file(folder: Folder, path: str) -> bool:

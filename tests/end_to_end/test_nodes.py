@@ -1,5 +1,6 @@
 """A head and two machines that share nothing but an S3 server; one of them is lost in the middle."""
 
+import io
 import json
 import os
 import subprocess
@@ -8,10 +9,12 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from maskcls.store.paths import Folder
-from tests.end_to_end.clusters import Cluster, cluster, last_line, until
+from tests.end_to_end.clusters import Cluster, Node, cluster, last_line, until
 from tests.end_to_end.tiny import logits_of, sets
 from tests.object_store import Bucket, new_bucket
 
@@ -76,6 +79,35 @@ def test_machines_that_share_nothing_but_a_bucket(
         assert not foreign, f"{node.folder} read {sorted(foreign)[:3]}"
 
 
+def test_new_photos_are_decoded_by_the_machine_that_predicts_them(
+    nodes: Cluster, bucket: Bucket, drawn: Path
+) -> None:
+    # With the run of the test above. One person's photos alone are pixels that no machine has yet.
+    person = min(path.name for path in (drawn / "train/images").iterdir() if path.is_dir())
+    photos = sorted(path.name for path in (drawn / "train/images" / person).iterdir())
+    machines = [nodes.head, *nodes.nodes]
+    before = [_decoded(node) for node in machines]
+    words = [bucket.uri("run"), bucket.uri(f"data/train/images/{person}")]
+    placed = [word for text in PLACED for word in ("--set", text)]
+    done = nodes.submit("ray_jobs.predict", *words, "--out", bucket.uri("out/new.csv"), *placed)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert last_line(done.stdout) == "maskcls predict: exit code 0 (good)"
+    rows = pd.read_csv(io.BytesIO(Folder.at(bucket.uri("out")).read_bytes("new.csv")))
+    assert rows["path"].tolist() == photos
+    assert rows["ans"].between(0, 17).all()
+    assert np.allclose(rows[[f"p{k}" for k in range(18)]].sum(axis=1), 1, atol=1e-4)
+    # The head made them for the command; it has no fake GPU, so the folds were on the others.
+    head, *others = (_decoded(node) - had for node, had in zip(machines, before, strict=True))
+    assert head == 1
+    assert set(others) <= {0, 1}
+    assert sum(others) >= 1
+
+
+def _decoded(node: Node) -> int:
+    """Sets of pixels that a node has made."""
+    return len(list((node.cache / "pixels").glob("*/pixels.u8")))
+
+
 def test_a_lost_machine_costs_one_checkpoint_interval(
     nodes: Cluster, bucket: Bucket, tmp_path: Path
 ) -> None:
@@ -117,10 +149,10 @@ from tests.conftest import Heard
 ray.init(logging_level="ERROR", log_to_driver=False)
 plan = make_plan(Cluster(threads=1, resources_per_worker={"fake_gpu": 1.0}), 2, Machine(3, 0, False))
 here = ray.get_runtime_context().get_node_id()
-require_shared(plan, here, [(Folder.at(sys.argv[1]), "same.txt")], Heard())
+require_shared(plan, here, [(Folder.at(sys.argv[1]), "same.txt")], Heard(), "DATA")
 print("the same passes")
 try:
-    require_shared(plan, here, [(Folder.at("/proc/self"), "environ")], Heard())
+    require_shared(plan, here, [(Folder.at("/proc/self"), "environ")], Heard(), "DATA")
 except UserError as e:
     print(e)
 """

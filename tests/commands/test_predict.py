@@ -1,0 +1,201 @@
+"""predict in a cluster, with Ray played: what the machines make, read and answer."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from maskcls.cluster import fetch, ingest, reach, session
+from maskcls.cluster.plan import Machine
+from maskcls.commands.predict import predict
+from maskcls.config.schema import Cluster
+from maskcls.core.errors import Exit, RunFailed, UserError
+from maskcls.pixels import cache
+from maskcls.pixels.cache import CachedPixels, CachePlace
+from maskcls.store.paths import Folder
+from tests.conftest import Heard
+from tests.training.tiny_run import Notes, TinyRun
+
+PHOTOS = ["b.png", "a.png", "x/c.png"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    """A finished run of two folds."""
+    from maskcls.training.fold import run_fold
+    from maskcls.training.rank import Alone
+
+    tiny = TinyRun.write(tmp_path_factory.mktemp("finished"), ["train.epochs=1"])
+    tiny.folder.write_json("config.json", tiny.job.config)
+    for fold in range(2):
+        run_fold(replace(tiny.job, fold=fold), Alone(), Notes())
+    return tiny.folder
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Three photos and one that is none, in a folder; photos.csv names three of the four."""
+    folder = tmp_path / "images"
+    (folder / "x").mkdir(parents=True)
+    for shade, name in enumerate(PHOTOS):
+        Image.new("RGB", (40, 50), (9 + 60 * shade, 80, 200 - 60 * shade)).save(folder / name)
+    (folder / "broken.png").write_bytes(b"<html>")
+    (folder / "photos.csv").write_text("path\nb.png\nbroken.png\nx/c.png\n")
+    return folder
+
+
+class Played:
+    """A Ray whose tasks run at once in this process, on the machine that `task_node` names."""
+
+    def __init__(self, home: str | None, task_node: str | None) -> None:
+        self.home, self.node, self.task_node = home, home, task_node
+        self.made: list[tuple[str | None, CachePlace]] = []
+        self.options: list[dict[str, Any]] = []
+        self.shared: list[tuple[str, str]] = []
+
+    def own_node(self) -> str | None:
+        return self.home
+
+    def machine(self, needs: object = ()) -> Machine:
+        return Machine(4, 0, self.home is None, node_cpus=2)
+
+    def remote(self, **options: Any) -> Any:
+        self.options.append(options)
+
+        def submit(task: Any) -> Any:
+            def call(*arguments: Any) -> Any:
+                self.node = self.task_node
+                try:
+                    return task(*arguments)
+                finally:
+                    self.node = self.home
+
+            return SimpleNamespace(remote=call)
+
+        return submit
+
+    def ensure_pixels(
+        self,
+        place: CachePlace,
+        photos: Folder,
+        paths: "pd.Series[str]",
+        progress: Any,
+        node: str | None,
+    ) -> CachedPixels:
+        assert node == self.node
+        self.made.append((node, place))
+        if cache.open_cache(place) is None:
+            file = cache.start_building(place)
+            read = ingest.read_photos(photos, list(paths), place)
+            cache.finish_building(place, [cache.fill_chunk(file, place, 0, read)])
+        found = cache.open_cache(place)
+        assert found is not None
+        return found
+
+    def require_shared(self, *given: Any) -> None:
+        _, _, files, _, arguments = given
+        assert arguments == "RUN and IMAGES"
+        assert all(folder.exists(name) for folder, name in files)
+        self.shared = [(folder.location, name) for folder, name in files]
+
+
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch) -> Any:
+    import ray
+
+    def begin(home: str | None, task_node: str | None) -> Played:
+        played = Played(home, task_node)
+
+        @contextmanager
+        def ray_session(*given: Any) -> Iterator[Played]:
+            yield played
+
+        monkeypatch.setattr(session, "ray_session", ray_session)
+        for module in (ingest, fetch):
+            monkeypatch.setattr(module, "ensure_pixels", played.ensure_pixels)
+        monkeypatch.setattr(reach, "require_shared", played.require_shared)
+        context = SimpleNamespace(get_node_id=lambda: played.node)
+        monkeypatch.setattr(ray, "get_runtime_context", lambda: context)
+        monkeypatch.setattr(ray, "remote", played.remote)
+        monkeypatch.setattr(ray, "put", lambda value: value)
+        monkeypatch.setattr(ray, "get", lambda value: value)
+        monkeypatch.setattr(ray, "wait", lambda pending, timeout: (pending, []))
+        return played
+
+    return begin
+
+
+@pytest.mark.parametrize("given", ["", "photos.csv"])
+def test_another_machine_makes_its_own_pixels_and_gives_the_same_bytes(
+    run: Folder, images: Path, tmp_path: Path, heard: Heard, play: Any,
+    monkeypatch: pytest.MonkeyPatch, given: str,
+) -> None:  # fmt: skip
+    local = play(None, None)
+    done = predict(run.location, str(images / given), str(tmp_path / "here.csv"), heard)
+    assert done.exit_code == Exit.DEGRADED
+    assert done.faults == {"broken.png": "neither a JPEG nor a PNG file"}
+    assert [node for node, _ in local.made] == [None]
+    assert local.shared == []
+
+    far = play("home", "far")
+    caches = {"home": tmp_path / "caches/home", "far": tmp_path / "caches/far"}
+    # MASKCLS_CACHE is what a machine's own Ray was started with.
+    monkeypatch.setattr(
+        "maskcls.cluster.predicting.cache_root", lambda setting: caches[str(far.node)]
+    )
+    monkeypatch.setenv("MASKCLS_CACHE", str(caches["home"]))
+    predict(run.location, str(images / given), str(tmp_path / "there.csv"), heard)
+    assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
+    # The command's machine for itself, and the other one once for both folds.
+    assert [(node, place.root) for node, place in far.made] == list(caches.items())
+    first = "a.png" if given == "" else "b.png"
+    assert far.shared == [(run.location, "config.json"), (str(images), first)]
+
+
+def test_at_home_nothing_is_made_twice(
+    run: Folder, images: Path, tmp_path: Path, heard: Heard, play: Any
+) -> None:
+    played = play("home", "home")
+    placing = Cluster(resources_per_worker={"fake_gpu": 1.0})
+    predict(run.location, str(images), str(tmp_path / "p.csv"), heard, placing)
+    assert [node for node, _ in played.made] == ["home"]
+    assert [o["resources"] for o in played.options] == [{"fake_gpu": 1.0}] * 2
+    assert [o["num_cpus"] for o in played.options] == [1.0, 1.0]
+
+
+def test_a_machine_without_the_photos_is_told_and_nothing_is_written(
+    run: Folder, images: Path, tmp_path: Path, heard: Heard, play: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    played = play("home", "far")
+    exists = Folder.exists
+
+    def not_there(self: Folder, name: str = "") -> bool:
+        return exists(self, name) and (played.node == "home" or self.location != str(images))
+
+    monkeypatch.setattr(Folder, "exists", not_there)
+    with pytest.raises(UserError, match="RUN and IMAGES must lie on storage"):
+        predict(run.location, str(images), str(tmp_path / "p.csv"), heard)
+    assert not (tmp_path / "p.csv").exists()
+
+
+def test_photos_that_only_some_machines_could_decode_are_no_answer(
+    run: Folder, images: Path, tmp_path: Path, heard: Heard, play: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    play("home", "far")
+
+    def own(setting: str) -> Path:
+        (images / "b.png").unlink(missing_ok=True)  # between the two machines' passes
+        return tmp_path / "far"
+
+    monkeypatch.setattr("maskcls.cluster.predicting.cache_root", own)
+    with pytest.raises(RunFailed, match="2 photos were decoded for fold 0 and 3 here"):
+        predict(run.location, str(images), str(tmp_path / "p.csv"), heard)
+    assert not (tmp_path / "p.csv").exists()
