@@ -5,12 +5,12 @@ and retries are ours. A fold that was lost to the system (its process or machine
 again from its last checkpoint; an error in settings or training does not, since it would come again.
 
     waiting -> starting -> training -> predicting -> done
-                  ^____________________|  lost, at most cluster.retries times; then failed
+                  ^____________________|  lost; cluster.retries times without an epoch between, then
+                                          failed
 """
 
 import logging
 import os
-import signal
 import threading
 import time
 import traceback
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from maskcls.cluster import worker
+from maskcls.cluster.killing import kill_worker
 from maskcls.cluster.plan import Plan
 from maskcls.core.errors import UserError
 from maskcls.core.progress import FoldState, Progress
@@ -58,6 +59,25 @@ class _Attempt:
     outcome: Outcome | None = None
     notes_said: int = 0
     told: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class _Losses:
+    """Losses of a fold to the system since it last finished an epoch.
+
+    A fold on machines that are taken away all the time still gets to its end; one that never gets
+    anywhere does not start for ever.
+    """
+
+    count: int = 0
+    epochs: int = 0
+
+    def next(self, run: Folder, fold: int) -> int:
+        """Count another one."""
+        epochs = len(read_history(run, fold))
+        self.count = 1 if epochs > self.epochs else self.count + 1
+        self.epochs = max(epochs, self.epochs)
+        return self.count
 
 
 def train_folds(
@@ -99,6 +119,7 @@ class _Queue:
         self._running: dict[int, _Attempt] = {}
         self._outcomes: dict[int, Outcome] = {}
         self._leaving = threading.Event()
+        self._losses = {job.fold: _Losses() for job in jobs}
 
     def run(self) -> dict[int, Outcome]:
         try:
@@ -206,14 +227,14 @@ class _Queue:
         elif attempt.told and quiet > self._stall_s:
             self._progress.warn(f"fold {fold} has told nothing for {quiet:.0f} s and is ended")
             attempt.last_heard = time.monotonic()
-            _kill(attempt.told)
+            kill_worker(attempt.told)
 
     def _end_attempt(self, fold: int, number: int, outcome: Outcome) -> None:
         # A worker may die after its fold was done and before Ray heard of it.
         with suppress(OSError, UserError):
             if outcome.kind != "done" and files.read_done(self._run, fold) is not None:
                 outcome = Outcome("done")
-        if outcome.kind == "lost" and number <= self._retries:
+        if outcome.kind == "lost" and self._losses[fold].next(self._run, fold) <= self._retries:
             self._progress.warn(
                 f"fold {fold} was lost to the system ({outcome.text});"
                 f" attempt {number + 1} goes on from its last checkpoint"
@@ -274,16 +295,3 @@ def _is_rays(error: BaseException) -> bool:
 
 def _is_lost_peer(error: BaseException) -> bool:
     return type(error).__name__ == "PeerLost"
-
-
-def _kill(told: dict[str, Any]) -> None:
-    """End a hung worker where it runs; Ray Train then sees it die, and the fold is lost."""
-    import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    strategy = NodeAffinitySchedulingStrategy(told["node"], soft=False)
-
-    def kill(pid: int) -> None:  # os.kill itself is no function that Ray can send
-        os.kill(pid, signal.SIGKILL)
-
-    ray.remote(num_cpus=0, scheduling_strategy=strategy)(kill).remote(told["pid"])

@@ -21,13 +21,15 @@ class Machine:
     """What Ray has: logical CPUs and GPUs of the whole cluster, and whether it is a local one.
 
     node_cpus: CPUs of its largest machine, beyond which no worker can go; None where it is the only
-    one.
+    one. cpus_per_gpu: of the machine with GPUs that has the fewest CPUs for each; None as above, or
+    where no machine has GPUs.
     """
 
     cpus: float
     gpus: float
     is_local: bool
     node_cpus: float | None = None
+    cpus_per_gpu: float | None = None
 
 
 @dataclass(frozen=True)
@@ -113,15 +115,21 @@ def _on_gpus(
             f" {gpus:g} GPUs; ask for fewer or smaller ones."
         )
     slots = min(slots, folds, _most(settings, folds))
-    cores = machine.cpus / (slots * workers) if machine.gpus else 1.0
-    threads = _threads(settings, folds, recorded, max(1, min(MAX_GPU_THREADS, int(cores))))
-    # Asking for what leaves room: fewer CPUs than workers must not keep a GPU idle.
-    cpus = tuple(float(t) if cores >= 1 else max(0.01, cores) for t in threads)
+    threads = MAX_GPU_THREADS  # where no GPU is there yet: its machine has more than the head
+    room = 1.0
+    if machine.gpus:
+        room = machine.cpus / (slots * workers)
+        if machine.cpus_per_gpu is not None:  # the CPUs of a head without GPUs are no use to them
+            room = min(room, machine.cpus_per_gpu * share)
+        threads = max(1, min(MAX_GPU_THREADS, int(room)))
+    of_folds = _threads(settings, folds, recorded, threads)
+    # Asking for what leaves room: too few CPUs for the threads must not keep a GPU idle.
+    cpus = tuple(min(float(t), max(0.01, room)) for t in of_folds)
     reason = f"{gpus:g} GPUs, {share:g} per worker, {workers} workers per fold"
     return Plan(
         "cuda",
         slots,
-        threads,
+        of_folds,
         workers,
         cpus,
         share,
@@ -135,6 +143,7 @@ def _on_cpus(
     settings: Cluster, folds: int, machine: Machine, recorded: dict[str, Any] | None
 ) -> Plan:
     cores, workers = max(1, int(machine.cpus)), settings.workers_per_fold
+    most = max(1, int(machine.node_cpus or cores))
     each = 1 if settings.threads == "auto" else settings.threads
     slots = max(1, min(folds, _most(settings, folds), cores // (each * workers)))
     if recorded is not None:
@@ -142,10 +151,9 @@ def _on_cpus(
     elif settings.threads != "auto":
         threads = (settings.threads,) * folds
     else:
-        most = max(1, int(machine.node_cpus or cores))
         shares = _shared_out(max(1, cores // workers), folds, slots)
         threads = tuple(min(share, most) for share in shares)
-    cpus = tuple(float(min(t, cores / workers)) for t in threads)
+    cpus = tuple(float(min(t, cores / workers, most)) for t in threads)
     reason = f"no GPU: {cores} cores, {slots} folds at once"
     if workers * min(threads) > cores:
         reason += f"; {workers} workers per fold are more than the cores and will be slow"

@@ -5,53 +5,64 @@ drivers that hold CPUs while their inner workers wait for CPUs are how nested se
 What a search needs to go on lies in the trials' records (search/trials.py), never in what Tune pickles.
 """
 
-import ctypes
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ray import tune
 from ray.tune import Callback
-from ray.tune.schedulers import ASHAScheduler
+from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from maskcls.cluster.trial_watch import TrialWatch
+from maskcls.cluster.trial_worker import train_trial
+from maskcls.core.errors import UserError
+from maskcls.core.progress import Progress
 from maskcls.search.space import Search
 from maskcls.training.job import FoldJob
 
-_log = logging.getLogger(__name__)
 _METRIC, _TIME = "macro_f1", "epoch"
 _ENVIRONMENT = {
-    # Ours handle the signals; its reports, logs and checks are for its own display.
+    # Ours handle the signals and name what was lost; its reports, logs and checks are for its own
+    # display.
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
-_KEEP = {-1: 10**9, -3: 2**30, -8: 1}  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX of malloc.h
+_USER_ERROR = f"{UserError.__module__}.{UserError.__name__}: "
 
 
 @dataclass(frozen=True)
 class Trials:
     """What the trials are made of.
 
-    propose: number and job of the next trial, None when the budget is spent. epoch_done, ended: hear
-    of a trial's number; ended also of its error, if it had one. known: scores of earlier trials by
-    number, for ASHA. resources: of each trial. at_once: most trials at a time. most_epochs: of any
-    trial. retries: after a loss to the system.
+    propose: number and job of the next trial, None when the budget is spent. epoch_done, ended, lost:
+    hear of a trial's number; ended also of the error in its settings or training, if there was one;
+    lost, of what the system did to it once too often. known: scores of earlier trials by number, for
+    ASHA. resources: of each trial; waits_for: the scarce one, in words. at_once: most trials at a
+    time. most_epochs: of any trial. retries: after a loss to the system. stall_s: without news for so
+    long, a trial counts as lost [s].
     """
 
     search: Search
     propose: Callable[[], tuple[int, FoldJob] | None]
     epoch_done: Callable[[int], None]
     ended: Callable[[int, str | None], None]
+    lost: Callable[[int, str], None]
     known: Mapping[int, Sequence[float]]
     resources: Mapping[str, float]
+    waits_for: str
     at_once: int
     most_epochs: int
     retries: int
+    stall_s: float
+    progress: Progress
 
 
 def run_trials(trials: Trials, storage: str, name: str) -> None:
@@ -74,11 +85,11 @@ def run_trials(trials: Trials, storage: str, name: str) -> None:
 
 def _run(trials: Trials, search: Search, ears: "_Ears", storage: str, name: str) -> None:
     tune.run(
-        _train_trial,
+        train_trial,
         name=name,
         storage_path=storage,
         num_samples=-1,
-        search_alg=_Proposals(trials.propose, ears),
+        search_alg=_Proposals(trials, ears),
         scheduler=_Asha(trials.known, search, trials.most_epochs),
         resources_per_trial=tune.PlacementGroupFactory([dict(trials.resources)]),
         max_concurrent_trials=trials.at_once,
@@ -92,9 +103,9 @@ def _run(trials: Trials, search: Search, ears: "_Ears", storage: str, name: str)
 class _Proposals(Searcher):  # type: ignore[misc]
     """Tune's searcher, which only asks us."""
 
-    def __init__(self, propose: Callable[[], tuple[int, FoldJob] | None], ears: "_Ears") -> None:
+    def __init__(self, trials: Trials, ears: "_Ears") -> None:
         super().__init__(metric=_METRIC, mode="max")
-        self._propose, self._ears = propose, ears
+        self._trials, self._ears = trials, ears
 
     def suggest(self, trial_id: str) -> Any:
         import ray
@@ -102,13 +113,14 @@ class _Proposals(Searcher):  # type: ignore[misc]
         if self._ears.failed is not None:
             raise self._ears.failed
         try:
-            found = self._propose()
+            found = self._trials.propose()
         except Exception as e:
             self._ears.failed = e
             raise
         if found is None:
             return Searcher.FINISHED
         number, job = found
+        self._ears.watch.begin(number, job)
         # By reference: Tune writes what it is given into its records, and a job may hold credentials.
         return {"number": number, "job": [ray.put(job)]}
 
@@ -135,12 +147,14 @@ class _Asha(ASHAScheduler):  # type: ignore[misc]
             time_attr=_TIME, metric=_METRIC, mode="max", max_t=max(most_epochs, search.first_rung) + 1,
             grace_period=search.first_rung, reduction_factor=search.reduction,
         )  # fmt: skip
-        # Nobody is ended who has trained all epochs and only has to write the logits.
-        bracket = self._brackets[0]
-        bracket._rungs = [(at, scores) for at, scores in bracket._rungs if at < most_epochs]
         self._known = {number: list(scores) for number, scores in known.items()}
         for number in self._known:
             self._remember(_Named(f"trial-{number}"), number)
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> Any:
+        """Its score counts for others, but nobody is ended who only has to write the logits."""
+        decision = super().on_trial_result(tune_controller, trial, result)
+        return TrialScheduler.CONTINUE if result.get("last") else decision
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """A trial that goes on keeps its place on the rungs it had reached."""
@@ -165,6 +179,7 @@ class _Ears(Callback):  # type: ignore[misc]
 
     def __init__(self, trials: Trials) -> None:
         self._trials = trials
+        self.watch = TrialWatch(trials.stall_s, trials.waits_for, trials.progress)
         self.failed: Exception | None = None
 
     def _tell(self, what: Callable[..., None], *words: Any) -> None:
@@ -181,48 +196,39 @@ class _Ears(Callback):  # type: ignore[misc]
     ) -> None:
         """An epoch, or the error that ended the training."""
         if "fault" not in result:
+            # As for the folds of a run: an epoch that was finished makes up for what was lost before.
+            trial.run_metadata.num_failures = 0
             self._tell(self._trials.epoch_done, trial.config["number"])
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """It has ended by itself, or by ASHA."""
-        fault = (trial.last_result or {}).get("fault")
-        self._tell(self._trials.ended, trial.config["number"], fault)
+        number, fault = trial.config["number"], (trial.last_result or {}).get("fault")
+        self.watch.end(number)
+        self._tell(self._trials.ended, number, fault)
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """It was lost to the system, and Tune tries it again."""
+        number = trial.config["number"]
+        self.watch.again(number)
+        text = f"trial {number} was lost to the system ({_why(trial)}); it goes on from its last"
+        self._tell(self._trials.progress.warn, f"{text} checkpoint")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """It was lost to the system too often, unless Tune is going to try it again."""
         if trial.status == "ERROR":
-            lines = str(trial.get_error() or "lost").strip().splitlines()
-            self._tell(self._trials.ended, trial.config["number"], lines[-1][:200])
+            number = trial.config["number"]
+            self.watch.end(number)
+            self._tell(self._trials.lost, number, _why(trial))
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Tune's loop has turned once."""
+        self._tell(self.watch.look)
 
 
-def _train_trial(config: dict[str, Any]) -> None:
-    """In the trial's actor: train fold 0 of the trial's run, or go on with it."""
-    import ray
-
-    from maskcls.cluster import fetch
-    from maskcls.cluster.worker import Teller, with_own_cache
-    from maskcls.core.errors import UserError
-    from maskcls.training.fold import run_fold
-    from maskcls.training.rank import Alone
-
-    _keep_memory()
-    job = with_own_cache(ray.get(config["job"][0]))
-    teller = Teller(job, 1, 0, tune.report)
-    try:
-        fetch.ensure_here(job, teller)
-        run_fold(job, Alone(), teller)
-    except UserError as e:
-        tune.report({"fault": str(e)})
-    except Exception as e:  # it would come again, so Tune shall not try again
-        _log.exception("trial %s", config["number"])
-        tune.report({"fault": f"{type(e).__name__}: {e}"})
-
-
-def _keep_memory() -> None:
-    """The allocator settings of worker.ENVIRONMENT, for a process that runs already (glibc)."""
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError):
-        return
-    for option, value in _KEEP.items():
-        mallopt(option, value)
+def _why(trial: Any) -> str:
+    """What Tune has written down of a trial's last loss, in a line."""
+    lines: list[str] = []
+    if trial.error_file is not None:
+        with suppress(OSError):
+            lines = Path(trial.error_file).read_text("utf-8", "replace").strip().splitlines()
+    return lines[-1].removeprefix(_USER_ERROR)[:200] if lines else "Ray says no more"

@@ -12,7 +12,7 @@ import shutil
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -76,12 +76,18 @@ class Session:
         name: str = self.ray.get_runtime_context().get_node_id()
         return name
 
-    def machine(self) -> Machine:
-        """CPUs and GPUs of the whole cluster, as it is now."""
+    def machine(self, needs: Collection[str] = ()) -> Machine:
+        """CPUs and GPUs of the whole cluster, as it is now.
+
+        needs: names of other resources that each worker takes, which only some machines may have.
+        """
         has = self.ray.cluster_resources()
         alive = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
-        largest = max((node.get("CPU", 0.0) for node in alive), default=None)
-        return Machine(has.get("CPU", 0.0), has.get("GPU", 0.0), self.is_local, largest)
+        fit = [node for node in alive if all(node.get(name) for name in needs)] or alive
+        largest = max((node.get("CPU", 0.0) for node in fit), default=None)
+        per_gpu = [node.get("CPU", 0.0) / node["GPU"] for node in fit if node.get("GPU")]
+        least = None if self.is_local else min(per_gpu, default=None)
+        return Machine(has.get("CPU", 0.0), has.get("GPU", 0.0), self.is_local, largest, least)
 
 
 @contextmanager

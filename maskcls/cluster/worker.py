@@ -76,8 +76,10 @@ def _train(job: FoldJob, attempt: int, alone: bool) -> dict[str, Any]:
 
     rank: Rank = Alone() if alone else Distributed()
     teller = Teller(job, attempt, rank.index, ray.train.report)
-    teller.tell("starting")
     job = with_own_cache(job)
+    # Before a word is told: telling makes the run's folder, and it would seem to be there.
+    fetch.require_here(job)
+    teller.tell("starting")
     fetch.ensure_here(job, teller)
     return run_fold(job, rank, teller)
 

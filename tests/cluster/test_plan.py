@@ -1,5 +1,7 @@
 """Who gets what, for all the machines that people have."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,6 +66,33 @@ def test_fewer_cores_than_gpu_workers_keep_no_gpu_idle() -> None:
     assert sum(plan.cpus_per_worker[:4]) <= 2
 
 
+@pytest.mark.parametrize("recorded", [None, {"device": "cuda", "threads": [4] * 5}])
+@pytest.mark.parametrize("threads", ["auto", 4])
+@pytest.mark.parametrize(
+    "machine",
+    [
+        Machine(2, 1, True),  # where a run of a larger machine goes on
+        Machine(8, 4, True),
+        Machine(18, 1, False, node_cpus=16, cpus_per_gpu=2),  # most of them are the head's
+        Machine(80, 8, False, node_cpus=64, cpus_per_gpu=2),
+        Machine(4, 8, False, node_cpus=4, cpus_per_gpu=0.5),
+    ],
+)
+def test_whatever_the_threads_every_gpu_has_a_worker_that_fits(
+    machine: Machine, threads: Any, recorded: dict[str, Any] | None
+) -> None:
+    plan = make_plan(Cluster(threads=threads), 5, machine, recorded)
+    assert plan.folds_at_once == min(5, machine.gpus)
+    room = machine.cpus_per_gpu or machine.cpus / plan.folds_at_once
+    assert all(0 < cpus <= room for cpus in plan.cpus_per_worker)
+
+
+def test_no_thread_less_where_the_gpus_come_later() -> None:
+    later = make_plan(Cluster(gpus=5), 5, Machine(8, 0, False))
+    there = make_plan(Cluster(gpus=5), 5, Machine(28, 5, False, node_cpus=8, cpus_per_gpu=4))
+    assert later.threads == there.threads == (4,) * 5
+
+
 def test_a_resumed_run_keeps_its_threads_on_another_machine() -> None:
     recorded = {"device": "cpu", "threads": [1, 1, 1, 1, 2]}
     plan = make_plan(Cluster(), 5, Machine(8, 0, True), recorded)
@@ -103,3 +132,8 @@ def test_no_worker_asks_for_more_than_the_largest_machine_has() -> None:
     assert plan.threads == (1, 1, 1, 1)
     assert plan.cpus_per_worker == (1.0, 1.0, 1.0, 1.0)
     assert make_plan(Cluster(), 4, Machine(3, 0, False, node_cpus=2)).threads == (1, 1, 1, 2)
+    explicit = make_plan(Cluster(threads=16), 4, Machine(24, 0, False, node_cpus=8))
+    assert set(explicit.cpus_per_worker) == {8.0}
+    recorded = {"device": "cpu", "threads": [16] * 4}
+    again = make_plan(Cluster(), 4, Machine(24, 0, False, node_cpus=8), recorded)
+    assert set(again.cpus_per_worker) == {8.0}
