@@ -22,11 +22,11 @@ def trial_table(trials: Sequence["Trial"]) -> list[str]:
 
 def _line(trial: "Trial") -> str:
     whole = trial.out_of_fold or {}
-    fault = "" if trial.error is None else f"  {trial.error}"
+    note = f"  {trial.note}" if trial.note else ""
     return (
         f"{trial.number:>5} {trial.state:<8} {_score(whole.get('macro_f1')):>12}"
         f" {_score(whole.get('deviation')):>10} {_score(trial.best):>8} {len(trial.scores):>7}"
-        f"  {trial.words}{fault}"
+        f"  {trial.words}{note}"
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from maskcls.commands.fold_sides import refuse_empty_sides
 from maskcls.commands.own_paths import with_absolute_paths
 from maskcls.commands.preflight import Preflight
 from maskcls.commands.run_work import Ready, RunWork
@@ -12,12 +13,15 @@ from maskcls.commands.training_inputs import read_inputs
 from maskcls.config.layers import Value
 from maskcls.config.resolve import to_json
 from maskcls.config.schema import Config
+from maskcls.core.errors import RunFailed, UserError
 from maskcls.core.progress import Progress
 from maskcls.search.space import config_of
 from maskcls.search.trials import Trial, folder_of
 from maskcls.store.lease import Lease
 from maskcls.store.paths import Folder
 
+_HUB_IS_AWAY = "cannot be had from the hub"
+"""What the preflight says then (models/backbone.py); its answer is a sentence and no error."""
 _NETWORK = ("model", "head", "image", "loss")
 """Sections on which the network depends; trials that agree in them need one check."""
 
@@ -33,15 +37,18 @@ class TrialRuns:
         self._warned: set[str] = set()
 
     def work_on(self, trial: Trial, *, quietly: bool) -> RunWork:
-        """The work on a trial's run. UserError for settings that cannot be.
+        """The work on a trial's run.
 
         quietly: say nothing of plan and pixels, which are the same for many trials.
+        Raises UserError for settings that cannot be, RunFailed when that cannot be found out now.
         """
         ready, folder = self._ready, folder_of(self._ready.run, trial.number)
         config = with_absolute_paths(config_of(self._base, trial.settings))
         inputs = ready.inputs
         if config.rows != ready.config.rows:
             inputs = read_inputs(config, ready.data_set, ready.folds, ready.cache)
+        elif config.augment != ready.config.augment:
+            refuse_empty_sides(config, ready.data_set, ready.folds, inputs)
         network = self._network_of(config, folder)
         own = replace(ready, run=folder, config=config, inputs=inputs, network=network)
         return RunWork(
@@ -52,10 +59,17 @@ class TrialRuns:
         key = _network_key(config)
         if key not in self._networks:
             there = folder.exists("network.json")
-            self._networks[key] = (
-                folder.read_json("network.json") if there else Preflight(config).answer()
-            )
+            self._networks[key] = folder.read_json("network.json") if there else _ask(config)
         return self._networks[key]
+
+
+def _ask(config: Config) -> dict[str, Any]:
+    try:
+        return Preflight(config).answer()
+    except UserError as e:
+        if _HUB_IS_AWAY in str(e):
+            raise RunFailed(str(e)) from e
+        raise
 
 
 def _network_key(config: Config) -> str:

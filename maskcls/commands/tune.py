@@ -10,26 +10,28 @@ RUN/search.html       what was found, and what mattered
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from maskcls.cluster.plan import make_plan
 from maskcls.commands import run_identity as identity
-from maskcls.commands.run_work import Ready, get_ready
+from maskcls.commands.run_work import FoldsFailed, Ready, get_ready
 from maskcls.commands.search_record import SearchRecord
+from maskcls.commands.settings import flat_settings, read_toml
 from maskcls.commands.trial_runs import TrialRuns
 from maskcls.config.as_file import as_file
-from maskcls.config.layers import Value, gather
+from maskcls.config.layers import Value
 from maskcls.config.resolve import from_flat, from_json
 from maskcls.config.schema import Config
 from maskcls.core.errors import Exit, RunFailed, UserError
-from maskcls.core.names import without_credentials
+from maskcls.core.names import some, without_credentials
 from maskcls.core.progress import Progress
+from maskcls.core.trouble import may_pass
 from maskcls.search.page import page
 from maskcls.search.sampling import Sampler, make_sampler
 from maskcls.search.space import Space, read_space
-from maskcls.search.trials import Trial, folder_of, ranked, read_trials, write_trial
+from maskcls.search.trials import State, Trial, folder_of, ranked, read_trials, write_trial
 from maskcls.store import run_files
 from maskcls.store.fold_states import read_history
 from maskcls.store.lease import Lease
@@ -61,13 +63,15 @@ def tune(
 ) -> Tuned:  # fmt: skip
     """Search, or go on with a search.
 
-    data, run: local paths or object-store URIs. space_file: see search/space.py. preset, file, sets:
-    the settings that the trials change.
-    Raises UserError for bad input or another search in the folder, RunFailed when no trial trained.
+    data, run, space_file, file: local paths or object-store URIs. space_file: see search/space.py.
+    preset, file, sets: the settings that the trials change.
+    Exit.DEGRADED: photos could not be decoded, or a trial was lost to the system and is tried again
+    by the same command. Raises UserError for bad input or another search in the folder, RunFailed when
+    no trial was trained on all folds.
     """
-    base = gather(preset, file, sets)
-    space = read_space(space_file, base)
+    base = flat_settings(preset, file, sets)
     config = _checked(from_flat(base))
+    space = read_space(read_toml(space_file), base)
     ready = get_ready(data, run, config, progress, marker="search.json")
     with Lease(ready.run, "tune") as lease:
         if ready.run.exists("search.json"):
@@ -93,7 +97,7 @@ def _out_of_fold(metrics: Mapping[str, Any]) -> dict[str, Any]:
         "macro_f1": metrics["oof"]["macro_f1"],
         "folds": folds,
         "deviation": float(np.std(folds, ddof=1)) if len(folds) > 1 else None,
-        "faults": metrics["oof"]["faults"] + metrics["eval_faults"],
+        "faults": metrics["train_faults"] + metrics["eval_faults"],
     }
 
 
@@ -119,6 +123,7 @@ class _Tuning:
         self.record = SearchRecord(self.ready, self.space, command)
         exit_code = Exit.FAILURE
         try:
+            self._forget_losses()
             if self._is_left():
                 dashboard = self.ready.config.cluster.dashboard
                 with ray_session(self.ready.cache, dashboard, self.progress) as session:
@@ -126,20 +131,35 @@ class _Tuning:
                     self._train_finalists(session)
             best = self._write_results()
             degraded = any(t.out_of_fold and t.out_of_fold["faults"] for t in best)
-            exit_code = Exit.DEGRADED if degraded else Exit.GOOD
+            if lost := [str(t.number) for t in self.trials.values() if t.is_lost]:
+                self.progress.warn(
+                    f"lost to the system: trial {some(lost)}; the same command tries it again"
+                )
+            exit_code = Exit.DEGRADED if degraded or lost else Exit.GOOD
         except KeyboardInterrupt:
             exit_code = Exit.INTERRUPTED
             raise
+        except UserError:
+            exit_code = Exit.MISTAKE
+            raise
         finally:
-            self.record.end(exit_code)
+            if not self.lease.lost:  # else the record is another command's
+                self.record.end(exit_code)
         return Tuned(exit_code, best, self.root)
 
+    def _forget_losses(self) -> None:
+        """Finished trials of which another start lost other folds are finalists again, if good."""
+        for trial in self.trials.values():
+            if trial.state == "finished" and trial.is_lost:
+                trial.error = None
+                write_trial(self.root, trial)
+
     def _is_left(self) -> bool:
-        running = any(t.state == "running" for t in self.trials.values())
-        return running or self.record.may_begin(len(self.trials)) or bool(self._finalists_left())
+        unfinished = any(t.is_open for t in self.trials.values())
+        return unfinished or self.record.may_begin(len(self.trials)) or bool(self._finalists_left())
 
     def _finalists_left(self) -> list[Trial]:
-        finished = [t for t in self.trials.values() if t.state == "finished"]
+        finished = [t for t in self.trials.values() if t.state == "finished" and not t.is_lost]
         by_fold = sorted(finished, key=lambda t: (-(t.best or 0.0), t.number))
         finalists = by_fold[: self.space.search.finalists]
         return [t for t in finalists if t.out_of_fold is None]
@@ -147,19 +167,18 @@ class _Tuning:
     # ---- fold 0 of every trial -------------------------------------------------------------------
 
     def _search(self, session: "Session") -> None:
-        again = sorted(t.number for t in self.trials.values() if t.state == "running")
+        again = sorted(t.number for t in self.trials.values() if t.is_open)
         if not again and not self.record.may_begin(len(self.trials)):
             return
         from maskcls.cluster.search import Trials, run_trials
 
-        machine, cluster = session.machine(), self.ready.config.cluster
+        cluster = self.ready.config.cluster
+        machine = session.machine(cluster.resources_per_worker)
         places = make_plan(cluster, _MANY, machine)  # as many as fit
         # The smallest place of a round, so that all of them find room.
         self.place = min(range(places.folds_at_once), key=lambda k: places.threads[k])
         self.threads = places.threads[self.place]
-        sampler = make_sampler(
-            self.space, (t for t in self.trials.values() if t.state != "running")
-        )
+        sampler = make_sampler(self.space, (t for t in self.trials.values() if not t.is_open))
 
         def propose() -> tuple[int, "FoldJob"] | None:
             while True:
@@ -174,9 +193,12 @@ class _Tuning:
                 sampler.tell(trial)
 
         def ended(number: int, fault: str | None) -> None:
-            trial = self.trials[number]
-            self._end(trial, fault)
-            sampler.tell(trial)
+            self._end(self.trials[number], "failed" if fault else "stopped", fault)
+            sampler.tell(self.trials[number])
+
+        def lost(number: int, why: str) -> None:
+            self._end(self.trials[number], "lost", why)
+            sampler.tell(self.trials[number])
 
         self.progress.say(
             f"{places.reason}: {places.folds_at_once} trials at a time on fold {_FOLD}, then the best"
@@ -186,14 +208,16 @@ class _Tuning:
         run_trials(
             Trials(
                 search=self.space.search, propose=propose, epoch_done=self._epoch_done, ended=ended,
-                known={t.number: t.scores for t in self.trials.values() if t.scores},
+                lost=lost, known={t.number: t.scores for t in self.trials.values() if t.scores},
                 resources=places.resources_of(self.place), at_once=places.folds_at_once,
-                most_epochs=self._most_epochs(), retries=cluster.retries,
+                waits_for="a GPU" if places.device == "cuda" else "a worker",
+                most_epochs=self._most_epochs(), retries=cluster.retries, stall_s=cluster.stall_s,
+                progress=self.progress,
             ),
             storage, f"search-{self.record.starts}",
         )  # fmt: skip
-        if lost := [t.number for t in self.trials.values() if t.state == "running"]:
-            raise RunFailed(f"Ray Tune ended and left trial {lost[0]} unfinished; run it again.")
+        if left := [t.number for t in self.trials.values() if t.state == "running"]:
+            raise RunFailed(f"Ray Tune ended and left trial {left[0]} unfinished; run it again.")
 
     def _new_trial(self, sampler: Sampler) -> Trial | None:
         """A trial that was not there before; None when the budget is spent, or no other is found."""
@@ -215,16 +239,18 @@ class _Tuning:
         return max(int(domain.at(share)) for share in np.linspace(0, 1, 1000, endpoint=False))
 
     def _begin(self, trial: Trial, session: "Session") -> "FoldJob | None":
-        """Prepare the trial's run; None when its settings cannot be."""
-        trial.state = "running"
+        """Prepare the trial's run; None when it cannot be, or not now."""
+        trial.state, trial.error = "running", None
         write_trial(self.root, trial)  # before its run: a kill in between must not lose the number
         try:
             work = self.runs.work_on(trial, quietly=True)
             work.prepare()
-        except UserError as e:
-            self._refuse(trial, str(e))
+        except (RunFailed, UserError) as e:
+            own = isinstance(e, UserError) and not may_pass(e)
+            self._put_away(trial, "refused" if own else "lost", str(e))
             return None
-        plan = work.plan(session.machine(), {_FOLD: self.threads})
+        machine = session.machine(self.ready.config.cluster.resources_per_worker)
+        plan = work.plan(machine, {_FOLD: self.threads})
         work.require_shared(plan, session.own_node())
         # Once for all trials of its size and crop. The trials at work hold the CPUs and wait for us, so
         # it must not ask for any: hence a node, on our own Ray, too.
@@ -232,10 +258,11 @@ class _Tuning:
         self.progress.say(f"trial {trial.number}: {trial.words}")
         return work.jobs(plan, session.own_node())[_FOLD]
 
-    def _refuse(self, trial: Trial, fault: str) -> None:
-        trial.state, trial.error = "refused", fault
+    def _put_away(self, trial: Trial, state: Literal["refused", "lost"], why: str) -> None:
+        trial.state, trial.error = state, " ".join(why.split())
         write_trial(self.root, trial)
-        self.progress.warn(f"trial {trial.number} cannot be: {fault}")
+        cannot = "cannot be" if state == "refused" else "cannot be begun now"
+        self.progress.warn(f"trial {trial.number} {cannot}: {trial.error}")
 
     def _epoch_done(self, number: int) -> None:
         self.lease.check()
@@ -252,20 +279,18 @@ class _Tuning:
         # Storage that is away for a moment must not wipe what is known.
         trial.scores = [entry["macro_f1"] for entry in history] or trial.scores
 
-    def _end(self, trial: Trial, fault: str | None) -> None:
+    def _end(self, trial: Trial, state: State, why: str | None) -> None:
+        """Note how a trial ended, if its fold is not done: why it failed or was lost."""
         self._read_scores(trial)
-        done = run_files.read_done(folder_of(self.root, trial.number), _FOLD)
-        if done is not None:
-            trial.state = "finished"
-        elif fault is not None:
-            trial.state, trial.error = "failed", fault
-        else:
-            trial.state = "stopped"
+        if run_files.read_done(folder_of(self.root, trial.number), _FOLD) is not None:
+            state, why = "finished", None
+        trial.state, trial.error = state, None if why is None else " ".join(why.split())
         write_trial(self.root, trial)
         self.record.write()
         best = "" if trial.best is None else f", macro F1 {trial.best:.4f}"
-        text = f"trial {trial.number} {trial.state} after {len(trial.scores)} epochs{best}"
-        self.progress.say(text if fault is None else f"{text}: {fault}")
+        text = f"trial {trial.number} {state} after {len(trial.scores)} epochs{best}"
+        tell = self.progress.say if why is None else self.progress.warn
+        tell(text if why is None else f"{text}: {trial.error}")
 
     # ---- the finalists ---------------------------------------------------------------------------
 
@@ -273,14 +298,22 @@ class _Tuning:
         while left := self._finalists_left():
             trial = left[0]
             self.progress.say(f"trial {trial.number} goes on on all folds: {trial.words}")
+            prepared = False
             try:
                 work = self.runs.work_on(trial, quietly=False)
                 work.prepare()
+                prepared = True
                 metrics = work.run_in(session)
             except (RunFailed, UserError) as e:
                 # The next best moves up: one that fails on another fold must not end the search.
                 self.lease.check()
-                trial.state, trial.error = "failed", str(e)
+                if isinstance(e, FoldsFailed):
+                    own = e.by_training
+                else:
+                    # Fold 0 met with no mistake in the settings, so none is there to be met later.
+                    own = not prepared and isinstance(e, UserError) and not may_pass(e)
+                trial.state = "failed" if own else "finished"
+                trial.error = str(e).partition("\n")[0]
                 self.progress.warn(f"trial {trial.number}: {e}")
             else:
                 trial.out_of_fold = _out_of_fold(metrics)
@@ -290,8 +323,9 @@ class _Tuning:
     def _write_results(self) -> list[Trial]:
         trials = ranked(self.trials.values())
         if not trials or trials[0].out_of_fold is None:
-            why = next((t.error for t in trials if t.error), "none reached its last epoch")
-            raise RunFailed(f"{self.root}: no trial was trained to its end: {why}")
+            lost = next((f"trial {t.number} was {t.note}" for t in trials if t.is_lost), None)
+            failed = next((t.error for t in trials if t.error), "none reached its last epoch")
+            raise RunFailed(f"{self.root}: no trial was trained to its end: {lost or failed}")
         self.root.write_json("trials.json", [asdict(trial) for trial in trials])
         head = (
             f"The best of {len(trials)} trials, trial {trials[0].number}: out-of-fold macro F1"

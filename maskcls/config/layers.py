@@ -33,6 +33,21 @@ class Value:
         return self.origin.startswith("preset ")
 
 
+@dataclass(frozen=True)
+class TomlFile:
+    """A TOML file, wherever it was read from: its name in messages, and its content."""
+
+    name: str
+    content: bytes
+
+    def values(self) -> dict[str, Any]:
+        """What it says, nested as it is; UserError when it is not TOML."""
+        try:
+            return tomllib.loads(self.content.decode("utf-8-sig"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+            raise UserError(f"{self.name}: not a TOML file: {e}.") from e
+
+
 def preset_names() -> tuple[str, ...]:
     """Names of the presets that ship with the package, sorted."""
     return tuple(sorted(p.stem for p in _PRESETS.glob("*.toml")))
@@ -45,19 +60,20 @@ def preset_head(name: str) -> str:
 
 
 def gather(
-    preset: str | None = None, file: str | None = None, sets: Iterable[str] = ()
+    preset: str | None = None, file: TomlFile | None = None, sets: Iterable[str] = ()
 ) -> dict[str, Value]:
     """Lay preset, TOML file and NAME=VALUE texts over one another.
 
-    Raises UserError for an unknown preset, a file that cannot be read, or a text without "=".
+    Raises UserError for an unknown preset, a file that is not TOML, or a text without "=".
     """
     name = preset or DEFAULT_PRESET
     if name not in preset_names():
         raise UserError(f"--preset {name}: no such preset; there are {', '.join(preset_names())}.")
-    presets = _flatten(read_toml(_PRESETS / f"{name}.toml", f"preset {name}"), f"preset {name}")
+    own = TomlFile(f"preset {name}", (_PRESETS / f"{name}.toml").read_bytes())
+    presets = _flatten(own.values(), own.name)
     flat = dict(presets)
     if file is not None:
-        flat |= _flatten(read_toml(Path(file).expanduser(), file), file)
+        flat |= _flatten(file.values(), file.name)
     for text in sets:
         key, sign, value = text.partition("=")
         if not sign or not key.strip():
@@ -86,18 +102,6 @@ def parse_value(text: str) -> Any:
         return float(text)  # 1E-4
     except ValueError:
         return text
-
-
-def read_toml(path: Path, shown: str) -> dict[str, Any]:
-    """A TOML file's values; shown: its name in messages. Raises UserError."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as e:
-        raise UserError(f"{shown}: there is no such file.") from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise UserError(f"{shown}: not a TOML file: {e}.") from e
-    except OSError as e:
-        raise UserError(f"{shown}: cannot be read: {e.strerror}.") from e
 
 
 def _flatten(tree: Mapping[str, Any], origin: str, prefix: str = "") -> dict[str, Value]:

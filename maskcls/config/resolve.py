@@ -7,13 +7,15 @@ from functools import cache
 from typing import Any
 
 from maskcls.config import parts, relations
-from maskcls.config.layers import Value, gather
+from maskcls.config.layers import TomlFile, Value, gather
 from maskcls.config.schema import PLACEMENT_ONLY, Config
 from maskcls.config.sentences import name_of, sentence_of
 from maskcls.core.errors import UserError
 
 
-def resolve(preset: str | None = None, file: str | None = None, sets: Iterable[str] = ()) -> Config:
+def resolve(
+    preset: str | None = None, file: TomlFile | None = None, sets: Iterable[str] = ()
+) -> Config:
     """The configuration that preset, TOML file and --set texts make together.
 
     Raises UserError with all faults at once: unknown names with the nearest known one, wrong values

@@ -27,7 +27,7 @@ class Importance:
 
 def importance_of(space: Space, trials: Sequence[Trial]) -> Importance:
     """Each setting's importance over all trials with a score."""
-    seen = [t for t in trials if t.scores and t.state != "running"]
+    seen = [t for t in trials if t.scores and not t.is_open]
     epoch = min((len(t.scores) for t in seen), default=0)
     values = {t.number: max(t.scores[:epoch]) for t in seen}
     if len(seen) < _FEWEST:

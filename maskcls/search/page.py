@@ -62,7 +62,7 @@ def _title(trials: Sequence[Trial]) -> str:
 
 
 def _summary(trials: Sequence[Trial], record: Mapping[str, Any]) -> str:
-    states = ("finished", "stopped", "failed", "refused")
+    states = ("finished", "stopped", "failed", "lost", "refused")
     counts = {state: sum(t.state == state for t in trials) for state in states}
     parts = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     minutes = record["seconds"] / 60
@@ -160,7 +160,7 @@ def _all(trials: Sequence[Trial]) -> str:
     rows = "".join(
         f"<tr><td class=n>{t.number}</td><td>{escape(t.state)}</td><td class=n>{len(t.scores)}</td>"
         f"<td class=n>{'-' if t.best is None else f'{t.best:.4f}'}</td><td>{escape(t.words)}"
-        f"{f'<br><span class=note>{escape(t.error)}</span>' if t.error else ''}</td></tr>"
+        f"{f'<br><span class=note>{escape(t.note)}</span>' if t.note else ''}</td></tr>"
         for t in trials
     )
     return (

@@ -14,12 +14,11 @@ loss.focal.gamma = {low = 0.5, high = 4.0}      # drawn only where the loss is f
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from maskcls.config.layers import GOES_WITH, Value, read_toml
+from maskcls.config.layers import GOES_WITH, TomlFile, Value
 from maskcls.config.resolve import from_flat, value_faults
 from maskcls.config.schema import Config, Section
 from maskcls.core.errors import UserError
@@ -125,18 +124,18 @@ class Space:
         }
 
 
-def read_space(file: str, base: Mapping[str, Value]) -> Space:
-    """Read FILE.toml; base: the flat configuration that the trials change.
+def read_space(file: TomlFile, base: Mapping[str, Value]) -> Space:
+    """What a space file says; base: the flat configuration that the trials change.
 
     Raises UserError with all faults at once: unknown settings, values that a setting cannot take,
     settings that a search may not touch.
     """
-    tree = read_toml(Path(file).expanduser(), file)
+    tree, shown = file.values(), file.name
     if other := sorted(tree.keys() - {"search", "space"}):
         raise UserError(
-            f"{file}: [{other[0]}] is no part of a search; it has [search] and [space]."
+            f"{shown}: [{other[0]}] is no part of a search; it has [search] and [space]."
         )
-    search = _search_of(tree.get("search", {}), file)
+    search = _search_of(tree.get("search", {}), shown)
     faults: list[str] = []
     domains: dict[str, Domain] = {}
     for name, value in _leaves(tree.get("space", {})).items():
@@ -144,9 +143,11 @@ def read_space(file: str, base: Mapping[str, Value]) -> Space:
             domains[name] = _domain_of(value)
             _try_out(name, domains[name], base)
         except (ValueError, UserError) as e:
-            faults.append(f"{file}: {name}: {e}")
+            faults.append(f"{shown}: {name}: {e}")
     if not domains and not faults:
-        faults.append(f"{file}: [space] is empty; name a setting, such as optim.lr = [1e-3, 1e-4].")
+        faults.append(
+            f"{shown}: [space] is empty; name a setting, such as optim.lr = [1e-3, 1e-4]."
+        )
     if faults:
         raise UserError("\n".join(faults))
     return Space(search, domains)

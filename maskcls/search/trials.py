@@ -2,7 +2,8 @@
 
     running -> finished   all epochs of fold 0
             -> stopped    by ASHA, after some
-            -> failed     an error in training
+            -> failed     by its settings or its training: the same would come again
+            -> lost       to the system too often, or storage was away; goes on with the next start
             -> refused    settings that contradict one another; never trained
 
 Written by the command alone, after each epoch; what the records hold is all that a search needs to go
@@ -15,13 +16,14 @@ from typing import Any, Literal
 
 from maskcls.store.paths import Folder
 
-State = Literal["running", "finished", "stopped", "failed", "refused"]
+State = Literal["running", "finished", "stopped", "failed", "lost", "refused"]
 
 
 @dataclass
 class Trial:
     """settings: what the trial changes. scores: held-out macro F1 of fold 0 after each epoch.
 
+    error: why it failed, was lost or refused; of one that is finished, why other folds were lost.
     out_of_fold: of a finalist that was trained on all folds: macro_f1, folds (each fold's macro F1),
     deviation (their sample standard deviation) and faults (photos that could not be decoded).
     """
@@ -37,6 +39,24 @@ class Trial:
     def best(self) -> float | None:
         """Best macro F1 of fold 0; None before the first epoch."""
         return max(self.scores, default=None)
+
+    @property
+    def is_open(self) -> bool:
+        """The next start of the command goes on with its fold 0."""
+        return self.state in ("running", "lost")
+
+    @property
+    def is_lost(self) -> bool:
+        """Something of it was lost to the system; the next start of the command tries it again."""
+        return self.state == "lost" or (self.state == "finished" and self.error is not None)
+
+    @property
+    def note(self) -> str:
+        """Its error for people; "" when it has none."""
+        if self.error is None or not self.is_lost:
+            return self.error or ""
+        where = "lost" if self.state == "lost" else "lost on other folds"
+        return f"{where}: {self.error.rstrip('.')}; the same command tries it again"
 
     @property
     def words(self) -> str:

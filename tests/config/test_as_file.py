@@ -1,22 +1,19 @@
 """A configuration written as a file is the same when it is read again."""
 
-from pathlib import Path
-
 import pytest
 
 from maskcls.config import relations
 from maskcls.config.as_file import as_file
-from maskcls.config.layers import gather, preset_names
+from maskcls.config.layers import TomlFile, gather, preset_names
 from maskcls.config.resolve import differences, resolve, to_json
 from maskcls.config.schema import Config
 from maskcls.search.space import config_of
 
 
-def written_and_read(config: Config, tmp_path: Path) -> Config:
-    file = tmp_path / "best.toml"
-    file.write_text(as_file(config, "two\nlines"))
-    assert file.read_text().startswith("# two\n# lines\n")
-    return resolve(None, str(file))
+def written_and_read(config: Config) -> Config:
+    text = as_file(config, "two\nlines")
+    assert text.startswith("# two\n# lines\n")
+    return resolve(None, TomlFile("best.toml", text.encode()))
 
 
 def lost(old: Config, new: Config) -> list[str]:
@@ -26,9 +23,9 @@ def lost(old: Config, new: Config) -> list[str]:
 
 
 @pytest.mark.parametrize("preset", preset_names())
-def test_every_preset_comes_back(tmp_path: Path, preset: str) -> None:
+def test_every_preset_comes_back(preset: str) -> None:
     config = resolve(preset)
-    assert lost(config, written_and_read(config, tmp_path)) == []
+    assert lost(config, written_and_read(config)) == []
 
 
 @pytest.mark.parametrize(
@@ -45,20 +42,20 @@ def test_every_preset_comes_back(tmp_path: Path, preset: str) -> None:
     ],
     ids=lambda sets: sets[0].partition("=")[0],
 )
-def test_changed_settings_come_back(tmp_path: Path, sets: list[str]) -> None:
+def test_changed_settings_come_back(sets: list[str]) -> None:
     config = resolve("report", None, sets)
-    again = written_and_read(config, tmp_path)
+    again = written_and_read(config)
     assert lost(config, again) == []
     assert lost(config, resolve("report")) != []
 
 
-def test_what_only_places_the_work_is_left_out(tmp_path: Path) -> None:
+def test_what_only_places_the_work_is_left_out() -> None:
     config = resolve("report", None, ["cluster.gpus=0", "cluster.resources_per_worker={a = 1}"])
     assert "cluster" not in as_file(config, "")
 
 
-def test_a_part_without_effect_takes_its_own_settings_with_it(tmp_path: Path) -> None:
+def test_a_part_without_effect_takes_its_own_settings_with_it() -> None:
     config = config_of(gather("report"), {"head.name": "single", "head.age": "corn"})
-    again = written_and_read(config, tmp_path)
+    again = written_and_read(config)
     assert again.head.name == "single"
     assert lost(config, again) == ["head.corn.ranks"]  # of the part that has none

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from maskcls.config import layers, relations
+from maskcls.config.layers import TomlFile
 from maskcls.config.resolve import flat_json, resolve, to_json
 from maskcls.config.schema import Cluster, Config, Folds, Section
 from maskcls.core.errors import UserError
@@ -161,12 +162,12 @@ TYPED = {
 """A value for each setting that depends on another, and the other one where it has no effect."""
 
 
-def write_toml(path: Path, name: str, value: str) -> None:
-    """A TOML file with one setting."""
+def toml(name: str, value: str) -> TomlFile:
+    """A file with one setting."""
     section, key = name.split(".")
     parsed = layers.parse_value(value)
     text = f'"{parsed}"' if isinstance(parsed, str) else parsed
-    path.write_text(f"[{section}]\n{key} = {text}\n")
+    return TomlFile("own.toml", f"[{section}]\n{key} = {text}\n".encode())
 
 
 def test_the_tests_of_idle_settings_know_all_of_them() -> None:
@@ -174,7 +175,7 @@ def test_the_tests_of_idle_settings_know_all_of_them() -> None:
 
 
 @pytest.mark.parametrize("name", TYPED)
-def test_a_setting_without_effect_is_refused_when_typed(name: str, tmp_path: Path) -> None:
+def test_a_setting_without_effect_is_refused_when_typed(name: str) -> None:
     value, other = TYPED[name]
     setting, values = relations.NEEDS[name]
     expected = f"{name} belongs to {setting}={' or '.join(map(str, values))}, and it is"
@@ -182,9 +183,8 @@ def test_a_setting_without_effect_is_refused_when_typed(name: str, tmp_path: Pat
         resolve(sets=[other, f"{name}={value}"])
     assert str(raised.value) == f"{expected} {other.partition('=')[2]}."
 
-    write_toml(tmp_path / "own.toml", name, value)
     with pytest.raises(UserError) as raised:
-        resolve(None, str(tmp_path / "own.toml"), [other])
+        resolve(None, toml(name, value), [other])
     assert str(raised.value).startswith(expected)
 
 
@@ -208,7 +208,7 @@ def test_in_a_preset_it_may_wait_for_its_use(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     value, other = TYPED[name]
-    write_toml(tmp_path / "own.toml", name, value)
+    (tmp_path / "own.toml").write_bytes(toml(name, value).content)
     monkeypatch.setattr(layers, "_PRESETS", tmp_path)
     found = flat_json(to_json(resolve("own", sets=[other])))
     assert found[name] == layers.parse_value(value)

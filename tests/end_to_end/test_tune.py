@@ -1,6 +1,8 @@
 """A search on real Ray Tune: finds what was planted, survives a kill, agrees with its own files."""
 
 import json
+import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from maskcls.config.resolve import resolve
+from maskcls.commands.settings import settings
 from maskcls.search.trials import read_trials
 from maskcls.store.paths import Folder
 from tests.end_to_end.tiny import TINY
@@ -58,6 +60,11 @@ def command(people: Path, work: Path, settings: tuple[str, ...] = LONG) -> list[
 
 def read(path: Path) -> Any:
     return json.loads(path.read_text())
+
+
+def passes(log: str) -> int:
+    """How often photos were decoded: each pass ends with a line such as "decoded 336/336"."""
+    return len(re.findall(r"^decoded (\d+)/\1$", log, re.MULTILINE))
 
 
 def test_it_finds_what_was_planted_and_survives_a_kill(people: Path, tmp_path: Path) -> None:
@@ -112,19 +119,26 @@ def test_it_finds_what_was_planted_and_survives_a_kill(people: Path, tmp_path: P
     # The planted rate wins, and weak trials were not trained to their end.
     assert table[0]["settings"]["optim.lr"] == 5e-3
     assert any(t.state == "stopped" and len(t.scores) < 9 for t in trials)
-    assert resolve(None, str(search / "best.toml")).optim.lr == 5e-3
+    assert settings(None, str(search / "best.toml")).optim.lr == 5e-3
     assert "What mattered" in (search / "search.html").read_text()
-    # Once for all trials: one size, so one file of pixels for train and one for eval.
-    said = [line for line in again.stderr.splitlines() if line.startswith("decoding")]
-    assert said == []
+    # Once for all trials and starts: one size, so one file of pixels for train and one for eval.
+    assert passes((tmp_path / "first.log").read_text()) == 2
+    assert passes(again.stderr) == 0
 
-    # Nothing is left to do: the same command trains nothing and starts no Ray.
+    # Nothing is left to do: the same command trains nothing and asks for no Ray, which would be
+    # refused at this address.
     third = subprocess.run(
         command(people, tmp_path), capture_output=True, text=True, timeout=60,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL, env=os.environ | {"RAY_ADDRESS": "http://127.0.0.1:1"},
     )  # fmt: skip
     assert third.returncode == 0, third.stderr
-    assert "dashboard" not in third.stderr
+    (tmp_path / "space.toml").write_text(SPACE.replace("trials = 6", "trials = 7"))
+    more = subprocess.run(
+        command(people, tmp_path), capture_output=True, text=True, timeout=60,
+        stdin=subprocess.DEVNULL, env=os.environ | {"RAY_ADDRESS": "http://127.0.0.1:1"},
+    )  # fmt: skip
+    assert more.returncode == 2
+    assert "RAY_ADDRESS" in more.stderr
     # Another space in the same folder is another search.
     (tmp_path / "space.toml").write_text(SPACE.replace("5e-3", "6e-3"))
     other = subprocess.run(
@@ -155,6 +169,7 @@ def test_what_went_wrong_in_between_does_not_end_it(people: Path, tmp_path: Path
         words, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL
     )
     assert done.returncode == 0, done.stderr
+    assert passes(done.stderr) == 4  # train and eval at each size
     table = read(search / "trials.json")
     assert {row["state"] for row in table} == {"finished"}
     assert {row["settings"]["image.size"] for row in table} == {"32x32", "40x40"}
@@ -180,5 +195,5 @@ def test_what_went_wrong_in_between_does_not_end_it(people: Path, tmp_path: Path
     assert len(best["out_of_fold"]["folds"]) == 2
     assert (other["number"], other["state"]) == (first["number"], "failed")
     assert "optim.lr: 7.0 there" in other["error"]
-    size = resolve(None, str(search / "best.toml")).image.size
+    size = settings(None, str(search / "best.toml")).image.size
     assert str(size) == second["settings"]["image.size"]

@@ -3,9 +3,11 @@
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+from maskcls.cli.trial_table import trial_table
+from maskcls.search.importance import importance_of
 from maskcls.search.page import page
 from maskcls.search.space import Choice, Range, Search, Space
-from maskcls.search.trials import Trial, ranked, read_trials, write_trial
+from maskcls.search.trials import State, Trial, ranked, read_trials, write_trial
 from maskcls.store.paths import Folder
 
 SPACE = Space(
@@ -44,6 +46,35 @@ def test_the_page_is_whole_and_names_every_trial() -> None:
     assert len(pictures) == 2
     assert "src=" not in text
     assert "http" not in text
+
+
+def test_what_was_lost_is_told_to_be_tried_again() -> None:
+    best, second, third, failed = ranked(trials())
+    third.state, third.error = "lost", "the disk is full."
+    second.out_of_fold, second.error = None, "fold 1 failed: the actor died"
+    assert [t.is_lost for t in (best, second, third, failed)] == [False, True, True, False]
+    assert [t.is_open for t in (best, second, third, failed)] == [False, False, True, False]
+    lines = trial_table([best, second, third, failed])
+    assert lines[1].endswith("loss.name=focal")
+    assert lines[2].endswith(
+        "  lost on other folds: fold 1 failed: the actor died; the same command tries it again"
+    )
+    assert lines[3].split()[:2] == ["2", "lost"]
+    assert lines[3].endswith("  lost: the disk is full; the same command tries it again")
+    assert lines[4].endswith("  loss became <nan>")
+    text = page(SPACE, [best, second, third, failed], RECORD)
+    assert "2 finished, 1 failed, 1 lost." in text
+    assert "lost: the disk is full; the same command tries it again" in text
+
+
+def test_a_lost_trial_does_not_shorten_the_comparison() -> None:
+    def of(state: State, scores: list[float], number: int = 0) -> Trial:
+        return Trial(number, {"optim.lr": 1e-3 + 1e-4 * number, "loss.name": "f1"}, state, scores)
+
+    whole = [of("finished", [0.1, 0.2 + 0.01 * n], n) for n in range(8)]
+    assert importance_of(SPACE, whole).epoch == 2
+    assert importance_of(SPACE, [*whole, of("lost", [0.9], 8)]).epoch == 2
+    assert importance_of(SPACE, [*whole, of("stopped", [0.1], 8)]).epoch == 1
 
 
 def test_records_come_back(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import math
 import re
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,22 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskcls.config.layers import gather
+from maskcls.config.layers import TomlFile, gather
 from maskcls.core.errors import UserError
 from maskcls.search.space import Choice, Range, Space, config_of, read_space
 
 BASE = gather("smoke")
 
 
-def space(tmp_path: Path, text: str) -> Space:
-    file = tmp_path / "space.toml"
-    file.write_text(text)
-    return read_space(str(file), BASE)
+def space(text: str) -> Space:
+    return read_space(TomlFile("space.toml", text.encode()), BASE)
 
 
-def test_ranges_and_choices_by_their_names(tmp_path: Path) -> None:
+def test_ranges_and_choices_by_their_names() -> None:
     found = space(
-        tmp_path,
         """
         [search]
         sampler = "random"
@@ -50,17 +46,14 @@ def test_ranges_and_choices_by_their_names(tmp_path: Path) -> None:
 def test_the_space_in_the_documentation_is_one() -> None:
     page = (Path(__file__).parents[2] / "docs/search.md").read_text()
     (text,) = re.findall(r"```toml\n(.*?)```", page, re.S)
-    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
-        file.write(text)
-        file.flush()
-        found = read_space(file.name, gather())
+    found = read_space(TomlFile("space.toml", text.encode()), gather())
     assert found.search.trials == 40
     assert len(found.domains) == 5
 
 
-def test_without_a_budget_there_are_twenty_trials(tmp_path: Path) -> None:
-    assert space(tmp_path, "[space]\noptim.lr = [1e-3, 1e-4]").search.most_trials == 20
-    hours = space(tmp_path, "[search]\nhours = 2\n[space]\noptim.lr = [1e-3, 1e-4]")
+def test_without_a_budget_there_are_twenty_trials() -> None:
+    assert space("[space]\noptim.lr = [1e-3, 1e-4]").search.most_trials == 20
+    hours = space("[search]\nhours = 2\n[space]\noptim.lr = [1e-3, 1e-4]")
     assert hours.search.most_trials is None
 
 
@@ -88,16 +81,16 @@ def test_without_a_budget_there_are_twenty_trials(tmp_path: Path) -> None:
         ("optim.lr = ", "not a TOML file"),
     ],
 )
-def test_what_is_wrong_is_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+def test_what_is_wrong_is_one_sentence(text: str, sentence: str) -> None:
     with pytest.raises(UserError, match=r"space\.toml") as told:
-        space(tmp_path, text)
+        space(text)
     assert sentence in str(told.value)
     assert len(str(told.value).splitlines()) == 1
 
 
-def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+def test_all_faults_are_told_at_once() -> None:
     with pytest.raises(UserError) as told:
-        space(tmp_path, "[space]\noptim.lr = 3\nno.such = [1, 2]\nfolds.count = [2, 3]")
+        space("[space]\noptim.lr = 3\nno.such = [1, 2]\nfolds.count = [2, 3]")
     assert len(str(told.value).splitlines()) == 3
 
 
@@ -146,9 +139,8 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
         config_of(BASE, {"optim.swa_epochs": 2, "optim.ema": 0.9})
 
 
-def test_values_that_only_go_together_may_be_searched(tmp_path: Path) -> None:
+def test_values_that_only_go_together_may_be_searched() -> None:
     found = space(
-        tmp_path,
         '[space]\nloss.name = ["cross_entropy", "f1+cross_entropy"]\n'
         "loss.weights = [[1.0, 1.0], [0.4, 0.6]]",
     )

@@ -18,9 +18,9 @@ def _lr_find_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _lr_find(args: argparse.Namespace, command: list[str]) -> int:
-    from maskcls.config.resolve import resolve
+    from maskcls.commands.settings import settings
 
-    config = resolve(args.preset, args.config, args.sets)
+    config = settings(args.preset, args.config, args.sets)
     from maskcls.commands.lr_find import lr_find
 
     with make_progress() as progress:

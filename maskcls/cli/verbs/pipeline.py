@@ -18,9 +18,9 @@ def _pipeline_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _pipeline(args: argparse.Namespace, command: list[str]) -> int:
-    from maskcls.config.resolve import resolve
+    from maskcls.commands.settings import settings
 
-    config = resolve(args.preset, args.config, args.sets)
+    config = settings(args.preset, args.config, args.sets)
     from maskcls.commands.pipeline import pipeline
 
     with make_progress() as progress:

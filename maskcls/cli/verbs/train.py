@@ -25,9 +25,9 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(args: argparse.Namespace, command: list[str]) -> int:
-    from maskcls.config.resolve import resolve
+    from maskcls.commands.settings import settings
 
-    config = resolve(args.preset, args.config, args.sets)
+    config = settings(args.preset, args.config, args.sets)
     from maskcls.commands.train import train
 
     with make_progress() as progress:
@@ -61,11 +61,10 @@ def print_metrics(metrics: dict[str, Any]) -> None:
         )
     if "warning" in metrics:
         say(f"warning: {metrics['warning']}")
-    faults = oof["faults"] if oof else 0
-    if faults or metrics["eval_faults"]:
+    if metrics["train_faults"] or metrics["eval_faults"]:
         say(
-            f"degraded: {faults} training and {metrics['eval_faults']} eval photos could"
-            " not be decoded; faults.json in the run names them"
+            f"degraded: {metrics['train_faults']} training and {metrics['eval_faults']} eval photos"
+            " could not be decoded; faults.json in the run names them"
         )
 
 

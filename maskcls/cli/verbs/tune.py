@@ -1,10 +1,11 @@
 """`maskcls tune`: search settings."""
 
 import argparse
+from shlex import quote
 
 from maskcls.cli.progress import make_progress
 from maskcls.cli.trial_table import trial_table
-from maskcls.cli.verbs.base import Verb, add_settings, say, settings_epilog
+from maskcls.cli.verbs.base import LOCATION, Verb, add_settings, say, settings_epilog
 from maskcls.cli.verbs.train import add_data_and_run
 
 
@@ -12,7 +13,7 @@ def _tune_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_and_run(parser)
     parser.add_argument(
         "--space", required=True, metavar="FILE.toml",
-        help="which settings are searched, and how: docs/search.md",
+        help=f"which settings are searched, and how: docs/search.md; {LOCATION}",
     )  # fmt: skip
     add_settings(parser)
 
@@ -28,7 +29,10 @@ def _tune(args: argparse.Namespace, command: list[str]) -> int:
     for line in trial_table(done.trials):
         say(line)
     say(f"{done.run}/search.html says what mattered; next:")
-    say(f"  maskcls train {args.data} --run RUN --config {args.run_folder}/best.toml")
+    best = f"{args.run_folder}/best.toml"
+    if not done.run.is_local:  # a URI's query stays at its end
+        best = done.run.child("best.toml").location
+    say(f"  maskcls train {quote(args.data)} --run RUN --config {quote(best)}")
     return done.exit_code
 
 
