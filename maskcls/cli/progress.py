@@ -355,6 +355,8 @@ def _event(state: FoldState) -> str:
             if best is None:
                 return "done"
             return f"done: best_epoch={best.get('epoch')} macro_f1={number(best['macro_f1'])}"
+        case "stopped":  # by maskcls status alone
+            return "stopped"
         case "failed":
             return f"failed: {note}" if note else "failed"
 

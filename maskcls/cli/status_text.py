@@ -7,6 +7,7 @@ from typing import Any
 
 from maskcls.cli.trial_table import trial_table
 from maskcls.commands.status import RunStatus, SearchStatus
+from maskcls.core.errors import Exit
 from maskcls.core.progress import FoldState
 
 _COLUMNS = (
@@ -56,7 +57,13 @@ def _one(run: RunStatus) -> list[str]:
     for state, worker in zip(run.folds, run.workers, strict=True):
         lines.append(_fold(state) + _where(worker, state))
     score = "" if run.macro_f1 is None else f", out-of-fold macro F1 {run.macro_f1:.4f}"
-    return [*lines, f"{run.done} of {len(run.folds)} folds are done{score}"]
+    lines.append(f"{run.done} of {len(run.folds)} folds are done{score}")
+    if run.exit_code is not None and run.done < len(run.folds):
+        name = Exit(run.exit_code).name.lower()
+        lines.append(
+            f"its command has ended with exit code {run.exit_code} ({name}); the same one goes on"
+        )
+    return lines
 
 
 def _fold(state: FoldState) -> str:
@@ -76,7 +83,7 @@ def _fold(state: FoldState) -> str:
 
 def _where(worker: Mapping[str, Any], state: FoldState) -> str:
     """Where a fold at work is, and what Ray says of its worker."""
-    if state.phase in ("done", "waiting", "failed") or not worker.get("host"):
+    if state.phase in ("done", "waiting", "failed", "stopped") or not worker.get("host"):
         return ""
     parts = [str(worker["host"])]
     if worker.get("gpus"):

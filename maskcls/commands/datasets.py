@@ -44,11 +44,12 @@ class DataSet:
         labels = [photos["label"].to_numpy(np.int16).tobytes(), self.train.digests.tobytes()]
         people = photos["person"].cat.codes.to_numpy(np.int32).tobytes()
         names = "\n".join(photos["person"].cat.categories)
+        ages = photos["age"].to_numpy(np.int16).tobytes()  # those that train may be moved by age
         out = {
             "location": location,
             "images": len(photos),
             "people": len(table.people),
-            "fingerprint": combine([*labels, people, names]),
+            "fingerprint": combine([*labels, people, names, ages]),
             "eval_images": None,
             "eval_fingerprint": None,
         }

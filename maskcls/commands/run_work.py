@@ -26,6 +26,7 @@ from maskcls.core.errors import RunFailed, UserError
 from maskcls.core.folds import small_groups
 from maskcls.core.progress import Progress
 from maskcls.core.table import TRAIN_CSV
+from maskcls.core.trouble import told_may_pass
 from maskcls.evaluation import out_of_fold
 from maskcls.pixels.cache import CachedPixels, cache_root, open_cache
 from maskcls.pixels.geometry import Geometry
@@ -33,13 +34,21 @@ from maskcls.store import record as records
 from maskcls.store import run_files
 from maskcls.store.lease import Lease
 from maskcls.store.paths import Folder
-from maskcls.store.tables import read_arrow, write_table
+from maskcls.store.tables import write_parts, write_table
 
 if TYPE_CHECKING:
     from maskcls.cluster.session import Session
     from maskcls.training.job import FoldJob
 
 _log = logging.getLogger(__name__)
+
+
+class FoldsFailed(RunFailed):
+    """Folds of a run failed; by_training: an error in the training of one, which would come again."""
+
+    def __init__(self, text: str, by_training: bool) -> None:
+        super().__init__(text)
+        self.by_training = by_training
 
 
 @dataclass(frozen=True)
@@ -108,6 +117,7 @@ class RunWork:
         self.eval_place = eval_photos.place(cache, self.geometry) if eval_photos else None
         extra = ready.inputs.extra_photos
         self.extra_place = extra.place(cache, self.geometry) if extra else None
+        self.extra_faults: dict[str, str] = {}
         self.record: dict[str, Any] = {}
         self.time_s: dict[str, float] = {}
 
@@ -179,7 +189,7 @@ class RunWork:
         return self._collect(*self._train_in(session))
 
     def _train_in(self, session: "Session") -> tuple[CachedPixels, CachedPixels | None]:
-        plan = self.plan(session.machine())
+        plan = self.plan(session.machine(self.config.cluster.resources_per_worker))
         self.require_shared(plan, session.own_node())
         memory.release()
         started = time.monotonic()
@@ -210,13 +220,15 @@ class RunWork:
         return plan
 
     def require_shared(self, plan: Plan, own_node: str | None) -> None:
-        """UserError when DATA and RUN are not on storage that all machines reach."""
+        """UserError when DATA, RUN and rows.extra are not on storage that all machines reach."""
         if own_node is None:
             return
         from maskcls.cluster.reach import require_shared
 
         files = [(self.run_folder, "record.json"), (self.data_folder, TRAIN_CSV)]
-        require_shared(plan, own_node, files, self.progress)
+        if self.extra_place is not None:
+            files.append((Folder.at(self.config.rows.extra), TRAIN_CSV))
+        require_shared(plan, own_node, files, self.progress, "DATA, RUN and rows.extra")
 
     def pixels(self, node: str | None) -> tuple[CachedPixels, CachedPixels | None]:
         """Decoded photos to train on and of eval, made on this machine if they are not there.
@@ -224,7 +236,7 @@ class RunWork:
         Writes faults.json. node: see ensure_pixels.
         """
         found = self._ensure_pixels(node)
-        self._write_faults(*found)
+        self._write_faults(*found, self.extra_faults)
         return found
 
     def _ensure_pixels(self, node: str | None) -> tuple[CachedPixels, CachedPixels | None]:
@@ -237,6 +249,7 @@ class RunWork:
         if extra is not None and self.extra_place is not None:
             found = ensure_pixels(self.extra_place, extra.folder, extra.paths, self.progress, node)
             self._tell_faults(found, extra.paths, "rows.extra")
+            self.extra_faults = _named(found, extra.paths)
         if eval_photos is None or self.eval_place is None:
             return pixels, None
         folder, paths = eval_photos.folder, eval_photos.paths
@@ -251,13 +264,15 @@ class RunWork:
         if len(pixels.faults) > 20:
             self.progress.warn(f"{where}: {len(pixels.faults) - 20} more cannot be decoded")
 
-    def _write_faults(self, pixels: CachedPixels, eval_pixels: CachedPixels | None) -> None:
-        paths, ids = self.data_set.train.paths, self.data_set.table.eval_photos
-        train = {paths.iloc[row]: why for row, why in sorted(pixels.faults.items())}
+    def _write_faults(
+        self, pixels: CachedPixels, eval_pixels: CachedPixels | None, extra: dict[str, str]
+    ) -> None:
+        train, ids = _named(pixels, self.data_set.train.paths), self.data_set.table.eval_photos
         evals = {}
         if eval_pixels is not None and ids is not None:
-            evals = {ids["ImageID"].iloc[r]: why for r, why in sorted(eval_pixels.faults.items())}
-        self.run_folder.write_json("faults.json", {"train": train, "eval": evals})
+            evals = _named(eval_pixels, ids["ImageID"])
+        faults = {"train": train, "eval": evals, "extra": extra}
+        self.run_folder.write_json("faults.json", faults)
 
     def jobs(self, plan: Plan, home: str | None) -> "list[FoldJob]":
         """What each fold's worker needs to know; home: see FoldJob."""
@@ -298,8 +313,11 @@ class RunWork:
             lines = [f"fold {fold} failed: {o.text}" for fold, o in failed.items()]
             done = self.num_folds - len(failed)
             lines.append(f"{done} folds are done; the same command tries the others.")
-            mistakes = all(o.kind == "mistake" for o in failed.values())
-            raise (UserError if mistakes else RunFailed)("\n".join(lines))
+            if all(o.kind == "mistake" for o in failed.values()):
+                raise UserError("\n".join(lines))
+            errors = [o.text for o in failed.values() if o.kind == "error"]
+            by_training = any(not told_may_pass(text) for text in errors)
+            raise FoldsFailed("\n".join(lines), by_training)
 
     def _ray_records(self, session: Any) -> Folder:
         """Where Ray Train keeps what it shows; ours decides, so a local run's is thrown away."""
@@ -321,10 +339,8 @@ class RunWork:
         done = [run_files.read_done(run, fold) for fold in range(count)]
         scored = out_of_fold.write_out_of_fold(run, count, per_repeat, pixels.faults)
         if eval_pixels is not None:
-            names = read_arrow(run, "eval_table.parquet")["ImageID"].combine_chunks()
-            faults = eval_pixels.faults
-            evals = out_of_fold.eval_table(run, range(count), per_repeat, names, faults)
-            write_table(run, "eval.parquet", evals)
+            evals = out_of_fold.eval_parts(run, range(count), per_repeat, eval_pixels.faults)
+            write_parts(run, "eval.parquet", evals)
         folds_json = [d for d in done if d is not None]
         metrics = out_of_fold.run_metrics(scored, folds_json, per_repeat)
         if self.config.folds.scheme == "image":
@@ -334,13 +350,20 @@ class RunWork:
                 "train": len(pixels.fallbacks),
                 "eval": len(eval_pixels.fallbacks) if eval_pixels else 0,
             }
-        metrics["eval_faults"] = len(eval_pixels.faults) if eval_pixels else 0
+        faults = run.read_json("faults.json")
+        metrics["train_faults"] = len(faults["train"]) + len(faults["extra"])
+        metrics["eval_faults"] = len(faults["eval"])
         for part in ("start", "build", "train", "evaluate", "predict", "checkpoint"):
             self.time_s[f"fold_{part}_sum"] = sum(d["time_s"][part] for d in folds_json)
         self.time_s["collect"] = time.monotonic() - started
         metrics["time_s"] = {name: round(s, 3) for name, s in self.time_s.items()}
         run.write_json("metrics.json", metrics)
         return metrics
+
+
+def _named(pixels: CachedPixels, names: "pd.Series[str]") -> dict[str, str]:
+    """Why photos could not be decoded, by their names."""
+    return {names.iloc[row]: why for row, why in sorted(pixels.faults.items())}
 
 
 def _table_of(data_set: DataSet, inputs: Inputs) -> pa.Table:

@@ -28,6 +28,7 @@ class RunStatus:
     workers: what is known of each fold's worker: host, node (Ray's name of it), pid, gpus, gpu_idle
     (share of the looks at which its GPU did nothing), silent_s, and, where Ray was reached, state and
     log. left_s: the longest time left of the folds at work [s]; folds that wait are not counted.
+    exit_code: of the run's last command, None while it works or is not known.
     """
 
     run: str
@@ -35,6 +36,7 @@ class RunStatus:
     workers: tuple[dict[str, Any], ...]
     macro_f1: float | None
     left_s: float | None
+    exit_code: int | None
 
     @property
     def done(self) -> int:
@@ -43,8 +45,8 @@ class RunStatus:
 
     @property
     def over(self) -> bool:
-        """All folds are done."""
-        return self.done == len(self.folds)
+        """All folds are done, or the command has ended without."""
+        return self.done == len(self.folds) or self.exit_code is not None
 
 
 @dataclass(frozen=True)
@@ -85,10 +87,14 @@ def run_status(folder: Folder, address: str | None = None) -> RunStatus:
     config = folder.read_json("config.json")
     epochs = int(config["train"]["epochs"])
     states, workers = [], []
+    last = _last_start(folder)
+    exit_code: int | None = last["exit_code"] if last.get("ended") else None
     for fold in range(run_files.num_folds(config)):
         state, told = read_state(folder, fold, epochs), read_progress(folder, fold)
         silent = seconds_since(told)
-        if state.phase not in ("done", "waiting") and silent is not None and silent > SILENT_S:
+        if state.phase != "done" and exit_code is not None:
+            state.phase, state.left_s = "stopped" if told else "waiting", None
+        elif state.phase not in ("done", "waiting") and silent is not None and silent > SILENT_S:
             state.note = f"has told nothing for {silent:.0f} s; is the command still running?"
             state.left_s = None
         states.append(state)
@@ -100,7 +106,9 @@ def run_status(folder: Folder, address: str | None = None) -> RunStatus:
     if folder.exists("metrics.json"):
         oof = folder.read_json("metrics.json")["oof"]
         score = oof["macro_f1"] if oof else None
-    return RunStatus(folder.shown, tuple(states), tuple(workers), score, max(left, default=None))
+    return RunStatus(
+        folder.shown, tuple(states), tuple(workers), score, max(left, default=None), exit_code
+    )
 
 
 def _add_rays_side(folder: Folder, workers: list[dict[str, Any]], told: str | None) -> None:
@@ -118,10 +126,16 @@ def _add_rays_side(folder: Folder, workers: list[dict[str, Any]], told: str | No
 
 def _dashboard_of(folder: Folder) -> str | None:
     """The dashboard of the command that works on the run just now, if it is a local one's."""
-    if not folder.exists("record.json"):
+    last = _last_start(folder)
+    if not last or last["ended"] is not None or last["host"] != platform.node():
         return None
-    starts = folder.read_json("record.json")["starts"]
-    if not starts or starts[-1]["ended"] is not None or starts[-1]["host"] != platform.node():
-        return None
-    found: str | None = starts[-1].get("dashboard")
+    found: str | None = last.get("dashboard")
     return found if found and is_loopback(found) else None
+
+
+def _last_start(folder: Folder) -> dict[str, Any]:
+    """What the record says of the last command on the run; {} when it says nothing."""
+    if not folder.exists("record.json"):
+        return {}
+    starts = folder.read_json("record.json")["starts"]
+    return dict(starts[-1]) if starts else {}

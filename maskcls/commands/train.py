@@ -42,7 +42,7 @@ def train(
         exit_code = Exit.FAILURE
         try:
             metrics = work.run()
-            faults = (metrics["oof"] or {"faults": 0})["faults"] + metrics["eval_faults"]
+            faults = metrics["train_faults"] + metrics["eval_faults"]
             exit_code = Exit.DEGRADED if faults else Exit.GOOD
         except KeyboardInterrupt:
             exit_code = Exit.INTERRUPTED
@@ -52,5 +52,6 @@ def train(
             raise
         finally:
             records.end_start(entry, exit_code)
-            where.write_json("record.json", work.record)
+            if not lease.lost:  # else the record is another command's
+                where.write_json("record.json", work.record)
     return Trained(exit_code, metrics, where)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-Phase = Literal["waiting", "starting", "training", "predicting", "done", "failed"]
+Phase = Literal["waiting", "starting", "training", "predicting", "done", "failed", "stopped"]
 
 
 @dataclass

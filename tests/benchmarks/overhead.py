@@ -20,6 +20,7 @@ from typing import Any
 
 from maskcls.cluster.worker import ENVIRONMENT
 from maskcls.config.resolve import resolve, to_json
+from maskcls.core.cores import usable_cores
 from maskcls.demo.dataset import write_demo_data
 
 _SAMPLE_S = 25.0
@@ -111,7 +112,7 @@ def _whole(data: Path, run_folder: Path, sets: list[str], cache: Path) -> dict[s
 
 def bare_speed(config: dict[str, Any]) -> dict[str, float]:
     """Images/s of bare updates and bare forward passes; the better of one process and several."""
-    cores = os.cpu_count() or 1
+    cores = usable_cores()
     found = [_bare(config, 1, cores)] + ([_bare(config, cores, 1)] if cores > 1 else [])
     return {kind: max(f[kind] for f in found) for kind in ("train", "forward")}
 

@@ -9,7 +9,7 @@ import pytest
 
 from maskcls.cli.main import main
 from maskcls.cli.status_text import lines_of
-from maskcls.commands.status import status
+from maskcls.commands.status import run_status, status
 from maskcls.config.resolve import resolve, to_json
 from maskcls.core.errors import UserError
 from maskcls.search.trials import Trial, write_trial
@@ -49,6 +49,26 @@ def test_each_fold_shows_what_its_folder_tells(run: Folder) -> None:
     assert lines[3].split() == ["1", "training", "2/4", "123", "1.250", "0.5000", "2", "1:15"]
     assert lines[4].split() == ["2", "waiting", "0/4", "-", "-", "-", "1", "-"]
     assert lines[-1] == "1 of 3 folds are done"
+
+
+@pytest.mark.parametrize(("code", "name"), [(1, "failure"), (130, "interrupted")])
+def test_a_run_whose_command_has_ended_is_over(run: Folder, code: int, name: str) -> None:
+    start = {"ended": "2026-11-25T00:00:00+00:00", "exit_code": code, "host": "h"}
+    run.write_json("record.json", {"starts": [start]})
+    found = run_status(run)
+    assert found.over
+    assert [state.phase for state in found.folds] == ["done", "stopped", "waiting"]
+    assert found.left_s is None
+    assert lines_of([found])[-2:] == [
+        "1 of 3 folds are done",
+        f"its command has ended with exit code {code} ({name}); the same one goes on",
+    ]
+    # A new one has begun.
+    again = start | {"ended": None, "exit_code": None}
+    run.write_json("record.json", {"starts": [start, again]})
+    found = run_status(run)
+    assert not found.over
+    assert found.folds[1].phase == "training"
 
 
 def test_a_silent_fold_is_said_to_be(run: Folder) -> None:

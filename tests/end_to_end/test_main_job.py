@@ -257,7 +257,7 @@ def test_broken_photos_are_named_and_never_lost(drawn: Path, tmp_path: Path, hea
     oof = pd.read_parquet(run / "oof.parquet")
     assert len(oof) == 84
     assert oof["logits"].isna().sum() == oof["fault"].notna().sum() == 2
-    assert done.metrics["oof"]["faults"] == 2
+    assert done.metrics["oof"]["faults"] == done.metrics["train_faults"] == 2
     ended = ensemble([str(run)], str(tmp_path / "s.csv"), heard)
     assert ended.exit_code == Exit.DEGRADED
     assert list(ended.provenance["fallback"]["images"]) == [lost.name]

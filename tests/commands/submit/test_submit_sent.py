@@ -165,3 +165,9 @@ def test_the_hints_are_commands_whose_variables_win() -> None:
     assert shlex.split(follow)[:2] == ["RAY_AUTH_MODE=token", f"RAY_API_SERVER_ADDRESS={LOCAL.url}"]
     assert shlex.split(follow)[2:] == ["ray", "job", "logs", "-f", "train-1"]
     assert shlex.split(stop)[2:] == ["ray", "job", "stop", "train-1"]
+
+
+def test_the_source_of_this_project_is_small() -> None:
+    found = source.travelling(Path(__file__).parents[3])
+    assert "maskcls/cli/main.py" in found
+    assert sum(found.values()) < 20 * 2**20
