@@ -6,13 +6,9 @@ C H W picture, D draws.
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
-
-Partner = Literal["all", "old", "same_class"]
-"""From whom the other photo of a mix is drawn: all training rows, those of 60 and over, or those of
-the row's own class."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import torch
 
 from maskcls.augment import draws
-from maskcls.augment.base import Change, Context, Mix, Partner
+from maskcls.augment.base import Change, Context, Mix
+from maskcls.augment.partners import Partner, pool_of
 from maskcls.config import parts
 from maskcls.config.schema import Augment
 from maskcls.core.errors import UserError
@@ -95,14 +96,8 @@ class AnEpoch:
             )
             chosen: Int64 = ordered[start + (draw * (stop - start)).astype(np.int64)]
             return chosen
-        pool = self._rows
-        if self._pipeline.partner == "old":
-            pool = pool[self._classes[pool] % 3 == 2]
-        if not len(pool):
-            raise UserError(
-                f"augment.{self._pipeline.mix.name}.partner={self._pipeline.partner}: nobody of 60"
-                " and over is among the training people; use all."
-            )
+        name, partner = self._pipeline.mix.name, self._pipeline.partner
+        pool = pool_of(name, partner, self._classes, self._rows)
         out: Int64 = pool[(draw * len(pool)).astype(np.int64)]
         return out
 

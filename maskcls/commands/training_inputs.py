@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from maskcls.commands.datasets import DataSet, Photos, photos_of
+from maskcls.commands.fold_sides import refuse_empty_sides
 from maskcls.config.schema import Config
 from maskcls.core.errors import UserError
 from maskcls.core.hashing import combine
@@ -24,6 +25,7 @@ from maskcls.evaluation.ensembling import softmax
 from maskcls.sampling.corrections import TrainLabels, read_corrections, train_labels
 from maskcls.store import run_files
 from maskcls.store.paths import Folder
+from maskcls.store.record import read_record
 from maskcls.store.tables import logits_of, read_arrow, read_table
 
 PUBLISHED = "published"
@@ -45,7 +47,10 @@ class Inputs:
 
 
 def read_inputs(config: Config, data: DataSet, folds: pd.DataFrame, cache: Path) -> Inputs:
-    """Read what the section rows names; raises UserError for what is wrong with it."""
+    """Read what the section rows names; raises UserError for what is wrong with it.
+
+    It is wrong, too, when a fold is left without anybody to train on, or a mix without a partner.
+    """
     rows, described, notes = config.rows, dict[str, Any](), list[str]()
     train = _train_labels(config, data.table.photos, described, notes)
     extra, extra_photos = None, None
@@ -60,7 +65,9 @@ def read_inputs(config: Config, data: DataSet, folds: pd.DataFrame, cache: Path)
             f"rows.pseudo_labels: {share:,} eval photos have a label of probability"
             f" {rows.pseudo_confidence:g} or more in some fold"
         )
-    return Inputs(train, extra, extra_photos, pseudo, described, notes)
+    inputs = Inputs(train, extra, extra_photos, pseudo, described, notes)
+    refuse_empty_sides(config, data, folds, inputs)
+    return inputs
 
 
 def _train_labels(
@@ -122,7 +129,7 @@ def _pseudo(
 ) -> pd.DataFrame:
     """Each fold's labels, by the same fold of the other run, which saw none of its held-out people."""
     name = f"rows.pseudo_labels={config.rows.pseudo_labels}"
-    if data.table.eval_photos is None:
+    if data.table.eval_photos is None or data.eval_photos is None:
         raise UserError(f"{name}: DATA has no eval photos to label.")
     teacher = Folder.at(config.rows.pseudo_labels)
     if not teacher.exists("config.json") or not teacher.exists("eval_table.parquet"):
@@ -138,6 +145,14 @@ def _pseudo(
     if set(ids) != set(place):
         raise UserError(f"{name}: it was made for other eval photos.")
     row_of = np.array([place[image] for image in ids])
+    # As DataSet.describe makes it, but in the order that the other run had them in.
+    ours = combine(["\n".join(ids), data.eval_photos.digests[row_of].tobytes()])
+    record = read_record(teacher) or {"data": {}}
+    if record["data"].get("eval_fingerprint") != ours:
+        raise UserError(
+            f"{name}: it was made for other eval photos under the same names; train that run with"
+            " those of DATA."
+        )
     found = []
     for number in range(run_files.num_folds(teacher.read_json("config.json"))):
         if run_files.read_done(teacher, number) is None:

@@ -4,6 +4,7 @@ All photos of a person follow the person: with the same face and clothes on both
 validation score says nothing about new people.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -99,10 +100,13 @@ def small_groups(people: pd.DataFrame, count: int) -> list[str]:
     return sentences
 
 
-def assert_no_person_on_two_sides(person_of_row: Any, fold_of_row: npt.ArrayLike) -> None:
+def assert_no_person_on_two_sides(
+    person_of_row: Any, fold_of_row: npt.ArrayLike, names: Sequence[str] | None = None
+) -> None:
     """Raise RuntimeError when a person's rows lie in more than one fold.
 
-    person_of_row: names or codes [N], a categorical too; fold_of_row: integers [N].
+    person_of_row: names or codes [N], a categorical too; fold_of_row: integers [N]. names: of the
+    codes, for the message.
     """
     folds = np.asarray(fold_of_row)
     code, persons = pd.factorize(person_of_row)
@@ -113,8 +117,9 @@ def assert_no_person_on_two_sides(person_of_row: Any, fold_of_row: npt.ArrayLike
     wrong = np.flatnonzero(one_fold[code] != folds)
     if len(wrong):
         row = wrong[0]
+        person = persons[code[row]] if names is None else names[persons[code[row]]]
         raise RuntimeError(
-            f"person {persons[code[row]]} is on two sides: folds {one_fold[code[row]]} "
+            f"person {person} is on two sides: folds {one_fold[code[row]]} "
             f"and {folds[row]} (row {row}); this is a bug, do not trust the scores"
         )
 

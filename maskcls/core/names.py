@@ -1,8 +1,11 @@
-"""File names: one spelling for comparing, which are junk, how they look in a message."""
+"""File names: one spelling for comparing and finding, which are junk, how they look in a message."""
 
+import contextlib
+import os
 import re
 import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
 
 PHOTO_EXTENSIONS = (".jpg", ".jpeg", ".png")
 """Extensions that are read, in any case."""
@@ -13,6 +16,21 @@ JUNK = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 def nfc(name: str) -> str:
     """The composed form: names made on a Mac arrive decomposed and must compare equal."""
     return unicodedata.normalize("NFC", name)
+
+
+def as_on_disk(path: Path) -> Path:
+    """`path` with each missing part replaced by the name on disk that reads the same, if any."""
+    if os.path.lexists(path):
+        return path
+    found = Path(path.anchor)
+    for part in path.parts[1:]:
+        if not part.isascii() and not os.path.lexists(found / part):
+            wanted = nfc(part)
+            with contextlib.suppress(OSError):
+                names = (entry.name for entry in found.iterdir())
+                part = next((name for name in names if nfc(name) == wanted), part)
+        found /= part
+    return found
 
 
 def is_junk(name: str) -> bool:

@@ -21,7 +21,9 @@ class BranchedHead(Head):
     def __init__(self, inputs: HeadInputs) -> None:
         super().__init__()
         wide = inputs.num_features * 3 if len(inputs.num_features) == 1 else inputs.num_features
+        inputs.begin_part("mask")
         self.mask = nn.Linear(wide[0], 3)
+        inputs.begin_part("gender")
         self.gender = nn.Linear(wide[1], 2)
         self.age = inputs.make_age(wide[2])
         self.hard, self.task_weights = inputs.hard, inputs.task_weights

@@ -16,6 +16,7 @@ from maskcls.models import backbone
 from maskcls.models.ages.base import AgeBranch
 from maskcls.models.backbone import Normalization
 from maskcls.models.heads import base as heads
+from maskcls.models.initial import BeginPart, draw_on
 
 
 @dataclass(frozen=True)
@@ -99,19 +100,31 @@ class Together(nn.Module):
 
 
 def build(
-    described: Description, size: Size, pretrained: bool = True
+    described: Description,
+    size: Size,
+    pretrained: bool = True,
+    begin_part: BeginPart = draw_on,
 ) -> tuple[Network, Normalization]:
-    """Build the network; see backbone.build for pretrained and what is raised."""
+    """Build the network; see backbone.build for pretrained and what is raised.
+
+    begin_part: seeds torch for each backbone ("backbone 0", ...), the head ("head") and each of its
+    branches ("head.mask", "head.gender", "head.age"), so that none depends on the size of another.
+    """
     head = described.head
     module = parts.load("head.name", head.name)
     own = parts.settings_of("head.name", head.name, head.settings)
-    built = [
-        backbone.build(model, size, pretrained) for model in module.backbones(own, described.model)
-    ]
+    built = []
+    for number, model in enumerate(module.backbones(own, described.model)):
+        begin_part(f"backbone {number}")
+        built.append(backbone.build(model, size, pretrained))
     ages = parts.load("head.age", head.age)
     age_settings = parts.settings_of("head.age", head.age, head.settings)
 
+    def begin_branch(branch: str) -> None:
+        begin_part(f"head.{branch}")
+
     def make_age(num_features: int) -> AgeBranch:
+        begin_branch("age")
         branch: AgeBranch = ages.build(age_settings, num_features, described.age_borders)
         return branch
 
@@ -121,7 +134,9 @@ def build(
         hard=head.merge == "hard",
         task_weights=(head.mask_weight, head.gender_weight, head.age_weight),
         cosine_scale=described.cosine_scale,
+        begin_part=begin_branch,
     )
+    begin_part("head")
     bodies, normalizations = [body for body, _ in built], [own for _, own in built]
     body = bodies[0] if len(bodies) == 1 else Together(bodies, normalizations)
     return Network(body, module.build(own, inputs)), normalizations[0]

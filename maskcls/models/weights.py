@@ -7,11 +7,15 @@ import torch
 from torch import nn
 
 from maskcls.core.errors import UserError
+from maskcls.core.names import as_on_disk
 
 
 def check_path(text: str) -> Path:
-    """The path of model.weights; UserError when it is missing or no safetensors file."""
-    path = Path(text).expanduser()
+    """The path of model.weights; UserError when it is missing or no safetensors file.
+
+    Absolute, and spelled as on disk: accents and Hangul may be typed composed or not (NFC, NFD).
+    """
+    path = as_on_disk(Path(text).expanduser().absolute())
     if path.suffix != ".safetensors":
         raise UserError(
             f"model.weights={text}: only safetensors files are read (a pickle can run code);"
@@ -19,7 +23,7 @@ def check_path(text: str) -> Path:
         )
     if not path.is_file():
         raise UserError(f"model.weights={text}: there is no such file; use its path, hub or none.")
-    return path.absolute()
+    return path
 
 
 def load_into(backbone: nn.Module, path: Path, classifier: tuple[str, ...]) -> None:

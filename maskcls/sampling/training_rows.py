@@ -46,7 +46,9 @@ def training_rows(candidates: Int64, labelled: Labelled, settings: Rows) -> Trai
     known = labelled.person[candidates] >= 0
     rows = candidates[~(known & _in(settings.drop_ages, labelled.ages[candidates]))]
     if not len(rows):
-        raise ValueError(f"rows.drop_ages={settings.drop_ages} leaves nobody to train on")
+        raise ValueError(
+            f"rows.drop_ages={settings.drop_ages} leaves nobody to train on; drop fewer"
+        )
     factors = _factor_of_class(settings.oversample)
     return TrainingRows(rows, factors[labelled.classes[rows]])
 

@@ -12,7 +12,6 @@ import os
 import re
 import secrets
 import tempfile
-import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -20,7 +19,7 @@ from typing import IO, Any, Self
 from urllib.parse import unquote
 
 from maskcls.core.errors import UserError
-from maskcls.core.names import without_credentials
+from maskcls.core.names import as_on_disk, without_credentials
 from maskcls.store import atomic
 from maskcls.store.uris import Uri, endpoint, open_store, put, put_file
 
@@ -72,12 +71,12 @@ class Folder:
                 # Also what pathlib makes of a URI.
                 kind = found[1]
                 raise UserError(f"{kind}:/...: a URI has two slashes after the colon: {kind}://...")
-            return cls(str(_as_on_disk(_absolute(text))), is_local=True)
+            return cls(str(as_on_disk(_absolute(text))), is_local=True)
         uri = Uri.parse(text)
         if uri.scheme.lower() == "file":
             if uri.authority not in ("", "localhost"):
                 raise UserError(f"{uri.shown}: files of another host cannot be read; mount them.")
-            return cls(str(_as_on_disk(_absolute(unquote(uri.path)))), is_local=True)
+            return cls(str(as_on_disk(_absolute(unquote(uri.path)))), is_local=True)
         open_store(uri.root, endpoint())
         return cls(str(uri), is_local=False)
 
@@ -282,7 +281,7 @@ class Folder:
     def _path(self, name: str) -> Path:
         path = Path(self.location, _checked(name))
         # ASCII is composed in one way only: nothing to look up.
-        return path if name.isascii() else _as_on_disk(path)
+        return path if name.isascii() else as_on_disk(path)
 
     def _store(self, name: str) -> tuple[Any, str]:
         uri = Uri.parse(self.location).below(_checked(name))
@@ -348,21 +347,6 @@ def _absolute(text: str) -> Path:
         return Path(text).expanduser().absolute()
     except RuntimeError as error:
         raise UserError(f"{text}: there is no such home folder; give its whole path.") from error
-
-
-def _as_on_disk(path: Path) -> Path:
-    """`path` with each missing part replaced by the name on disk that reads the same, if any."""
-    if os.path.lexists(path):
-        return path
-    found = Path(path.anchor)
-    for part in path.parts[1:]:
-        if not part.isascii() and not os.path.lexists(found / part):
-            wanted = unicodedata.normalize("NFC", part)
-            with contextlib.suppress(OSError):
-                names = (entry.name for entry in found.iterdir())
-                part = next((n for n in names if unicodedata.normalize("NFC", n) == wanted), part)
-        found /= part
-    return found
 
 
 def _by_name(entry: Entry) -> str:

@@ -1,6 +1,7 @@
 """From settings and rows to all that a fold learns with, and to what each of its epochs does."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -61,9 +62,9 @@ def build_learner(
 ) -> Built:
     """Build the parts of a fold; pretrained False when a checkpoint replaces the weights at once."""
     device = pick_device(job.device)
-    seeding.seed_torch("initial values", config.train.seed, job.fold)
     described = describe(config)
-    network, normalization = networks.build(described, config.image.size, pretrained)
+    begin_part = partial(seeding.seed_part, seed=config.train.seed, fold=job.fold)
+    network, normalization = networks.build(described, config.image.size, pretrained, begin_part)
     channels_last = networks.wants_channels_last(described)
     layout = torch.channels_last if channels_last else torch.contiguous_format
     network = network.to(device, memory_format=layout)  # type: ignore[call-overload]

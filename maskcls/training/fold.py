@@ -243,6 +243,8 @@ class _Fold:
         eval_logits = (
             self._predict_eval(name, self.job.eval_pixels) if self.job.eval_pixels else None
         )
+        if eval_logits is not None:
+            require_finite("eval logits", eval_logits[1], best["epoch"] - 1)
         history = self.snapshot.history
         done = {
             "fold": self.job.fold,

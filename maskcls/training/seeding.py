@@ -1,10 +1,11 @@
 """The one place that seeds, saves and restores torch's global random stream.
 
-What uses it (initial values, dropout, drop-path) is seeded at the start of each fold and each epoch per
-rank. All other draws come from named streams of their own (core/streams.py).
+What uses it (initial values, dropout, drop-path) is seeded for each part of a fold's network and at each
+epoch per rank. All other draws come from named streams of their own (core/streams.py).
 """
 
 import random
+import zlib
 
 import numpy as np
 import torch
@@ -18,6 +19,14 @@ def seed_torch(stream: Stream, *numbers: int) -> None:
     torch.manual_seed(int(words[0] >> 1))
     random.seed(int(words[1]))
     np.random.seed(int(words[2] & 0xFFFFFFFF))  # noqa: NPY002 (the legacy stream is what libraries use)
+
+
+def seed_part(part: str, seed: int, fold: int) -> None:
+    """Seed for the initial values of one part of a network, by the part's name.
+
+    Each part draws from a stream of its own: another part of other size shifts none of its values.
+    """
+    seed_torch("initial values", zlib.crc32(part.encode()), seed, fold)
 
 
 def save_state(device: torch.device) -> dict[str, torch.Tensor]:

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from some_photos import CONTEXT, LAST, draws, photos
 
 import maskcls.augment.transforms
-from maskcls.augment.base import Partner
+from maskcls.augment.partners import Partner
 
 NAMES = sorted(found.name for found in pkgutil.iter_modules(maskcls.augment.transforms.__path__))
 SIZES = [(64, 48), (33, 47)]

@@ -1,7 +1,9 @@
 """The split that goes into the run's folder, and the rows that the folds read from it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -153,3 +155,81 @@ def test_the_folds_rows_are_those_of_the_table_of_folds(
         assert len(set(rows.person)) == 12
         assert rows.labels.tolist() == table.photos["label"].tolist()
         assert rows.train_labels.tolist() == ((rows.labels + 1) % 18).tolist()
+
+
+def changed(there: Written, name: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    write_table(there.run, name, change(read_table(there.run, name)))
+
+
+def read_both(there: Written) -> tuple[Callable[[], object], Callable[[], object]]:
+    """What the driver reads to collect, and what a fold's worker reads."""
+    return (
+        lambda: run_files.read_fold_of_row(there.run, 0),
+        lambda: run_files.read_fold_rows(there.run, 0, there.per_repeat, set()),
+    )
+
+
+def with_person_of(table: pd.DataFrame, row: int, other: int) -> pd.DataFrame:
+    table.loc[row, "person"] = table["person"][other]
+    return table
+
+
+def test_a_photo_in_the_folder_of_somebody_on_the_other_side_is_noticed(
+    table: Table, tmp_path: Path
+) -> None:
+    there = write(table, tmp_path, Folds(count=2))
+    fold_of = there.folds.set_index("person")["fold"]
+    person = table.photos["person"].astype("str")
+    sides = fold_of.loc[person].to_numpy()
+    other = int(np.flatnonzero(sides != sides[10])[-1])
+    # The column says one person, the path another: row 10 goes with the other's fold.
+    changed(there, "table.parquet", lambda frame: with_person_of(frame, 10, other))
+    for read in read_both(there):
+        with pytest.raises(RuntimeError, match=rf"person {person[10]} is on two sides: folds"):
+            read()
+
+
+@pytest.mark.parametrize("fold", ["the same", "another"])
+def test_somebody_who_is_there_twice_is_refused(table: Table, tmp_path: Path, fold: str) -> None:
+    there = write(table, tmp_path, Folds(count=2, repeats=2))  # once in each repeat is right
+    person = there.folds["person"][3]
+
+    def twice(folds: pd.DataFrame) -> pd.DataFrame:
+        more = folds.iloc[[3]].copy()
+        more["fold"] = more["fold"] if fold == "the same" else 1 - more["fold"]
+        return pd.concat([folds, more], ignore_index=True)
+
+    changed(there, "folds.parquet", twice)
+    for read in read_both(there):
+        with pytest.raises(UserError, match=rf"{person} is there twice in repeat 0; the file was"):
+            read()
+    assert len(run_files.read_fold_of_row(there.run, 1)) == 84
+
+
+def test_somebody_without_a_fold_is_named(table: Table, tmp_path: Path) -> None:
+    there = write(table, tmp_path, Folds(count=2))
+    person = there.folds["person"][3]
+    changed(there, "folds.parquet", lambda folds: folds.drop(index=3))
+    for read in read_both(there):
+        with pytest.raises(RuntimeError, match=rf"folds\.parquet: person {person} is not there"):
+            read()
+
+
+def test_a_folder_may_be_spelled_in_other_letters_than_its_person(
+    table: Table, tmp_path: Path
+) -> None:
+    there = write(table, tmp_path, Folds(count=2))
+    wanted = run_files.read_fold_of_row(there.run, 0)
+    first = there.folds["person"][0]
+
+    def renamed(frame: pd.DataFrame) -> pd.DataFrame:
+        mine = frame["person"] == first
+        frame.loc[mine, "person"] = normalize("NFC", "가나")
+        if "path" in frame:
+            paths = frame.loc[mine, "path"].str.replace(first, normalize("NFD", "가나"))
+            frame.loc[mine, "path"] = paths
+        return frame
+
+    changed(there, "table.parquet", renamed)
+    changed(there, "folds.parquet", renamed)
+    assert run_files.read_fold_of_row(there.run, 0).tolist() == wanted.tolist()

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -213,9 +214,14 @@ def teacher_of(
     ids = evals["ImageID"].tolist()
     logits = np.random.default_rng(3).normal(0, 4, size=(2, len(ids), 18)).astype(np.float32)
     place = list(range(len(ids))) if order is None else list(order)
+    turned = evals.iloc[place].reset_index(drop=True)
+    assert data.eval_photos is not None
+    photos = replace(data.eval_photos, digests=data.eval_photos.digests[place])
+    theirs = DataSet(replace(data.table, eval_photos=turned), data.train, photos)
     given: dict[str, Any] = {
         "folds": draw_splits(data.table, config_of().folds),
         "sets": TWO,
+        "fingerprint": theirs.describe("there")["eval_fingerprint"],
     } | options
     write_run(folder, [ids[i] for i in place], logits[:, place], **given)
     return logits
@@ -310,6 +316,25 @@ def test_a_teacher_of_other_eval_photos_is_refused(data: DataSet, tmp_path: Path
     write_run(tmp_path / "t", ids, np.zeros((2, 21, 18)), TWO, folds)
     with pytest.raises(UserError, match="it was made for other eval photos"):
         inputs_of(data, f"rows.pseudo_labels={tmp_path}/t")
+
+
+def test_a_teacher_of_other_eval_photos_under_the_same_names_is_refused(
+    data: DataSet, drawn: Path, tmp_path: Path
+) -> None:
+    teacher_of(data, tmp_path / "t")
+    setting = f"rows.pseudo_labels={tmp_path}/t"
+    shutil.copytree(drawn, tmp_path / "data")
+    assert data.eval_photos is not None
+    first, second = (
+        tmp_path / "data" / "eval" / "images" / data.eval_photos.paths[row] for row in (0, 1)
+    )
+    shutil.copyfile(second, first)
+    other = read_data_set(Folder.at(tmp_path / "data"), cache_root("auto"))
+    with pytest.raises(UserError, match="other eval photos under the same names; train that run"):
+        inputs_of(other, setting)
+    teacher_of(data, tmp_path / "t", fingerprint=None)
+    with pytest.raises(UserError, match="other eval photos under the same names"):
+        inputs_of(data, setting)
 
 
 def test_an_unfinished_teacher_is_refused(data: DataSet, tmp_path: Path) -> None:

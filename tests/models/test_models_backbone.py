@@ -1,6 +1,8 @@
 """Backbones: what is refused and in which words, where weights come from, what comes out."""
 
 from pathlib import Path
+from typing import Literal
+from unicodedata import normalize
 
 import pytest
 import timm
@@ -8,10 +10,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from maskcls.config.resolve import resolve
 from maskcls.config.schema import Model
 from maskcls.config.sizes import Size
 from maskcls.core.errors import UserError
 from maskcls.models import backbone, weights
+from maskcls.models import network as networks
+from maskcls.training.objective import describe
 
 SIZE = Size(32, 32)
 NAME = "test_efficientnet"
@@ -95,6 +100,24 @@ def test_weights_come_back_as_they_went(file: Path) -> None:
     expected = timm.create_model(NAME, num_classes=7).state_dict()
     for name, tensor in built.state_dict().items():
         assert torch.equal(tensor, expected[name]), name
+
+
+@pytest.mark.parametrize(("typed", "there"), [("NFC", "NFD"), ("NFD", "NFC")])
+@pytest.mark.parametrize("setting", ["model.weights", "head.separate.age_weights"])
+def test_a_files_name_may_be_typed_composed_or_decomposed(
+    file: Path, tmp_path: Path, typed: Literal["NFC", "NFD"], there: Literal["NFC", "NFD"],
+    setting: str,
+) -> None:  # fmt: skip
+    name = "얼굴-é/나이.safetensors"
+    on_disk = tmp_path / normalize(there, name)
+    on_disk.parent.mkdir()
+    file.rename(on_disk)
+    asked = tmp_path / normalize(typed, name)
+    sets = [f"model.backbone={NAME}", "head.name=separate", f"{setting}={asked}"]
+    assert weights.check_path(str(asked)) == on_disk
+    network, _ = networks.build(describe(resolve("smoke", sets=sets)), SIZE)
+    found = network.backbone.parts[2].state_dict()  # type: ignore[index]
+    assert torch.equal(found["conv_stem.weight"], load_file(on_disk)["conv_stem.weight"])
 
 
 def test_weights_of_another_network_are_refused(file: Path) -> None:

@@ -97,6 +97,23 @@ def test_another_seed_draws_other_initial_values() -> None:
     assert not torch.equal(first["head.linear.weight"], second["head.linear.weight"])
 
 
+@pytest.mark.parametrize(
+    ("head", "wanted"),
+    [
+        ("single", ["backbone 0", "head"]),
+        ("branches", ["backbone 0", "head", "head.mask", "head.gender", "head.age"]),
+        (
+            "separate",
+            [f"backbone {i}" for i in range(3)] + ["head", "head.mask", "head.gender", "head.age"],
+        ),
+    ],
+)
+def test_each_part_is_told_before_it_is_drawn(head: str, wanted: list[str]) -> None:
+    told: list[str] = []
+    networks.build(describe(head), SIZE, begin_part=told.append)
+    assert told == wanted
+
+
 def test_the_normalization_is_the_backbones() -> None:
     _, normalization = networks.build(describe(backbone="test_vit"), SIZE)
     config = timm.models.get_pretrained_cfg("test_vit")

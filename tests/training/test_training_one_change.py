@@ -6,13 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
 import torch
+from safetensors.torch import save_file
 from tiny_run import Notes, Stopped, TinyRun
 
 from maskcls.augment.base import Context
 from maskcls.augment.pipeline import Pipeline
 from maskcls.config.resolve import from_json, resolve
 from maskcls.config.schema import Config
+from maskcls.models.weights import clone_state
 from maskcls.training import loop
 from maskcls.training.building import Built, build_learner
 from maskcls.training.fold import run_fold
@@ -51,6 +54,76 @@ def test_initial_values_of_equal_shape_are_equal(
     if "head" not in change:
         assert "head.linear.weight" in same
     assert all(torch.equal(before[n], after[n]) for n in same)
+
+
+State = dict[str, torch.Tensor]
+
+
+def initial(folder: Path, *sets: str) -> State:
+    return built(TinyRun.write(folder, sets)).learner.network.state_dict()
+
+
+def differing(one: State, two: State, but: str) -> list[str]:
+    """Tensors of layers whose tensors all have equal shapes in both, and that are not equal.
+
+    but: a layer whose name begins like this is left out. A layer of another width is another one: the
+    range of its biases, too, goes by its width.
+    """
+    layers: dict[str, list[str]] = {}
+    for name in one:
+        layers.setdefault(name.rpartition(".")[0], []).append(name)
+    same = [
+        names
+        for layer, names in layers.items()
+        if not f"{layer}.".startswith(but) and all(n in two for n in names)
+        if all(one[n].shape == two[n].shape for n in names)
+    ]
+    assert any(names[0].startswith("head.") for names in same)
+    return [n for names in same for n in names if not torch.equal(one[n], two[n])]
+
+
+@pytest.mark.parametrize(
+    ("sets", "change", "but"),
+    [
+        (("head.name=separate",), "head.separate.mask_backbone=test_resnet", "backbone.parts.0."),
+        (("head.name=separate",), "head.separate.gender_backbone=test_vit", "backbone.parts.1."),
+        (("head.name=separate",), "head.separate.mask_dropout=0.5", "nothing"),
+        (("head.name=separate",), "head.age=corn", "nothing"),
+        # Backbones of one width, so that the head is the same.
+        ((), "model.backbone=test_byobnet", "backbone."),
+        (("head.name=branches",), "model.backbone=test_mambaout", "backbone."),
+        # Its position embedding is drawn first and goes by the size.
+        (("model.backbone=test_vit",), "image.size=64x64", "backbone."),
+    ],
+)
+def test_another_backbone_shifts_no_other_initial_values(
+    tmp_path: Path, sets: tuple[str, ...], change: str, but: str
+) -> None:
+    one = initial(tmp_path / "one", *sets)
+    two = initial(tmp_path / "two", *sets, change)
+    assert differing(one, two, but) == []
+    other = initial(tmp_path / "three", *sets, "train.seed=1")
+    assert any(n.startswith("head.") for n in differing(one, other, "nothing"))
+
+
+def test_no_two_parts_have_equal_initial_values(tmp_path: Path) -> None:
+    state = initial(tmp_path, "head.name=separate")
+    drawn = [state[f"backbone.parts.{part}.conv_stem.weight"] for part in range(3)]
+    drawn += [state[f"head.{branch}.weight"][:2] for branch in ("mask", "gender")]
+    drawn += [state["head.age.linear.weight"][:2]]
+    for number, tensor in enumerate(drawn):
+        assert not any(torch.equal(tensor, other) for other in drawn[:number])
+
+
+def test_weights_of_a_file_replace_the_initial_values_of_their_part_alone(tmp_path: Path) -> None:
+    given = clone_state(timm.create_model("test_efficientnet"))
+    save_file(given, tmp_path / "gender.safetensors")
+    one = initial(tmp_path / "one", "head.name=separate")
+    change = f"head.separate.gender_weights={tmp_path}/gender.safetensors"
+    two = initial(tmp_path / "two", "head.name=separate", change)
+    mine = "backbone.parts.1."
+    assert differing(one, two, mine) == []
+    assert all(torch.equal(two[n], given[n.removeprefix(mine)]) for n in two if n.startswith(mine))
 
 
 @pytest.mark.parametrize("change", [*CHANGES, "optim.name=sam", "rows.age_border=58"])

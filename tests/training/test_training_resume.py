@@ -12,7 +12,8 @@ import timm
 from tiny_run import FAULTY_ROW, NUM_EVAL, NUM_STEPS, Notes, StopAt, Stopped, TinyRun
 
 from maskcls.core.errors import UserError
-from maskcls.training import checkpoint, fold
+from maskcls.store import run_files
+from maskcls.training import checkpoint, evaluate, fold
 from maskcls.training.fold import run_fold
 from maskcls.training.loop import TrainingDiverged
 from maskcls.training.rank import Alone
@@ -154,6 +155,26 @@ def test_a_loss_that_is_no_number_is_told_and_leaves_no_checkpoint(tiny_run: Tin
     for entry in tiny_run.checkpoints.list():
         state = checkpoint.read_state(tiny_run.checkpoints, entry.name)
         assert state["epochs_done"] == 0
+
+
+def test_eval_logits_that_are_no_numbers_are_told_and_the_fold_is_not_done(
+    tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = evaluate.predict
+
+    def predict(model: Any, feed: Any, rows: Any, *more: Any) -> Any:
+        logits = real(model, feed, rows, *more)
+        if rows.tolist() == list(range(1, NUM_EVAL)):  # the eval photos, less the faulty one
+            logits[2, 5] = np.inf
+        return logits
+
+    monkeypatch.setattr(evaluate, "predict", predict)
+    with pytest.raises(TrainingDiverged, match=r"^the eval logits became inf in epoch \d; lower"):
+        run_fold(tiny_run.job, Alone(), Notes())
+    assert run_files.read_done(tiny_run.folder, 0) is None
+    monkeypatch.undo()
+    run_fold(tiny_run.job, Alone(), Notes())
+    assert run_files.read_done(tiny_run.folder, 0) is not None
 
 
 def test_fold_without_a_photo_on_one_side_is_refused(tiny_run: TinyRun) -> None:

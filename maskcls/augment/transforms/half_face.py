@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 import torch
 from annotated_types import Ge, Gt, Le, Lt
 
-from maskcls.augment.base import Context, Mix, Partner
+from maskcls.augment.base import Context, Mix
+from maskcls.augment.partners import Partner
 from maskcls.config.schema import Section
 from maskcls.core.errors import UserError
 
@@ -30,8 +31,8 @@ class Settings(Section):
     cut_max: Annotated[float, Gt(0), Lt(1)] = 0.54
     """Rightmost cut [share of the width]."""
     partner: Literal["all", "old", "same_class"] = "all"
-    """From whom the other photo is drawn: all training rows, those of 60 and over, or those of the
-    row's own class."""
+    """From whom the other photo is drawn: all training rows, those of the last age group (60 and over,
+    or from rows.age_border), or those of the row's own class."""
 
     def __post_init__(self) -> None:
         if self.cut_min > self.cut_max:

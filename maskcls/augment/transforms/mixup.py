@@ -7,7 +7,8 @@ import torch
 from annotated_types import Ge, Gt, Le
 from scipy.special import betaincinv
 
-from maskcls.augment.base import Context, Mix, Partner
+from maskcls.augment.base import Context, Mix
+from maskcls.augment.partners import Partner
 from maskcls.config.schema import Section
 
 NUM_DRAWS = 2
@@ -24,8 +25,8 @@ class Settings(Section):
     alpha: Annotated[float, Gt(0), Le(100)] = 0.2
     """The photo's share follows Beta(alpha, alpha): 1 is uniform, less is nearer to all or nothing."""
     partner: Literal["all", "old", "same_class"] = "all"
-    """From whom the other photo is drawn: all training rows, those of 60 and over, or those of the
-    row's own class."""
+    """From whom the other photo is drawn: all training rows, those of the last age group (60 and over,
+    or from rows.age_border), or those of the row's own class."""
 
 
 def partner(settings: Settings) -> Partner:

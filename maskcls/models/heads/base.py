@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from maskcls.models.ages.base import AgeBranch
+from maskcls.models.initial import BeginPart, draw_on
 from maskcls.models.target import Target
 
 Losses = Mapping[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]
@@ -25,7 +26,9 @@ class HeadInputs:
 
     num_features: of each backbone. make_age: builds the age branch for a number of features.
     hard: each branch votes for one value. task_weights: of the mask, gender and age losses.
-    cosine_scale: None, or the scale of the cosine logits that the loss asks for.
+    cosine_scale: None, or the scale of the cosine logits that the loss asks for. begin_part: to be
+    told the name of each branch before its layers are drawn, so that one of another width shifts no
+    initial value of the others; the head as a whole, and make_age, have been told already.
     """
 
     num_features: tuple[int, ...]
@@ -33,6 +36,7 @@ class HeadInputs:
     hard: bool
     task_weights: tuple[float, float, float]
     cosine_scale: float | None
+    begin_part: BeginPart = draw_on
 
 
 class Head(nn.Module, ABC):

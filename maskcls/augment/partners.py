@@ -1,0 +1,45 @@
+"""From whom a mix of photos draws its partners; without torch, so that it can be asked before a run.
+
+Shape letters: T all rows, M those that train.
+"""
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from maskcls.config import parts
+from maskcls.config.schema import Augment
+from maskcls.core.errors import UserError
+
+Int64 = npt.NDArray[np.int64]
+Partner = Literal["all", "old", "same_class"]
+"""From whom the other photo of a mix is drawn: all training rows, those of the last age group (60 and
+over, or from rows.age_border), or those of the row's own class."""
+
+
+def partners_asked(settings: Augment) -> dict[str, str]:
+    """What each chosen transform that mixes photos has as its setting partner, by its name."""
+    found = {}
+    for name in parts.chosen("augment.name", settings.name):
+        own = parts.own_defaults("augment.name", name) | settings.settings.get(name, {})
+        if "partner" in own:
+            found[name] = str(own["partner"])
+    return found
+
+
+def pool_of(name: str, partner: str, classes: Int64, rows: Int64) -> Int64:
+    """Rows among which the mix called `name` looks for partners, int64, in the order given.
+
+    partner: a Partner; classes: of all rows as they train, int64 [T]; rows: those that train, int64
+    [M]. Raises UserError when nobody is old.
+    """
+    if partner != "old":
+        return rows
+    pool: Int64 = rows[classes[rows] % 3 == 2]
+    if not len(pool):
+        raise UserError(
+            f"augment.{name}.partner={partner}: nobody of the last age group (60 and over, or from"
+            " rows.age_border) is among the training people; use all."
+        )
+    return pool

@@ -1,0 +1,275 @@
+"""What a search makes of trials that are lost, fail or are refused; Ray and the training are made up."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from maskcls.commands import tune as command
+from maskcls.commands.run_work import FoldsFailed
+from maskcls.commands.tune import Tuned
+from maskcls.config.layers import gather
+from maskcls.config.resolve import resolve, to_json
+from maskcls.core.errors import Exit, RunFailed, UserError
+from maskcls.search.space import Choice, Search, Space
+from maskcls.search.trials import Trial, read_trials
+from maskcls.store import run_files
+from maskcls.store.paths import Folder
+from tests.conftest import Heard
+
+pytestmark = pytest.mark.slow  # importing Ray Tune takes seconds
+
+RATES = (1e-2, 1e-3, 1e-4)
+SPACE = Space(Search(sampler="random", trials=3, finalists=2), {"optim.lr": Choice(RATES)})
+CONTENT = {
+    "seconds": 60.0,
+    "search": {"sampler": "random"},
+    "data": {"images": 84, "people": 12},
+}
+Happens = Callable[[], Any]
+
+
+class World:
+    """A search's folder, and what happens to its trials: a word for fold 0, a call for all folds."""
+
+    def __init__(self, root: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.root, self.heard = Folder.at(root), heard
+        self.on_fold_0: dict[int, str] = {}
+        self.at_the_start: dict[int, Exception] = {}
+        self.on_all_folds: dict[int, Exception] = {}
+        self.trained: list[int] = []
+        self.finals: list[int] = []
+        self.exit_codes: list[Exit] = []
+        from maskcls.cluster import search, session
+
+        monkeypatch.setattr(search, "run_trials", self._run_trials)
+        monkeypatch.setattr(session, "ray_session", self._session)
+        monkeypatch.setattr(command, "TrialRuns", self._runs)
+        monkeypatch.setattr(command, "SearchRecord", self._record)
+
+    def start(self) -> Tuned:
+        """Start the command once."""
+        ready: Any = SimpleNamespace(
+            run=self.root, config=resolve("smoke", sets=["folds.count=2"]), cache=None
+        )
+        lease: Any = SimpleNamespace(lost=False, check=lambda: None)
+        self.trained.clear()
+        self.finals.clear()
+        return command._Tuning(ready, gather("smoke"), SPACE, self.heard, lease).run([])
+
+    def states(self) -> list[str]:
+        return [trial.state for trial in read_trials(self.root)]
+
+    @contextmanager
+    def _session(self, *_: Any) -> Iterator[Any]:
+        from maskcls.cluster.plan import Machine
+
+        context = SimpleNamespace(get_node_id=lambda: "here")
+        yield SimpleNamespace(
+            machine=lambda needs: Machine(1, 0, True), own_node=lambda: None, temporary=Path("/x"),
+            ray=SimpleNamespace(get_runtime_context=lambda: context),
+        )  # fmt: skip
+
+    def _runs(self, *_: Any) -> Any:
+        return SimpleNamespace(work_on=self._work_on)
+
+    def _record(self, *_: Any) -> Any:
+        return SimpleNamespace(
+            content=CONTENT, starts=1, may_begin=lambda trials: trials < 3, write=lambda: None,
+            end=self.exit_codes.append,
+        )  # fmt: skip
+
+    def _work_on(self, trial: Trial, quietly: bool) -> Any:
+        run = command.folder_of(self.root, trial.number)
+
+        def prepare() -> None:
+            if quietly and trial.number in self.at_the_start:
+                raise self.at_the_start[trial.number]
+            run.write_json("config.json", to_json(resolve("smoke")))
+
+        def run_in(session: Any) -> dict[str, Any]:
+            self.finals.append(trial.number)
+            if trial.number in self.on_all_folds:
+                raise self.on_all_folds[trial.number]
+            score = {"macro_f1": (trial.best or 0) - 0.01}
+            return {"folds": [score] * 2, "oof": score, "train_faults": 0, "eval_faults": 0}
+
+        return SimpleNamespace(
+            prepare=prepare, run_in=run_in, plan=lambda *_: None, require_shared=lambda *_: None,
+            pixels=lambda node: None, jobs=lambda *_: [trial],
+        )  # fmt: skip
+
+    def _run_trials(self, trials: Any, storage: str, name: str) -> None:
+        while (found := trials.propose()) is not None:
+            number, _ = found
+            self.trained.append(number)
+            fold = run_files.fold_folder(command.folder_of(self.root, number), 0)
+            entry = {"epoch": 1, "macro_f1": 0.5 - 0.1 * number}
+            fold.write_bytes("history.jsonl", run_files.history_text([entry]))
+            trials.epoch_done(number)
+            match self.on_fold_0.get(number, "finished").partition(": ")[::2]:
+                case "finished", _:
+                    fold.write_json("fold.json", {})
+                    trials.ended(number, None)
+                case "stopped", _:
+                    trials.ended(number, None)
+                case "failed", why:
+                    trials.ended(number, why)
+                case "lost", why:
+                    trials.lost(number, why)
+
+
+@pytest.fixture
+def world(tmp_path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(tmp_path / "search", heard, monkeypatch)
+
+
+def test_what_is_well_is_well(world: World) -> None:
+    done = world.start()
+    assert done.exit_code == Exit.GOOD
+    assert world.states() == ["finished"] * 3
+    assert world.finals == [0, 1]
+    assert world.start().exit_code == Exit.GOOD
+    assert (world.trained, world.finals) == ([], [])
+
+
+def test_a_lost_trial_is_tried_again_and_a_failed_one_is_not(world: World) -> None:
+    world.on_fold_0 = {0: "lost: OSError: storage is away", 1: "failed: loss is nan"}
+    done = world.start()
+    assert world.states() == ["lost", "failed", "finished"]
+    assert world.finals == [2]
+    assert done.exit_code == Exit.DEGRADED
+    assert world.exit_codes == [Exit.DEGRADED]
+    assert world.heard.warnings[-1] == (
+        "lost to the system: trial 0; the same command tries it again"
+    )
+    # The best there is has been written all the same.
+    assert done.trials[0].number == 2
+    assert world.root.exists("best.toml")
+    assert "the same command tries it again" in world.root.read_text("search.html")
+
+    world.on_fold_0 = {}
+    done = world.start()
+    assert world.trained == [0]
+    assert world.finals == [0]
+    assert done.exit_code == Exit.GOOD
+    assert world.states() == ["finished", "failed", "finished"]
+    assert [(t.number, t.error) for t in done.trials] == [(0, None), (2, None), (1, "loss is nan")]
+
+
+def test_a_trial_that_is_done_is_not_lost(world: World) -> None:
+    # The actor died between the fold's last word and Tune's hearing of it.
+    fold = run_files.fold_folder(command.folder_of(world.root, 0), 0)
+    fold.write_json("fold.json", {})
+    world.on_fold_0 = {0: "lost: the actor died"}
+    assert world.start().exit_code == Exit.GOOD
+    assert world.states() == ["finished"] * 3
+
+
+def test_nothing_but_losses_is_a_failure_that_says_how_to_go_on(world: World) -> None:
+    world.on_fold_0 = dict.fromkeys(range(3), "lost: the disk is full")
+    with pytest.raises(RunFailed, match="trial 0 was lost: the disk is full; the same command"):
+        world.start()
+    assert world.exit_codes == [Exit.FAILURE]
+    assert world.states() == ["lost"] * 3
+    world.on_fold_0 = {}
+    assert world.start().exit_code == Exit.GOOD
+    assert world.trained == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FoldsFailed("fold 1 failed: the actor died\n1 folds are done", by_training=False),
+        UserError("fold 1 failed: run: the disk is full."),
+        RunFailed("Ray is gone"),
+    ],
+    ids=["lost", "mistake", "other"],
+)
+def test_a_finalist_whose_folds_are_lost_is_one_again(world: World, error: Exception) -> None:
+    world.on_all_folds = {0: error}
+    done = world.start()
+    # The next best moves up for this time.
+    assert world.finals == [0, 1, 2]
+    assert done.exit_code == Exit.DEGRADED
+    assert done.trials[0].number == 1
+    assert world.states() == ["finished"] * 3
+    lost = read_trials(world.root)[0]
+    assert lost.is_lost
+    assert lost.error == str(error).partition("\n")[0]
+
+    world.on_all_folds = {}
+    done = world.start()
+    assert (world.trained, world.finals) == ([], [0])
+    assert done.exit_code == Exit.GOOD
+    assert done.trials[0].number == 0
+    assert not any(t.is_lost for t in done.trials)
+
+
+def test_a_finalist_that_fails_by_itself_is_none_any_more(world: World) -> None:
+    world.on_all_folds = {0: FoldsFailed("fold 1 failed: ValueError: nan", by_training=True)}
+    done = world.start()
+    assert world.finals == [0, 1, 2]
+    assert done.exit_code == Exit.GOOD
+    assert world.states() == ["failed", "finished", "finished"]
+    assert world.start().exit_code == Exit.GOOD
+    assert world.finals == []
+
+
+def test_all_finalists_lost_says_how_to_go_on(world: World) -> None:
+    lost = FoldsFailed("fold 1 failed: the actor died", by_training=False)
+    world.on_all_folds = dict.fromkeys(range(3), lost)
+    sentence = (
+        "no trial was trained to its end: trial 0 was lost on other folds: fold 1 failed: the actor"
+        " died; the same command tries it again"
+    )
+    with pytest.raises(RunFailed, match=sentence):
+        world.start()
+    world.on_all_folds = {}
+    assert world.start().exit_code == Exit.GOOD
+    assert (world.trained, world.finals) == ([], [0, 1])
+
+
+def test_only_settings_that_cannot_be_are_refused(world: World) -> None:
+    full = UserError("run: the disk is full.")
+    full.__cause__ = OSError(28, "No space left on device")
+    world.at_the_start = {
+        0: UserError("loss.name=ldam does not go with head.name=multi"),
+        1: full,
+        2: RunFailed("pretrained weights cannot be had from the hub"),
+    }
+    with pytest.raises(RunFailed, match="trial 1 was lost"):
+        world.start()
+    assert world.states() == ["refused", "lost", "lost"]
+    world.at_the_start = {}
+    assert world.start().exit_code == Exit.GOOD
+    assert world.trained == [1, 2]
+    assert world.states() == ["refused", "finished", "finished"]
+
+
+def test_a_hub_that_is_away_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from maskcls.commands import trial_runs
+    from maskcls.config.schema import Config
+    from maskcls.config.sizes import Size
+    from maskcls.models import backbone
+
+    model = Config().model
+    told = [
+        backbone._why(model, Size(32, 32), OSError("no route"), from_hub=True),
+        backbone._why(model, Size(32, 32), ValueError("too small"), from_hub=True),
+    ]
+
+    class Answers:
+        def __init__(self, config: Config) -> None: ...
+
+        def answer(self) -> dict[str, Any]:
+            raise UserError(told.pop(0))
+
+    monkeypatch.setattr(trial_runs, "Preflight", Answers)
+    with pytest.raises(RunFailed, match="from the hub"):
+        trial_runs._ask(Config())
+    with pytest.raises(UserError, match="too small"):
+        trial_runs._ask(Config())
