@@ -15,7 +15,7 @@ from tests.end_to_end.tiny import logits_of, sets
 pytestmark = [pytest.mark.job, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
-EPOCHS = 80  # long enough for all that is looked at while it trains
+EPOCHS = 60  # long enough for all that is looked at while it trains
 
 
 @pytest.fixture(scope="module")
