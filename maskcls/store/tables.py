@@ -127,7 +127,11 @@ def _opened(folder: Folder, name: str) -> Iterator[Any]:
     with source:
         try:
             # Not by path: pyarrow would take "a=1" in it for a column.
-            file = pq.ParquetFile(pa.PythonFile(source, "r"), page_checksum_verification=True)
+            file = pq.ParquetFile(
+                pa.PythonFile(source, "r"),
+                page_checksum_verification=True,
+                pre_buffer=False,  # it would hold what was read until the end: the whole file
+            )
         except (pa.ArrowException, OSError) as error:
             raise _damaged(folder, name, error) from error
         yield file
