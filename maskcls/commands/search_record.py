@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from maskcls.commands.run_work import Ready
@@ -74,10 +75,16 @@ class SearchRecord:
         self._since = now
         self._root.write_json("search.json", self.content)
 
-    def end(self, exit_code: int) -> None:
-        """Note how the command ended."""
-        records.end_start(self._entry, exit_code)
-        self.write()
+    @contextmanager
+    def ending(self, may_write: Callable[[], bool]) -> Iterator[records.Ending]:
+        """Note how the command ends; see store/record.py. may_write: the folder is still ours."""
+
+        def write() -> None:
+            if may_write():
+                self.write()
+
+        with records.ending(self._entry, write) as end:
+            yield end
 
 
 def _without_budget(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from maskcls.commands.run_work import RunWork, get_ready
 from maskcls.config.schema import Config
-from maskcls.core.errors import Exit, UserError
+from maskcls.core.errors import Exit
 from maskcls.core.progress import Progress
 from maskcls.store import record as records
 from maskcls.store.lease import Lease
@@ -39,19 +39,13 @@ def train(
         work.prepare()
         entry = records.add_start(work.record, command)
         where.write_json("record.json", work.record)
-        exit_code = Exit.FAILURE
-        try:
-            metrics = work.run()
-            faults = metrics["train_faults"] + metrics["eval_faults"]
-            exit_code = Exit.DEGRADED if faults else Exit.GOOD
-        except KeyboardInterrupt:
-            exit_code = Exit.INTERRUPTED
-            raise
-        except UserError:
-            exit_code = Exit.MISTAKE
-            raise
-        finally:
-            records.end_start(entry, exit_code)
+
+        def write() -> None:
             if not lease.lost:  # else the record is another command's
                 where.write_json("record.json", work.record)
-    return Trained(exit_code, metrics, where)
+
+        with records.ending(entry, write) as end:
+            metrics = work.run()
+            faults = metrics["train_faults"] + metrics["eval_faults"]
+            end.exit_code = Exit.DEGRADED if faults else Exit.GOOD
+    return Trained(end.exit_code, metrics, where)

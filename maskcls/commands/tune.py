@@ -121,8 +121,8 @@ class _Tuning:
         from maskcls.cluster.session import ray_session
 
         self.record = SearchRecord(self.ready, self.space, command)
-        exit_code = Exit.FAILURE
-        try:
+        # A record whose lease is lost is another command's.
+        with self.record.ending(lambda: not self.lease.lost) as end:
             self._forget_losses()
             if self._is_left():
                 dashboard = self.ready.config.cluster.dashboard
@@ -135,17 +135,8 @@ class _Tuning:
                 self.progress.warn(
                     f"lost to the system: trial {some(lost)}; the same command tries it again"
                 )
-            exit_code = Exit.DEGRADED if degraded or lost else Exit.GOOD
-        except KeyboardInterrupt:
-            exit_code = Exit.INTERRUPTED
-            raise
-        except UserError:
-            exit_code = Exit.MISTAKE
-            raise
-        finally:
-            if not self.lease.lost:  # else the record is another command's
-                self.record.end(exit_code)
-        return Tuned(exit_code, best, self.root)
+            end.exit_code = Exit.DEGRADED if degraded or lost else Exit.GOOD
+        return Tuned(end.exit_code, best, self.root)
 
     def _forget_losses(self) -> None:
         """Finished trials of which another start lost other folds are finalists again, if good."""

@@ -6,12 +6,14 @@ import platform
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from maskcls.core.errors import UserError
+from maskcls.core.errors import Exit, UserError
 from maskcls.core.names import without_credentials
 from maskcls.store.paths import Folder
 
@@ -97,7 +99,7 @@ def read_record(run: Folder) -> dict[str, Any] | None:
 
 
 def add_start(record: dict[str, Any], command: Sequence[str]) -> dict[str, Any]:
-    """Note that a command starts on the run; returns its entry, to be completed by end_start."""
+    """Note that a command starts on the run; returns its entry, to be completed by ending."""
     entry = {
         "command": [without_credentials(word) for word in command],
         "started": now(),
@@ -112,6 +114,28 @@ def add_start(record: dict[str, Any], command: Sequence[str]) -> dict[str, Any]:
     return entry
 
 
-def end_start(entry: dict[str, Any], exit_code: int) -> None:
-    """Note how the command ended."""
-    entry["ended"], entry["exit_code"] = now(), int(exit_code)
+@dataclass
+class Ending:
+    """How a command ends; a failure until it says otherwise."""
+
+    exit_code: Exit = Exit.FAILURE
+
+
+@contextmanager
+def ending(entry: dict[str, Any], write: Callable[[], None]) -> Iterator[Ending]:
+    """Complete a start's entry when the command ends, however it does, and write the record."""
+    end = Ending()
+    try:
+        yield end
+    except KeyboardInterrupt:
+        end.exit_code = Exit.INTERRUPTED
+        raise
+    except UserError:
+        end.exit_code = Exit.MISTAKE
+        raise
+    except BaseException:
+        end.exit_code = Exit.FAILURE
+        raise
+    finally:
+        entry["ended"], entry["exit_code"] = now(), int(end.exit_code)
+        write()

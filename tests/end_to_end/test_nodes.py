@@ -108,6 +108,55 @@ def _decoded(node: Node) -> int:
     return len(list((node.cache / "pixels").glob("*/pixels.u8")))
 
 
+SPACE = """
+[search]
+sampler = "random"
+trials = 3
+finalists = 1
+
+[space]
+optim.lr = [1e-9, 5e-3]
+loss.name = ["cross_entropy", "focal"]
+"""
+
+
+def test_a_search_over_machines_goes_on_after_a_stop(nodes: Cluster, bucket: Bucket) -> None:
+    # Ray Tune would keep a URI's credentials in its records, so they come by the environment.
+    Folder.at(bucket.uri("spaces")).write_bytes("space.toml", SPACE.encode())
+    variables = {
+        "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_ENDPOINT_URL": f"http://{bucket.server}", "AWS_DEFAULT_REGION": "us-east-1",
+        "RAY_JOB_STOP_WAIT_TIME_S": "60",
+    }  # fmt: skip
+    at = f"s3://{bucket.name}"
+    environment = ("--runtime-env-json", json.dumps({"env_vars": variables}))
+    words = [
+        "ray_jobs.tune", f"{at}/data", "--run", f"{at}/search", "--space",
+        f"{at}/spaces/space.toml", *sets(*PLACED, "train.epochs=20"),
+    ]  # fmt: skip
+    search = Folder.at(bucket.uri("search"))
+    options = ("--no-wait", "--submission-id", "search", *environment)
+    assert nodes.submit(*words, options=options).returncode == 0
+    started = [f"trials/{k:03}/fold-0/history.jsonl" for k in range(2)]
+    until(lambda: all(search.exists(name) for name in started), 180)
+    told = [search.read_json(f"trials/{k:03}/fold-0/progress.json") for k in range(2)]
+    assert told[0]["node"] != told[1]["node"]
+    stopped = nodes.job("stop", "search")
+    assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+    log = nodes.job("logs", "search").stdout
+    assert last_line(log) == "maskcls tune: exit code 130 (interrupted)", log
+
+    done = nodes.submit(*words, options=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert last_line(done.stdout) == "maskcls tune: exit code 0 (good)"
+    table = search.read_json("trials.json")
+    assert [len(row["scores"]) for row in table if row["state"] == "finished"]
+    assert table[0]["out_of_fold"]["folds"]
+    best = search.read_text("best.toml")
+    assert f"lr = {table[0]['settings']['optim.lr']}" in best
+    assert len(search.read_json("search.json")["starts"]) == 2
+
+
 def test_a_lost_machine_costs_one_checkpoint_interval(
     nodes: Cluster, bucket: Bucket, tmp_path: Path
 ) -> None:
