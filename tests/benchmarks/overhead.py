@@ -37,7 +37,7 @@ def run(data: Path | None, people: int, sets: list[str], runs: int) -> None:
         rows: list[dict[str, float]] = []
         for number in range(runs):
             before = bare_speed(to_json(config))
-            whole = _whole(data, work / f"run-{number}", sets, work / "cache")
+            whole = _whole(data, work / f"run-{number}", sets)
             after = bare_speed(to_json(config))
             train = statistics.mean((before["train"], after["train"]))
             forward = statistics.mean((before["forward"], after["forward"]))
@@ -65,7 +65,7 @@ def run(data: Path | None, people: int, sets: list[str], runs: int) -> None:
         shutil.rmtree(work)
 
 
-def _whole(data: Path, run_folder: Path, sets: list[str], cache: Path) -> dict[str, float]:
+def _whole(data: Path, run_folder: Path, sets: list[str]) -> dict[str, float]:
     words = [w for text in sets for w in ("--set", text)]
     command = [
         sys.executable,
@@ -85,7 +85,8 @@ def _whole(data: Path, run_folder: Path, sets: list[str], cache: Path) -> dict[s
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "MASKCLS_CACHE": str(cache)},
+        # A cache of its own: each run decodes the photos anew.
+        env={**os.environ, "MASKCLS_CACHE": str(run_folder.with_name(f"{run_folder.name}-cache"))},
     )
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
