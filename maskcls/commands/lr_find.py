@@ -37,7 +37,7 @@ def lr_find(
     if not 0 < low < high or updates < 10:
         raise UserError("lr-find: --low must be above 0 and below --high, and --updates 10 or more")
     ready = get_ready(data, out, config, progress)
-    with Lease(ready.run, "lr-find") as lease:
+    with Lease(ready.run, "lr-find", progress.say) as lease:
         work = RunWork(ready, progress, lease)
         work.prepare()
         with ray_session(ready.cache, config.cluster.dashboard, progress) as session:

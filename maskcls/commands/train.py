@@ -32,7 +32,7 @@ def train(
     RunFailed when a fold failed (the others are finished first).
     """
     ready = get_ready(data, run, config, progress)
-    with Lease(ready.run, "train") as lease:
+    with Lease(ready.run, "train", progress.say) as lease:
         work = RunWork(ready, progress, lease)
         where = ready.run
         del ready  # the tables are held once

@@ -4,7 +4,9 @@ Local disk: a lock (flock) on `<run>/.lease`. It ends with the process, however 
 nothing stale is left. The file stays: after deleting it, two commands could lock two files of that
 name.
 
-Object store, which knows no locks: the object `.lease`, rewritten every 10 s by the holder.
+Object store, which knows no locks: the object `.lease`, rewritten every 10 s by the holder. Who finds
+it held looks whether that happens: a living holder's command is refused after some seconds, a killed
+one's lease is waited for.
 
     free --written, 2 s later still ours--> held --deleted, or 45 s without rewriting--> free
                                              |
@@ -20,6 +22,7 @@ import secrets
 import socket
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -44,13 +47,17 @@ class Lease:
         self,
         folder: Folder,
         purpose: str,
+        say: Callable[[str], None] = _log.info,
         *,
         renew_s: float = 10.0,
         free_after_s: float = 45.0,
         settle_s: float = 2.0,
     ) -> None:
-        """purpose: the command's name, told to others. The three times matter on object stores."""
-        self.folder = folder
+        """purpose: the command's name, told to others. say: hears what is waited for.
+
+        The three times matter on object stores.
+        """
+        self.folder, self._say = folder, say
         self.lost = False
         """On an object store: another command has taken the run over; stop writing."""
         self._renew_s, self._free_after_s, self._settle_s = renew_s, free_after_s, settle_s
@@ -60,6 +67,7 @@ class Lease:
             "purpose": purpose,
             "started": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         }
+        self._renewals = 0
         self._descriptor: int | None = None
         self._stop = threading.Event()
         self._renewer: threading.Thread | None = None
@@ -129,9 +137,7 @@ class Lease:
 
     def _claim(self) -> None:
         self._us["holder"] = secrets.token_hex(8)
-        other = _content(self.folder)
-        if other and self._age_s() < self._free_after_s:
-            raise UserError(self._refusal(other))
+        self._refuse_the_living()
         try:
             self._write()
             # Of several that found the run free, the last to write has it.
@@ -145,8 +151,27 @@ class Lease:
         self._renewer = threading.Thread(target=self._renew, name="lease", daemon=True)
         self._renewer.start()
 
+    def _refuse_the_living(self) -> None:
+        """Return when the run is free, or its holder is seen not to renew; UserError when it does."""
+        first = _content(self.folder)
+        if not first or (age_s := self._age_s()) >= self._free_after_s:
+            return
+        self._say(
+            f"{self.folder.shown}: held by {_words(first)}; looking whether that is still at work, for"
+            f" up to {self._free_after_s - age_s:.0f} s"
+        )
+        ends = time.monotonic() + self._free_after_s - age_s
+        while time.monotonic() < ends:
+            time.sleep(self._renew_s / 4)
+            now = _content(self.folder)
+            if not now:
+                return
+            if now != first:
+                raise UserError(self._refusal(now))
+
     def _write(self) -> None:
-        self.folder.write_bytes(LEASE, json_bytes(self._us))
+        self.folder.write_bytes(LEASE, json_bytes(self._us | {"renewals": self._renewals}))
+        self._renewals += 1
 
     def _is_ours(self, content: dict[str, Any]) -> bool:
         return bool(content.get("holder") == self._us["holder"])
@@ -188,17 +213,18 @@ class Lease:
                 self.folder.delete(LEASE)
 
     def _refusal(self, other: dict[str, Any]) -> str:
-        since = str(other.get("started", "?")).replace("T", " ")[:16]
-        killed = (
-            ""
-            if self.folder.is_local
-            else f" (one that was killed holds it {self._free_after_s:.0f} s longer)"
-        )
         return (
-            f"{self.folder.shown}: another command ({other.get('purpose', '?')}, "
-            f"pid {other.get('pid', '?')} on host {other.get('host', '?')}, since {since} UTC) "
-            f"is working on this run; wait for it or stop it{killed}."
+            f"{self.folder.shown}: another command ({_words(other)}) is working on this run; wait for "
+            "it or stop it."
         )
+
+
+def _words(holder: dict[str, Any]) -> str:
+    since = str(holder.get("started", "?")).replace("T", " ")[:16]
+    return (
+        f"{holder.get('purpose', '?')}, pid {holder.get('pid', '?')} on host"
+        f" {holder.get('host', '?')}, since {since} UTC"
+    )
 
 
 def _content(folder: Folder) -> dict[str, Any]:
