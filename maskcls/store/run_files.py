@@ -12,7 +12,7 @@ number of folds that hold somebody out in one draw of the split.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,19 @@ def read_done(run: Folder, fold: int) -> dict[str, Any] | None:
         return None
     done: dict[str, Any] = folder.read_json("fold.json")
     return done
+
+
+def best_of(history: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Epoch and macro_f1 of a fold's best epoch, None before any; history: a dict per epoch.
+
+    The first of equals; where nobody is held out and there is no score, the last.
+    """
+    best: dict[str, Any] | None = None
+    for entry in history:
+        score = entry["macro_f1"]
+        if best is None or score is None or score > best["macro_f1"]:
+            best = {"epoch": entry["epoch"], "macro_f1": score}
+    return best
 
 
 def history_text(history: list[dict[str, Any]]) -> bytes:

@@ -11,7 +11,8 @@
         manifest.json           sizes and SHA-256 of all of them; written last
 
 A checkpoint appears by one rename after everything was flushed (on an object store: its manifest is
-put last). The last two and the best one are kept; a damaged one is named and passed over.
+put last). The last two are kept, and the best one as each of them knows it; a damaged one is named and
+passed over.
 """
 
 import re
@@ -30,6 +31,7 @@ from maskcls.core.errors import UserError
 from maskcls.optim.averaging import Average
 from maskcls.store import atomic, manifest
 from maskcls.store.paths import Folder, in_words, json_bytes
+from maskcls.store.run_files import best_of
 from maskcls.training import optimizer_state, seeding
 
 FORMAT = 2
@@ -126,14 +128,17 @@ def save(
 
 
 def _drop_old(folder: Folder, snapshot: Snapshot) -> None:
-    best = snapshot.best and Position(snapshot.best["epoch"], 0).name
     names, now = _names(folder), _order(snapshot.position.name)
     # What lies behind the present position was passed over as damaged; it must not count as one of
     # the last, or the sound ones would go in its place.
     for name in [n for n in names if _order(n) > now]:
         folder.delete(name)
-    for name in [n for n in names if _order(n) <= now][:-_KEEP_LAST]:
-        if name != best:
+    names = [n for n in names if _order(n) <= now]
+    # The best of each of them: the fold may have to go back to the one before the last.
+    bests = [best_of(snapshot.history[: _order(name)[0]]) for name in names[-_KEEP_LAST:]]
+    kept = {Position(best["epoch"], 0).name for best in bests if best is not None}
+    for name in names[:-_KEEP_LAST]:
+        if name not in kept:
             folder.delete(name)
 
 

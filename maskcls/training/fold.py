@@ -199,11 +199,9 @@ class _Fold:
     def _end_epoch(
         self, entry: dict[str, Any], kept: Weights, logits: npt.NDArray[np.float32]
     ) -> None:
-        best, score = self.snapshot.best, entry["macro_f1"]
-        if best is None or score is None or score > best["macro_f1"]:
-            best = {"epoch": entry["epoch"], "macro_f1": score}
         history = [*self.snapshot.history, entry]
-        self.snapshot = Snapshot(self.snapshot.position, best, history, self.snapshot.describe)
+        best, old = files.best_of(history), self.snapshot
+        self.snapshot = Snapshot(old.position, best, history, old.describe)
         weights, average = kept, self.learner.average
         if average is not None:
             weights = Weights(kept.kept, clone_state(self.learner.network), average.state())

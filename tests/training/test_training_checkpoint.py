@@ -45,7 +45,9 @@ class Training:
 
     def save(self, folder: Folder, position: Position, best: int | None = None) -> None:
         score = {"epoch": best, "macro_f1": 0.5} if best else None
-        snapshot = Snapshot(position, score, [{"epoch": 1}], {"fold": 3})
+        epochs = range(1, position.epochs_done + 1)
+        history = [{"epoch": e, "macro_f1": 0.5 if e == best else 0.1} for e in epochs]
+        snapshot = Snapshot(position, score, history, {"fold": 3})
         held_out = None if position.steps_done else HELD_OUT
         weights = Weights(clone_state(self.model))
         checkpoint.save(folder, snapshot, weights, self.optimizer, self.loss_sum, held_out)
@@ -82,7 +84,7 @@ def test_going_on_is_exact(folder: Folder, layout: torch.memory_format) -> None:
     snapshot = second.restore(folder, "epoch-0000-step-000003")
     second.steps(4)
     assert second.fingerprint() == expected
-    assert snapshot == Snapshot(Position(0, 3), None, [{"epoch": 1}], {})
+    assert snapshot == Snapshot(Position(0, 3), None, [], {})
 
 
 @pytest.mark.slow
@@ -115,8 +117,11 @@ def test_last_two_and_the_best_are_kept(folder: Folder) -> None:
     for position in (Position(1, 0), Position(1, 5), Position(2, 0), Position(2, 7)):
         training.save(folder, position, best=1)
     assert names(folder) == ["epoch-0001", "epoch-0002", "epoch-0002-step-000007"]
+    # Epoch 3 is better; but should it turn out damaged, epoch 1 is the best of the one before.
     training.save(folder, Position(3, 0), best=3)
-    assert names(folder) == ["epoch-0002-step-000007", "epoch-0003"]
+    assert names(folder) == ["epoch-0001", "epoch-0002-step-000007", "epoch-0003"]
+    training.save(folder, Position(3, 4), best=3)
+    assert names(folder) == ["epoch-0003", "epoch-0003-step-000004"]
 
 
 def test_damaged_newest_is_named_and_passed_over(folder: Folder) -> None:
