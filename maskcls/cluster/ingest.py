@@ -9,8 +9,6 @@ everything once per fold and epoch.
 """
 
 import logging
-import os
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,9 +24,8 @@ from maskcls.core.progress import Progress
 from maskcls.pixels import cache, faces
 from maskcls.pixels.cache import CachedPixels, CachePlace, ChunkStatus, NoFace, Photo
 from maskcls.pixels.decode import DecodeError, decode
+from maskcls.pixels.reading import read_photo
 from maskcls.store.paths import Folder
-
-_PAUSES_S = (0.2, 1.0)  # between tries to read a photo: storage may be away for a moment
 
 
 def ensure_pixels(
@@ -60,7 +57,11 @@ def ensure_pixels(
                 f" {place.num_bytes / 2**30:.2f} GiB in {place.folder}"
             )
             file = cache.start_building(place)
-            cache.finish_building(place, _fill(file, place, photos, paths, progress, node))
+            try:
+                cache.finish_building(place, _fill(file, place, photos, paths, progress, node))
+            except BaseException:  # Ctrl-C, too: it may be many GiB, and is made anew in any case
+                cache.give_up_building(place)
+                raise
             found = cache.open_cache(place)
     if found is None:
         raise RuntimeError(f"{place.folder}: the decoded pixels were damaged as they were written")
@@ -96,6 +97,7 @@ def _fill(
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
+    context.raise_original_map_exception = True  # a UserError of a task comes out as its cause
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # it tells of every data set
     # Enough tasks to keep all cores busy to the end, and not one per chunk: each costs the driver
     # some 100 KB while the pass runs.
@@ -191,10 +193,10 @@ def read_photos(photos: Folder, paths: Sequence[str], place: CachePlace) -> Iter
     """Pixels of each photo at the place's geometry, or the reason why it has none.
 
     Where the geometry crops to the face and none is found, they come as NoFace.
-    Raises UserError when a photo cannot be read, after three tries.
+    Raises what read_photo raises.
     """
     for path in paths:
-        data = _read(photos, path)
+        data = read_photo(photos, path)
         if data is None:
             yield "the file is missing"
             continue
@@ -204,23 +206,3 @@ def read_photos(photos: Folder, paths: Sequence[str], place: CachePlace) -> Iter
             yield str(e)
             continue
         yield pixels if found else NoFace(pixels)
-
-
-def _read(photos: Folder, path: str) -> bytes | None:
-    """A photo's bytes; None when there is no such file."""
-    if not path:  # info.csv names a photo that is not there
-        return None
-    for pause_s in (*_PAUSES_S, None):
-        try:
-            return photos.read_bytes(path)
-        except FileNotFoundError:
-            return None
-        except (OSError, UserError) as e:
-            if pause_s is None:
-                reason = os.strerror(e.errno) if isinstance(e, OSError) and e.errno else str(e)
-                raise UserError(
-                    f"{photos.shown}/{path}: cannot be read ({reason});"
-                    " mend that, or take the photo away, and run the same command again."
-                ) from e
-            time.sleep(pause_s)
-    return None

@@ -31,18 +31,19 @@ def require_shared(
     expected = [_digest(folder.location, name) for folder, name in files]
     nodes = [n for n in ray.nodes() if n["Alive"] and n["NodeID"] != own_node and _fits(n, plan)]
     asked = {_ask(node["NodeID"], files): node for node in nodes}
-    ready, late = (
-        ray.wait(list(asked), num_returns=len(asked), timeout=_TIMEOUT_S) if asked else ([], [])
-    )
-    for answer in late:
-        progress.warn(f"machine {_name(asked[answer])} does not say whether it reaches the storage")
-    for answer in ready:
-        for (folder, _), mine, theirs in zip(files, expected, ray.get(answer), strict=True):
+    if asked:
+        ray.wait(list(asked), num_returns=len(asked), timeout=_TIMEOUT_S)
+    for task, node in asked.items():
+        answer = _answer(task)
+        if answer is None:
+            progress.warn(f"machine {_name(node)} does not say whether it reaches the storage")
+            continue
+        for (folder, _), mine, theirs in zip(files, expected, answer, strict=True):
             if theirs != mine:
                 raise UserError(
-                    f"{folder.shown}: not there on machine {_name(asked[answer])}, where folds may"
-                    f" run; with several machines, {arguments} must lie on storage that all of them"
-                    " reach (an object store, or NFS at one path)."
+                    f"{folder.shown}: not there on machine {_name(node)}, where folds may run; with"
+                    f" several machines, {arguments} must lie on storage that all of them reach (an"
+                    " object store, or NFS at one path)."
                 )
 
 
@@ -62,6 +63,18 @@ def _ask(node: str, files: Sequence[tuple[Folder, str]]) -> Any:
     strategy = NodeAffinitySchedulingStrategy(node, soft=False)
     task = ray.remote(num_cpus=0, scheduling_strategy=strategy, max_retries=0)(_digests)
     return task.remote([(folder.location, name) for folder, name in files])
+
+
+def _answer(task: Any) -> list[bytes | None] | None:
+    """What _digests found on a machine; None when it has not answered, or is gone meanwhile."""
+    import ray
+    from ray.exceptions import RayError
+
+    try:
+        found: list[bytes | None] = ray.get(task, timeout=0)
+    except RayError:  # GetTimeoutError is one, too
+        return None
+    return found
 
 
 def _digests(files: Sequence[tuple[str, str]]) -> list[bytes | None]:

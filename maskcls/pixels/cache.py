@@ -7,9 +7,9 @@
     CACHE/pixels/KEY.building/       the same, not whole yet; whoever holds the lock may delete it
 
 States: absent -> building (lock held) -> whole. The step to whole is one rename after everything
-has been flushed, so a killed command leaves a .building folder, which the next one throws away.
-KEY names the photos' contents, in order, and the geometry. Knows no Ray: who fills the rows, and
-in how many processes, is the caller's business.
+has been flushed. A killed command leaves a .building folder, which the next one that makes any pixels
+throws away. KEY names the photos' contents, in order, and the geometry. Knows no Ray: who fills the
+rows, and in how many processes, is the caller's business.
 """
 
 import fcntl
@@ -19,7 +19,7 @@ import shutil
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -214,6 +214,7 @@ def start_building(place: CachePlace) -> Path:
 
     Returns the file to fill. Raises UserError when the disk has too little room.
     """
+    _sweep(place.building.parent)
     shutil.rmtree(place.building, ignore_errors=True)
     shutil.rmtree(place.folder, ignore_errors=True)  # damaged, or open_cache had taken it
     place.building.mkdir(parents=True)
@@ -238,6 +239,19 @@ def start_building(place: CachePlace) -> Path:
                 " free some, or point cluster.cache_dir elsewhere."
             ) from e
     return path
+
+
+def _sweep(pixels: Path) -> None:
+    """Delete what killed commands left half-made, of any photos: each has its whole size already."""
+    for folder in pixels.glob("*.building"):
+        with suppress(OSError), folder.with_suffix(".lock").open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while somebody makes it
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def give_up_building(place: CachePlace) -> None:
+    """Delete what was made; the lock must be held."""
+    shutil.rmtree(place.building, ignore_errors=True)
 
 
 def finish_building(place: CachePlace, chunks: list[ChunkStatus]) -> None:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from maskcls.core.errors import UserError
 from maskcls.core.hashing import digest_of_bytes
+from maskcls.pixels.reading import read_photo
 from maskcls.store.paths import Folder
 
 _BYTES = 16
@@ -29,14 +30,12 @@ def digests_of(
     mtimes: npt.NDArray[np.int64],
     cache: Path,
 ) -> Digests:
-    """Digest of each photo's bytes, uint8 [N, 16]; a file that cannot be read counts as empty.
-
-    Such a file is tried again next time: permissions change without a new modification time.
+    """Digest of each photo's bytes, uint8 [N, 16]; a file that is missing counts as empty.
 
     paths: relative to photos, [N]; sizes [bytes] and mtimes [ns] as listed, [N]; an mtime of 0 is
     unknown.
     cache: folder that remembers digests; written when something new was read. Raises UserError when
-    it cannot be.
+    it cannot be, or when a file that is there cannot be read: the run would be one of other data.
     """
     name = digest_of_bytes(photos.location.encode("utf-8", "surrogateescape")).hex()
     index = cache / "digests" / f"{name}.npy"
@@ -56,19 +55,21 @@ def digests_of(
             for start in range(0, len(missing), _AT_ONCE):
                 chunk = missing[start : start + _AT_ONCE].tolist()
                 read = pool.map(lambda row: _digest(photos, paths.iloc[row]), chunk)
-                for row, digest in zip(chunk, read, strict=True):
-                    lasting[row] &= digest is not None
-                    digests[row] = np.frombuffer(digest or digest_of_bytes(b""), np.uint8)
+                try:
+                    for row, digest in zip(chunk, read, strict=True):
+                        lasting[row] &= digest is not None
+                        digests[row] = np.frombuffer(digest or digest_of_bytes(b""), np.uint8)
+                except UserError:  # where all storage is away, each of the others takes as long
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
         if lasting[missing].any():
             _save(index, stats[lasting], digests[lasting])
     return digests
 
 
 def _digest(photos: Folder, path: str) -> bytes | None:
-    try:
-        return digest_of_bytes(photos.read_bytes(path))
-    except (OSError, UserError):  # the pixel pass meets the same file and names the reason
-        return None
+    data = read_photo(photos, path)
+    return None if data is None else digest_of_bytes(data)
 
 
 def _load(index: Path) -> npt.NDArray[np.uint8]:

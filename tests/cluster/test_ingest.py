@@ -8,10 +8,11 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
-from maskcls.cluster import ingest
+from maskcls.cluster import ingest, reach
+from maskcls.cluster.session import ray_session
 from maskcls.config.sizes import Crop, Size
 from maskcls.core.errors import UserError
-from maskcls.pixels import cache, faces
+from maskcls.pixels import cache, faces, reading
 from maskcls.pixels.cache import CachePlace, ChunkStatus, NoFace
 from maskcls.pixels.geometry import Geometry
 from maskcls.store.paths import Folder
@@ -36,7 +37,7 @@ def test_a_photo_that_cannot_be_read_is_tried_again_and_never_kept_as_a_fault(
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(Folder, "read_bytes", away)
-    monkeypatch.setattr(ingest, "_PAUSES_S", (0.0, 0.0))
+    monkeypatch.setattr(reading, "_PAUSES_S", (0.0, 0.0))
     with pytest.raises(UserError, match=r"a\.jpg: cannot be read \(Input/output error\)"):
         list(ingest.read_photos(Folder.at(tmp_path), ["a.jpg"], PLACE))
     assert len(tries) == 3
@@ -115,3 +116,31 @@ def test_without_a_detector_nothing_is_begun(
         ingest.ensure_pixels(place, photos, pd.Series(PATHS), heard)
     assert not place.root.exists()
     assert heard.lines == []
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_an_unreadable_photo_is_told_from_a_task_and_nothing_stays_behind(
+    tmp_path: Path, heard: Heard
+) -> None:
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (9, 9)).save(tmp_path / "photos/a.png")
+    (tmp_path / "photos/b.png").mkdir()  # reading it fails, for root, too
+    place = cache.cache_place(
+        tmp_path / "cache", np.zeros((2, 16), np.uint8), Geometry(Crop(None), Size(8, 8))
+    )
+    photos, paths = Folder.at(tmp_path / "photos"), pd.Series(["a.png", "b.png"])
+    with ray_session(tmp_path / "cache", False, heard) as session:
+        with pytest.raises(
+            UserError, match=r"b\.png: cannot be read \(Is a directory\); mend that"
+        ):
+            ingest.ensure_pixels(place, photos, paths, heard)
+        assert [p.suffix for p in (tmp_path / "cache/pixels").iterdir()] == [".lock"]
+        # A machine that went away does not answer, and that is no error of the run's.
+        files = [(photos, "a.png")]
+        task = reach._ask("0" * 56, files)
+        session.ray.wait([task], timeout=60)
+        assert reach._answer(task) is None
+        here = reach._ask(session.ray.get_runtime_context().get_node_id(), files)
+        session.ray.wait([here], timeout=60)
+        assert reach._answer(here) == reach._digests([(photos.location, "a.png")])

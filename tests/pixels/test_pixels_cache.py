@@ -211,6 +211,20 @@ def test_what_a_killed_command_left_is_thrown_away(place: CachePlace) -> None:
     assert not place.building.exists()
 
 
+def test_what_a_killed_command_left_of_other_photos_goes_and_what_is_at_work_stays(
+    place: CachePlace, tmp_path: Path
+) -> None:
+    left, busy = (replace(place, key=name) for name in ("left", "busy"))
+    for other in (left, busy):
+        cache.start_building(other)
+    with cache.building_lock(busy, lambda text: None):
+        build(place)
+    assert not left.building.exists()
+    assert (busy.building / "pixels.u8").stat().st_size == busy.num_bytes
+    cache.give_up_building(busy)
+    assert not busy.building.exists()
+
+
 def test_a_damaged_cache_is_made_again(place: CachePlace) -> None:
     (place.folder / "pixels.u8").write_bytes(b"")
     build(place)

@@ -11,6 +11,7 @@ import pytest
 from maskcls.core.errors import UserError
 from maskcls.core.hashing import digest_of_bytes
 from maskcls.core.text_column import text_series
+from maskcls.pixels import reading
 from maskcls.pixels.fingerprint import digests_of
 from maskcls.store.paths import Folder
 
@@ -92,18 +93,39 @@ def test_files_that_came_are_read_alone(photos: Photos) -> None:
 
 
 @pytest.mark.parametrize("error", [OSError(5, "I/O error"), UserError("no permission")])
-def test_an_unreadable_file_counts_as_empty_until_it_can_be_read(
+def test_a_file_that_is_there_and_cannot_be_read_is_told(
     photos: Photos, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    counted = Folder.read_bytes
+    # As an empty file it would make the run one of other data, for good.
+    counted, tries = Folder.read_bytes, []
 
     def failing(folder: Folder, name: str) -> bytes:
         if name == "b.jpg":
+            tries.append(name)
             raise error
         return counted(folder, name)
 
+    monkeypatch.setattr(reading, "_PAUSES_S", (0.0, 0.0))
     with monkeypatch.context() as patch:
         patch.setattr(Folder, "read_bytes", failing)
+        with pytest.raises(UserError, match=r"b\.jpg: cannot be read \(.*mend that"):
+            photos.digests()
+    assert len(tries) == 3
+    assert photos.digests()[1] == digest_of_bytes(b"b.jpg" * 9)
+
+
+def test_a_missing_file_counts_as_empty_until_it_is_there(
+    photos: Photos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = Folder.read_bytes
+
+    def gone(folder: Folder, name: str) -> bytes:
+        if name == "b.jpg":
+            raise FileNotFoundError(name)
+        return counted(folder, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "read_bytes", gone)
         assert photos.digests()[1] == digest_of_bytes(b"")
     assert photos.digests()[1] == digest_of_bytes(b"b.jpg" * 9)
     assert photos.reads == ["b.jpg"]
