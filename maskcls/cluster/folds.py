@@ -1,8 +1,9 @@
 """The queue of folds: one Ray Train run each, as many at a time as the plan says.
 
 Ray itself would wait for ever, and without a word, for a fit that finds no resources; order, messages
-and retries are ours. A fold that was lost to the system (its process or machine died, it hung) starts
-again from its last checkpoint; an error in settings or training does not, since it would come again.
+and retries are ours. A fold that was lost to the system (its process or machine died, it hung, its
+storage was away) starts again from its last checkpoint; an error in settings or training does not,
+since it would come again.
 
     waiting -> starting -> training -> predicting -> done
                   ^____________________|  lost; cluster.retries times without an epoch between, then
@@ -24,6 +25,7 @@ from maskcls.cluster.killing import kill_worker
 from maskcls.cluster.plan import Plan
 from maskcls.core.errors import UserError
 from maskcls.core.progress import FoldState, Progress
+from maskcls.core.trouble import told_may_pass
 from maskcls.store import run_files as files
 from maskcls.store.fold_states import read_history, read_progress, show
 from maskcls.store.paths import Folder
@@ -258,7 +260,9 @@ def _outcome_of(value: dict[str, Any]) -> Outcome:
         return Outcome("done")
     if "mistake" in value:
         return Outcome("mistake", value["mistake"])
-    return Outcome("error", value["error"], value.get("traceback", ""))
+    # Storage that is away for a moment, or too little memory just now, is of the system.
+    kind: Kind = "lost" if told_may_pass(value["error"]) else "error"
+    return Outcome(kind, value["error"], value.get("traceback", ""))
 
 
 def _outcome_of_failure(error: BaseException) -> Outcome:

@@ -10,6 +10,7 @@ from maskcls.core.errors import UserError
 from maskcls.core.trouble import may_pass
 from maskcls.store.fold_states import read_history
 from maskcls.store.paths import Folder
+from maskcls.store.run_files import best_of
 from maskcls.training.job import FoldJob
 
 _log = logging.getLogger(__name__)
@@ -27,8 +28,6 @@ def train_trial(config: dict[str, Any]) -> None:
 
     from maskcls.cluster import fetch
     from maskcls.cluster.worker import Teller, with_own_cache
-    from maskcls.training.fold import run_fold
-    from maskcls.training.rank import Alone
 
     _keep_memory()
     job = with_own_cache(ray.get(config["job"][0]))
@@ -40,6 +39,9 @@ def train_trial(config: dict[str, Any]) -> None:
     # Not of the trial: what this machine does not reach, or cannot decode.
     fetch.require_here(job)
     teller.tell("starting")
+    from maskcls.training.fold import run_fold
+    from maskcls.training.rank import Alone
+
     fetch.ensure_here(job, teller)
     try:
         run_fold(job, Alone(), teller)
@@ -55,11 +57,8 @@ def is_last(job: FoldJob, epoch: int) -> bool:
     train = job.config["train"]
     if epoch >= train["epochs"]:
         return True
-    history = read_history(Folder.at(job.run), job.fold) if train["patience"] else []
-    if not history:
-        return False
-    best = max(history, key=lambda entry: float(entry["macro_f1"]))  # the first of equals
-    return bool(epoch - best["epoch"] >= train["patience"])
+    best = best_of(read_history(Folder.at(job.run), job.fold)) if train["patience"] else None
+    return best is not None and bool(epoch - best["epoch"] >= train["patience"])
 
 
 def _keep_memory() -> None:

@@ -51,9 +51,12 @@ def train_fold(arguments: dict[str, Any]) -> dict[str, Any]:
     import ray.train
 
     job: FoldJob = arguments["job"]
-    alone = ray.train.get_context().get_world_size() == 1
+    context = ray.train.get_context()
+    alone, rank = context.get_world_size() == 1, context.get_world_rank()
     try:
-        return {"done": _train(job, arguments["attempt"], alone)}
+        return {
+            "done": _train(job, Teller(job, arguments["attempt"], rank, ray.train.report), alone)
+        }
     except UserError as e:
         result = {"mistake": str(e)}
     except Exception as e:  # whatever it is, the driver shows it and the log keeps it
@@ -68,20 +71,17 @@ def train_fold(arguments: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _train(job: FoldJob, attempt: int, alone: bool) -> dict[str, Any]:
-    import ray.train
-
-    from maskcls.training.fold import run_fold
-    from maskcls.training.rank import Alone, Distributed, Rank
-
-    rank: Rank = Alone() if alone else Distributed()
-    teller = Teller(job, attempt, rank.index, ray.train.report)
+def _train(job: FoldJob, teller: "Teller", alone: bool) -> dict[str, Any]:
     job = with_own_cache(job)
     # Before a word is told: telling makes the run's folder, and it would seem to be there.
     fetch.require_here(job)
+    # Before torch and timm are imported, which takes seconds: the queue would say that it waits.
     teller.tell("starting")
+    from maskcls.training.fold import run_fold
+    from maskcls.training.rank import Alone, Distributed
+
     fetch.ensure_here(job, teller)
-    return run_fold(job, rank, teller)
+    return run_fold(job, Alone() if alone else Distributed(), teller)
 
 
 def with_own_cache(job: FoldJob) -> FoldJob:
@@ -103,6 +103,8 @@ class FoldError(Exception):
 
 def _is_lost_peer(error: Exception) -> bool:
     text = str(error).lower()
+    if "duplicate gpu" in text or "invalid usage" in text:  # NCCL's words for what comes again
+        return False
     signs = ("connection closed", "connection reset", "nccl", "gloo", "broken pipe", "socket")
     return isinstance(error, RuntimeError) and any(sign in text for sign in signs)
 
