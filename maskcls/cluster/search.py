@@ -15,6 +15,7 @@ from typing import Any
 
 from ray import tune
 from ray.tune import Callback
+from ray.tune.execution import class_cache
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
@@ -73,6 +74,7 @@ def run_trials(trials: Trials, storage: str, name: str) -> None:
     for variable, value in _ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    keep_keys_out()
     search, ears = trials.search, _Ears(trials)
     try:
         _run(trials, search, ears, storage, name)
@@ -81,6 +83,15 @@ def run_trials(trials: Trials, storage: str, name: str) -> None:
             raise
     if ears.failed is not None:  # Tune wraps what a listener raises, or takes it for the trial's
         raise ears.failed
+
+
+def keep_keys_out() -> None:
+    """Keep AWS's keys out of the trials' runtime environments, which Ray logs and its dashboard shows.
+
+    Tune copies them there from this process. A job's workers have those of the job, others their own.
+    """
+    keys = {name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")}
+    class_cache.ENV_VARS_TO_PROPAGATE.difference_update(keys)
 
 
 def _run(trials: Trials, search: Search, ears: "_Ears", storage: str, name: str) -> None:

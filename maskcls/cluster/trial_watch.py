@@ -36,6 +36,7 @@ class _Seen:
     heard: float
     told: dict[str, Any] = field(default_factory=dict)
     waits: bool = False
+    notes_said: int = 0
 
 
 class TrialWatch:
@@ -86,6 +87,9 @@ class TrialWatch:
         told = read_progress(seen.run, seen.fold)
         if told and told not in (seen.before, seen.told):
             seen.told, seen.heard = told, self._time
+            for note in told.get("notes", ())[seen.notes_said :]:
+                self._progress.say(f"trial {number}: {note}")
+            seen.notes_said = len(told.get("notes", ()))
             return
         quiet = self._time - seen.heard
         if not seen.told:

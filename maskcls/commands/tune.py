@@ -8,6 +8,7 @@ RUN/best.toml         the best settings whole, for --config
 RUN/search.html       what was found, and what mattered
 """
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,7 +17,7 @@ import numpy as np
 
 from maskcls.cluster.plan import make_plan
 from maskcls.commands import run_identity as identity
-from maskcls.commands.run_work import FoldsFailed, Ready, get_ready
+from maskcls.commands.run_work import FoldsFailed, Ready, RunWork, get_ready
 from maskcls.commands.search_record import SearchRecord
 from maskcls.commands.settings import flat_settings, read_toml
 from maskcls.commands.trial_runs import TrialRuns
@@ -46,6 +47,9 @@ _FOLD = 0
 _MANY = 1000
 _ATTEMPTS = 50
 """Proposals for one trial that may come out as earlier ones, in a space of a few choices."""
+_LOST_IN_A_ROW = 3
+"""Trials, or as many as run at a time, that are lost with no epoch of any trial between: what befalls
+all of them is no trial's fault, and would use up the whole budget."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +73,16 @@ def tune(
     by the same command. Raises UserError for bad input or another search in the folder, RunFailed when
     no trial was trained on all folds.
     """
+    if os.environ.get("RAY_ADDRESS") and without_credentials(run) != run:
+        raise UserError(
+            "--run: Ray Tune would keep the credentials of this URI in its records; give them by"
+            " environment or role instead."
+        )
     base = flat_settings(preset, file, sets)
     config = _checked(from_flat(base))
     space = read_space(read_toml(space_file), base)
     ready = get_ready(data, run, config, progress, marker="search.json")
-    with Lease(ready.run, "tune") as lease:
+    with Lease(ready.run, "tune", progress.say) as lease:
         if ready.run.exists("search.json"):
             identity.refuse_other_weights(ready.run, ready.network)
         return _Tuning(ready, base, space, progress, lease).run(command)
@@ -116,6 +125,8 @@ class _Tuning:
         self.progress, self.lease, self.root = progress, lease, ready.run
         self.runs = TrialRuns(ready, base, progress, lease)
         self.trials = {trial.number: trial for trial in read_trials(self.root)}
+        self.unwritten: set[int] = set()
+        self.lost_in_a_row = 0
 
     def run(self, command: Sequence[str]) -> Tuned:
         from maskcls.cluster.session import ray_session
@@ -168,7 +179,7 @@ class _Tuning:
         places = make_plan(cluster, _MANY, machine)  # as many as fit
         # The smallest place of a round, so that all of them find room.
         self.place = min(range(places.folds_at_once), key=lambda k: places.threads[k])
-        self.threads = places.threads[self.place]
+        self.threads, self.at_once = places.threads[self.place], places.folds_at_once
         sampler = make_sampler(self.space, (t for t in self.trials.values() if not t.is_open))
 
         def propose() -> tuple[int, "FoldJob"] | None:
@@ -190,6 +201,7 @@ class _Tuning:
         def lost(number: int, why: str) -> None:
             self._end(self.trials[number], "lost", why)
             sampler.tell(self.trials[number])
+            self._count_loss(self.trials[number])
 
         self.progress.say(
             f"{places.reason}: {places.folds_at_once} trials at a time on fold {_FOLD}, then the best"
@@ -232,14 +244,23 @@ class _Tuning:
     def _begin(self, trial: Trial, session: "Session") -> "FoldJob | None":
         """Prepare the trial's run; None when it cannot be, or not now."""
         trial.state, trial.error = "running", None
-        write_trial(self.root, trial)  # before its run: a kill in between must not lose the number
+        self._write(trial)  # before its run: a kill in between must not lose the number
         try:
             work = self.runs.work_on(trial, quietly=True)
             work.prepare()
-        except (RunFailed, UserError) as e:
+        except (OSError, RunFailed, UserError) as e:
             own = isinstance(e, UserError) and not may_pass(e)
             self._put_away(trial, "refused" if own else "lost", str(e))
             return None
+        try:
+            return self._place(trial, work, session)
+        except (OSError, UserError) as e:
+            if not may_pass(e):
+                raise  # of the machines or the disk, and of all trials
+            self._put_away(trial, "lost", str(e))
+            return None
+
+    def _place(self, trial: Trial, work: RunWork, session: "Session") -> "FoldJob":
         machine = session.machine(self.ready.config.cluster.resources_per_worker)
         plan = work.plan(machine, {_FOLD: self.threads})
         work.require_shared(plan, session.own_node())
@@ -251,15 +272,47 @@ class _Tuning:
 
     def _put_away(self, trial: Trial, state: Literal["refused", "lost"], why: str) -> None:
         trial.state, trial.error = state, " ".join(why.split())
-        write_trial(self.root, trial)
+        self._write(trial)
         cannot = "cannot be" if state == "refused" else "cannot be begun now"
         self.progress.warn(f"trial {trial.number} {cannot}: {trial.error}")
+        if state == "lost":
+            self._count_loss(trial)
+
+    def _count_loss(self, trial: Trial) -> None:
+        """RunFailed when one trial after the other is lost."""
+        self.lost_in_a_row += 1
+        if self.lost_in_a_row >= max(_LOST_IN_A_ROW, self.at_once):
+            raise RunFailed(
+                f"{self.root}: {self.lost_in_a_row} trials in a row were lost to the system, the last"
+                f" one: {trial.error}; see to that, and the same command goes on."
+            )
+
+    def _write(self, trial: Trial) -> None:
+        """Write a trial's record, and those that could not be written before.
+
+        Storage that is away for a moment must not end the search. What is known is in memory and
+        written with the next record; at the end it must be.
+        """
+        self.unwritten.add(trial.number)
+        try:
+            self._write_rest()
+            self.record.write()
+        except (OSError, UserError) as e:
+            if not may_pass(e):
+                raise
+            self.progress.warn(f"trial {trial.number}: its record cannot be written now: {e}")
+
+    def _write_rest(self) -> None:
+        for number in sorted(self.unwritten):
+            write_trial(self.root, self.trials[number])
+            self.unwritten.discard(number)
 
     def _epoch_done(self, number: int) -> None:
         self.lease.check()
+        self.lost_in_a_row = 0
         trial = self.trials[number]
         self._read_scores(trial)
-        write_trial(self.root, trial)
+        self._write(trial)
         if trial.scores:
             self.progress.say(
                 f"trial {number} epoch {len(trial.scores)} macro_f1={trial.scores[-1]:.4f}"
@@ -273,11 +326,16 @@ class _Tuning:
     def _end(self, trial: Trial, state: State, why: str | None) -> None:
         """Note how a trial ended, if its fold is not done: why it failed or was lost."""
         self._read_scores(trial)
-        if run_files.read_done(folder_of(self.root, trial.number), _FOLD) is not None:
-            state, why = "finished", None
+        try:
+            if run_files.read_done(folder_of(self.root, trial.number), _FOLD) is not None:
+                state, why = "finished", None
+        except (OSError, UserError) as e:
+            if not may_pass(e):
+                raise
+            # Whether it is done is not known now: another start looks again.
+            state, why = "lost", f"its folder cannot be read ({e})"
         trial.state, trial.error = state, None if why is None else " ".join(why.split())
-        write_trial(self.root, trial)
-        self.record.write()
+        self._write(trial)
         best = "" if trial.best is None else f", macro F1 {trial.best:.4f}"
         text = f"trial {trial.number} {state} after {len(trial.scores)} epochs{best}"
         tell = self.progress.say if why is None else self.progress.warn
@@ -295,7 +353,7 @@ class _Tuning:
                 work.prepare()
                 prepared = True
                 metrics = work.run_in(session)
-            except (RunFailed, UserError) as e:
+            except (OSError, RunFailed, UserError) as e:
                 # The next best moves up: one that fails on another fold must not end the search.
                 self.lease.check()
                 if isinstance(e, FoldsFailed):
@@ -308,10 +366,10 @@ class _Tuning:
                 self.progress.warn(f"trial {trial.number}: {e}")
             else:
                 trial.out_of_fold = _out_of_fold(metrics)
-            write_trial(self.root, trial)
-            self.record.write()
+            self._write(trial)
 
     def _write_results(self) -> list[Trial]:
+        self._write_rest()
         trials = ranked(self.trials.values())
         if not trials or trials[0].out_of_fold is None:
             lost = next((f"trial {t.number} was {t.note}" for t in trials if t.is_lost), None)
@@ -331,11 +389,5 @@ class _Tuning:
 def _tunes_records(session: "Session", root: Folder) -> str:
     """Where Ray Tune keeps what it shows; ours decides, so a local search's is thrown away."""
     if session.temporary is None:
-        location = root.child("ray").location
-        if without_credentials(location) != location:
-            raise UserError(
-                "--run: Ray Tune would keep the credentials of this URI in its records; give them by"
-                " environment or role instead."
-            )
-        return location
+        return root.child("ray").location
     return str(session.temporary / "tune")

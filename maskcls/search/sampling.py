@@ -51,7 +51,7 @@ class _Tpe:
 
     def __init__(self, space: Space, ended: list[Trial]) -> None:
         optuna = quiet_optuna()
-        self._space, self._asked = space, dict[int, Any]()
+        self._space, self._asked, self._refused = space, dict[int, Any](), list[Any]()
         # Seeded anew at each start of the command: what was asked before is known by its records.
         seed = int(streams.sequence("search", space.search.seed, len(ended)).generate_state(1)[0])
         # Several trials are out at a time: the ones at work count as bad, so that they differ.
@@ -62,6 +62,11 @@ class _Tpe:
                 self._study.add_trial(frozen)
 
     def propose(self, number: int, attempt: int = 0) -> dict[str, Any]:
+        # What was turned down counts as bad while another is sought, and for nothing afterwards.
+        if attempt and number in self._asked:
+            self._refused.append(self._asked[number])
+        elif self._refused:
+            self._forget_refused()
         asked = self._study.ask(distributions_of(self._space))
         self._asked[number] = asked
         return {
@@ -70,6 +75,11 @@ class _Tpe:
             else asked.params[name]
             for name, domain in self._space.domains.items()
         }
+
+    def _forget_refused(self) -> None:
+        for asked in self._refused:
+            self._study.tell(asked, state=quiet_optuna().trial.TrialState.FAIL)
+        self._refused.clear()
 
     def tell(self, trial: Trial) -> None:
         optuna = quiet_optuna()

@@ -16,6 +16,24 @@ from tests.conftest import Heard
 pytestmark = pytest.mark.slow  # importing Ray Tune takes seconds
 
 
+def test_keys_of_the_environment_are_no_part_of_a_trials_runtime_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from ray.tune.execution.class_cache import _ActorClassCache
+
+    from maskcls.cluster.search import keep_keys_out
+
+    class Trained:
+        """Stands for a trial's actor."""
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "a-secret")
+    before = str(vars(_ActorClassCache().get(Trained)))
+    keep_keys_out()
+    after = str(vars(_ActorClassCache().get(Trained)))
+    assert ("a-secret" in before, "a-secret" in after) == (True, False)
+
+
 @dataclass
 class Trial:
     """As much of a Tune trial as a scheduler looks at."""

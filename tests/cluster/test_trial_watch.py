@@ -32,8 +32,8 @@ class Watched:
     def _kill(self, told: Mapping[str, Any]) -> None:
         self.killed.append(told["pid"])
 
-    def tell(self, pid: int, step: int) -> None:
-        told = {"phase": "training", "pid": pid, "node": "n", "step": step}
+    def tell(self, pid: int, step: int, *notes: str) -> None:
+        told = {"phase": "training", "pid": pid, "node": "n", "step": step, "notes": notes}
         run_files.fold_folder(self.run, 0).write_json("progress.json", told)
 
     def wait(self, seconds: float) -> None:
@@ -55,6 +55,15 @@ def test_a_trial_without_a_word_waits_and_is_told_once(watched: Watched) -> None
     watched.wait(10 * STALL_S)
     assert watched.heard.lines == ["trial 7 waits for a GPU"]
     assert watched.killed == []  # who waits does not hang
+
+
+def test_what_a_trial_notes_is_said_once(watched: Watched) -> None:
+    watched.watch.begin(7, watched.job)
+    first, second = "machine b: decoding 9 photos", "fold 0 goes on from checkpoint epoch-0001"
+    for step, notes in enumerate([(first,), (first,), (first, second), (first, second)]):
+        watched.tell(11, step, *notes)
+        watched.wait(5)
+    assert watched.heard.lines == [f"trial 7: {first}", f"trial 7: {second}"]
 
 
 def test_a_trial_that_tells_nothing_for_long_is_killed(watched: Watched) -> None:

@@ -14,8 +14,9 @@ from maskcls.commands.tune import Tuned
 from maskcls.config.layers import gather
 from maskcls.config.resolve import resolve, to_json
 from maskcls.core.errors import Exit, RunFailed, UserError
-from maskcls.search.space import Choice, Search, Space
+from maskcls.search.space import Choice, Range, Search, Space
 from maskcls.search.trials import Trial, read_trials
+from maskcls.store import record as records
 from maskcls.store import run_files
 from maskcls.store.paths import Folder
 from tests.conftest import Heard
@@ -37,6 +38,7 @@ class World:
 
     def __init__(self, root: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
         self.root, self.heard = Folder.at(root), heard
+        self.space, self.budget = SPACE, 3
         self.on_fold_0: dict[int, str] = {}
         self.at_the_start: dict[int, Exception] = {}
         self.on_all_folds: dict[int, Exception] = {}
@@ -58,7 +60,7 @@ class World:
         lease: Any = SimpleNamespace(lost=False, check=lambda: None)
         self.trained.clear()
         self.finals.clear()
-        return command._Tuning(ready, gather("smoke"), SPACE, self.heard, lease).run([])
+        return command._Tuning(ready, gather("smoke"), self.space, self.heard, lease).run([])
 
     def states(self) -> list[str]:
         return [trial.state for trial in read_trials(self.root)]
@@ -78,9 +80,19 @@ class World:
 
     def _record(self, *_: Any) -> Any:
         return SimpleNamespace(
-            content=CONTENT, starts=1, may_begin=lambda trials: trials < 3, write=lambda: None,
-            end=self.exit_codes.append,
+            content=CONTENT, starts=1, may_begin=lambda trials: trials < self.budget,
+            write=lambda: None, ending=self._ending,
         )  # fmt: skip
+
+    @contextmanager
+    def _ending(self, may_write: Callable[[], bool]) -> Iterator[records.Ending]:
+        assert may_write()
+        entry: dict[str, Any] = {}
+        try:
+            with records.ending(entry, lambda: None) as end:
+                yield end
+        finally:
+            self.exit_codes.append(Exit(entry["exit_code"]))
 
     def _work_on(self, trial: Trial, quietly: bool) -> Any:
         run = command.folder_of(self.root, trial.number)
@@ -106,11 +118,13 @@ class World:
         while (found := trials.propose()) is not None:
             number, _ = found
             self.trained.append(number)
-            fold = run_files.fold_folder(command.folder_of(self.root, number), 0)
-            entry = {"epoch": 1, "macro_f1": 0.5 - 0.1 * number}
-            fold.write_bytes("history.jsonl", run_files.history_text([entry]))
-            trials.epoch_done(number)
-            match self.on_fold_0.get(number, "finished").partition(": ")[::2]:
+            fate = self.on_fold_0.get(number, "finished").partition(": ")[::2]
+            if fate[0] != "never begins":
+                fold = run_files.fold_folder(command.folder_of(self.root, number), 0)
+                entry = {"epoch": 1, "macro_f1": 0.5 - 0.1 * number}
+                fold.write_bytes("history.jsonl", run_files.history_text([entry]))
+                trials.epoch_done(number)
+            match fate:
                 case "finished", _:
                     fold.write_json("fold.json", {})
                     trials.ended(number, None)
@@ -118,7 +132,7 @@ class World:
                     trials.ended(number, None)
                 case "failed", why:
                     trials.ended(number, why)
-                case "lost", why:
+                case "lost" | "never begins", why:
                     trials.lost(number, why)
 
 
@@ -180,14 +194,65 @@ def test_nothing_but_losses_is_a_failure_that_says_how_to_go_on(world: World) ->
     assert world.trained == [0, 1, 2]
 
 
+def test_what_befalls_every_trial_does_not_use_up_the_budget(world: World) -> None:
+    world.space = Space(SPACE.search, {"optim.lr": Range(1e-5, 1e-1, log=True)})
+    world.budget = 9
+    # The third in a row ends the search; an epoch of another trial between makes it no row.
+    world.on_fold_0 = dict.fromkeys((0, 1, 3, 4, 5), "never begins: the driver's library is gone")
+    with pytest.raises(RunFailed, match="3 trials in a row were lost to the system, the last one"):
+        world.start()
+    assert world.trained == [0, 1, 2, 3, 4, 5]
+    assert world.exit_codes == [Exit.FAILURE]
+    world.on_fold_0 = {}
+    assert world.start().exit_code == Exit.GOOD
+    assert world.trained == [0, 1, 3, 4, 5, 6, 7, 8]
+
+
+def test_storage_that_is_away_for_a_moment_does_not_end_a_search(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, calls = command.write_trial, []
+
+    def away(root: Folder, trial: Trial) -> None:
+        calls.append(trial.number)
+        if len(calls) in (3, 4):  # of trial 0 its end, and of trial 1 its beginning
+            raise OSError(5, "Input/output error")
+        write(root, trial)
+
+    monkeypatch.setattr(command, "write_trial", away)
+    world.at_the_start = {2: OSError(5, "Input/output error")}
+    assert world.start().exit_code == Exit.DEGRADED
+    assert world.trained == [0, 1]
+    assert world.states() == ["finished", "finished", "lost"]
+    assert len([text for text in world.heard.warnings if "record cannot be written" in text]) == 2
+
+
+def test_a_trial_whose_end_cannot_be_read_is_looked_at_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(run: Folder, fold: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    world.on_fold_0 = {0: "stopped", 1: "failed: loss is nan"}
+    with monkeypatch.context() as patch:
+        patch.setattr(run_files, "read_done", away)
+        with pytest.raises(RunFailed, match="trial 0 was lost: its folder cannot be read"):
+            world.start()
+    assert world.states() == ["lost"] * 3
+    world.on_fold_0 = {}
+    assert world.start().exit_code == Exit.GOOD
+    assert world.states() == ["finished"] * 3
+
+
 @pytest.mark.parametrize(
     "error",
     [
         FoldsFailed("fold 1 failed: the actor died\n1 folds are done", by_training=False),
         UserError("fold 1 failed: run: the disk is full."),
         RunFailed("Ray is gone"),
+        OSError(5, "Input/output error"),
     ],
-    ids=["lost", "mistake", "other"],
+    ids=["lost", "mistake", "other", "storage"],
 )
 def test_a_finalist_whose_folds_are_lost_is_one_again(world: World, error: Exception) -> None:
     world.on_all_folds = {0: error}
@@ -273,3 +338,15 @@ def test_a_hub_that_is_away_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> 
         trial_runs._ask(Config())
     with pytest.raises(UserError, match="too small"):
         trial_runs._ask(Config())
+
+
+@pytest.mark.parametrize("run", ["s3://key:secret@bucket/search", "abfs://key:secret@account/s"])
+def test_credentials_in_the_run_are_refused_on_a_cluster_before_anything_is_read(
+    run: str, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    with pytest.raises(UserError, match="Ray Tune would keep the credentials"):
+        command.tune("/no/data", run, "space.toml", heard)
+    # On Azure a container stands where others have a user.
+    with pytest.raises(UserError, match=r"space\.toml: there is no such file"):
+        command.tune("/no/data", "abfs://container@account/s", "space.toml", heard)

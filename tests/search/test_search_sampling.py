@@ -68,6 +68,15 @@ def test_optuna_learns_and_goes_on_from_records() -> None:
     assert sum(good_near_1e3(t) for t in again) / 10 > early + 0.1
 
 
+def test_proposals_that_were_turned_down_do_not_stay_at_work() -> None:
+    sampler = make_sampler(SPACE, ())
+    for attempt in range(3):
+        sampler.propose(0, attempt)
+    sampler.propose(1)
+    states = [trial.state.name for trial in sampler._study.trials]  # type: ignore[attr-defined]
+    assert states == ["FAIL", "FAIL", "RUNNING", "RUNNING"]
+
+
 def test_stopped_and_failed_trials_can_be_told() -> None:
     sampler = make_sampler(SPACE, ())
     for number, (state, scores) in enumerate(
