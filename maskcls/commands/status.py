@@ -13,10 +13,11 @@ from maskcls.core.progress import FoldState
 from maskcls.pixels.cache import cache_root
 from maskcls.search.trials import Trial, ranked, read_trials
 from maskcls.store import run_files
-from maskcls.store.fold_states import read_progress, read_state, seconds_since
+from maskcls.store.fold_states import is_before, read_progress, read_state, seconds_since
 from maskcls.store.paths import Folder
 
 _TOLD = ("host", "node", "worker", "pid", "gpus", "gpu_idle")
+_MARKS = (("search.json",), ("config.json", "record.json"))  # of a search, of a run
 SILENT_S = 120.0
 """A fold that is at work but has told nothing for so long is shown as silent [s]."""
 
@@ -68,6 +69,12 @@ def status(run: str, address: str | None = None) -> RunStatus | SearchStatus:
     return search_status(folder) if folder.exists("search.json") else run_status(folder, address)
 
 
+def runs_in(folder: Folder) -> list[str]:
+    """Locations of the runs and searches right in a folder, by name."""
+    inside = [folder.child(entry.name) for entry in folder.list() if not entry.is_file]
+    return [f.location for f in inside if any(all(map(f.exists, names)) for names in _MARKS)]
+
+
 def search_status(folder: Folder) -> SearchStatus:
     """Look at the folder of a search."""
     record = folder.read_json("search.json")
@@ -90,8 +97,10 @@ def run_status(folder: Folder, address: str | None = None) -> RunStatus:
     last = _last_start(folder)
     exit_code: int | None = last["exit_code"] if last.get("ended") else None
     for fold in range(run_files.num_folds(config)):
-        state, told = read_state(folder, fold, epochs), read_progress(folder, fold)
-        silent = seconds_since(told)
+        told = read_progress(folder, fold)
+        if last and exit_code is None and is_before(told, last["started"]):
+            told = {}  # of an earlier command; this one has not begun the fold yet
+        state, silent = read_state(folder, fold, epochs, told), seconds_since(told)
         if state.phase != "done" and exit_code is not None:
             state.phase, state.left_s = "stopped" if told else "waiting", None
         elif state.phase not in ("done", "waiting") and silent is not None and silent > SILENT_S:
@@ -100,7 +109,7 @@ def run_status(folder: Folder, address: str | None = None) -> RunStatus:
         states.append(state)
         known = {name: told.get(name) for name in _TOLD}
         workers.append(known | {"silent_s": silent})
-    _add_rays_side(folder, workers, address)
+    _add_rays_side(folder, config["cluster"]["cache_dir"], workers, address)
     left = [s.left_s for s in states if s.left_s is not None]
     score = None
     if folder.exists("metrics.json"):
@@ -111,11 +120,13 @@ def run_status(folder: Folder, address: str | None = None) -> RunStatus:
     )
 
 
-def _add_rays_side(folder: Folder, workers: list[dict[str, Any]], told: str | None) -> None:
+def _add_rays_side(
+    folder: Folder, cache_dir: str, workers: list[dict[str, Any]], told: str | None
+) -> None:
     address, token = address_of(told), token_of()
     if address is None and (local := _dashboard_of(folder)) is not None:
         # That of a run's own local Ray is asked with its own token, which is no cluster's.
-        file = cache_root("auto") / "ray-token"
+        file = cache_root(cache_dir) / "ray-token"
         address, token = local, file.read_text("utf-8").strip() if file.is_file() else None
     if address is None:
         return

@@ -40,9 +40,12 @@ def show(told: dict[str, Any], state: FoldState) -> None:
     state.images_per_s, state.left_s = told.get("images_per_s"), told.get("left_s")
 
 
-def read_state(run: Folder, fold: int, epochs: int) -> FoldState:
-    """The state of a fold as its folder tells it, whoever works on it, if anybody does."""
-    state, told = FoldState(fold, epochs), read_progress(run, fold)
+def read_state(run: Folder, fold: int, epochs: int, told: dict[str, Any]) -> FoldState:
+    """The state of a fold as its folder tells it, whoever works on it, if anybody does.
+
+    told: of read_progress; {} when nobody has told anything yet.
+    """
+    state = FoldState(fold, epochs)
     if told:
         show(told, state)
         state.attempt = told.get("attempt", 1)
@@ -57,3 +60,11 @@ def seconds_since(told: dict[str, Any]) -> float | None:
     if "time" not in told:
         return None
     return (datetime.now(UTC) - datetime.fromisoformat(told["time"])).total_seconds()
+
+
+def is_before(told: dict[str, Any], started: str) -> bool:
+    """A worker told this before a command started, by the clocks of both machines.
+
+    started: in ISO 8601, as records have it.
+    """
+    return "time" in told and datetime.fromisoformat(told["time"]) < datetime.fromisoformat(started)

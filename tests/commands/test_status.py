@@ -53,7 +53,10 @@ def test_each_fold_shows_what_its_folder_tells(run: Folder) -> None:
 
 @pytest.mark.parametrize(("code", "name"), [(1, "failure"), (130, "interrupted")])
 def test_a_run_whose_command_has_ended_is_over(run: Folder, code: int, name: str) -> None:
-    start = {"ended": "2026-11-25T00:00:00+00:00", "exit_code": code, "host": "h"}
+    start = {
+        "started": "2026-11-24T00:00:00+00:00", "ended": "2026-11-25T00:00:00+00:00",
+        "exit_code": code, "host": "h",
+    }  # fmt: skip
     run.write_json("record.json", {"starts": [start]})
     found = run_status(run)
     assert found.over
@@ -69,6 +72,36 @@ def test_a_run_whose_command_has_ended_is_over(run: Folder, code: int, name: str
     found = run_status(run)
     assert not found.over
     assert found.folds[1].phase == "training"
+
+
+def test_what_was_told_to_an_earlier_command_is_not_shown_as_todays(run: Folder) -> None:
+    # Gone on with after a day: fold 1 waits for its turn, its progress.json is yesterday's.
+    tell(run_files.fold_folder(run, 1), ago_s=86_400, phase="training", epoch=2, left_s=75.0)
+    started = (datetime.now(UTC) - timedelta(seconds=30)).isoformat(timespec="seconds")
+    start = {"started": started, "ended": None, "exit_code": None, "host": "h"}
+    run.write_json("record.json", {"starts": [start]})
+    found = run_status(run)
+    assert [state.phase for state in found.folds] == ["done", "waiting", "waiting"]
+    assert (found.left_s, found.folds[1].note) == (None, "")
+    assert found.workers[1]["pid"] is None
+    assert len(found.folds[1].history) == 1
+    tell(run_files.fold_folder(run, 1), phase="training", epoch=2, left_s=75.0)
+    assert run_status(run).folds[1].phase == "training"
+
+
+def test_without_a_name_those_right_here_are_shown(
+    run: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["status"]) == 2  # a run has a record, too; this could be anything
+    assert "name one" in capsys.readouterr().err
+    run.write_json("record.json", {"starts": []})
+    search = Folder.at(tmp_path / "search")
+    search.write_json("search.json", {"starts": [{"ended": None}], "seconds": 60.0})
+    assert main(["status"]) == 0
+    told = capsys.readouterr().out
+    assert "1 of 3 folds are done" in told
+    assert "0 trials, 0 at work, 1:00 spent" in told
 
 
 def test_a_silent_fold_is_said_to_be(run: Folder) -> None:

@@ -8,7 +8,10 @@ from maskcls.core.errors import UserError
 
 def _status_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "runs", metavar="RUN", nargs="+", help=f"runs or searches to look at: {LOCATION}"
+        "runs",
+        metavar="RUN",
+        nargs="*",
+        help=f"runs or searches to look at: {LOCATION} (default: those right in this folder)",
     )
     parser.add_argument(
         "--watch", type=float, metavar="SECONDS", help="look again and again, until all are done"
@@ -26,12 +29,16 @@ def _status(args: argparse.Namespace, command: list[str]) -> int:
     import time
 
     from maskcls.cli.status_text import as_json, lines_of
-    from maskcls.commands.status import status
+    from maskcls.commands.status import runs_in, status
+    from maskcls.store.paths import Folder
 
     if args.watch is not None and args.watch <= 0:
         raise UserError("--watch: give the seconds between two looks, such as --watch 5")
+    runs = args.runs or runs_in(Folder.at("."))
+    if not runs:
+        raise UserError("status: no run or search lies right in this folder; name one: RUN")
     while True:
-        found = [status(run, args.address) for run in args.runs]
+        found = [status(run, args.address) for run in runs]
         for line in [as_json(found)] if args.json else lines_of(found):
             say(line)
         if args.watch is None or all(one.over for one in found):
