@@ -20,13 +20,17 @@ _QUICK = {"people": 80, "eval_people": 20, "folds": 2, "epochs": 12}
 
 @dataclass(frozen=True)
 class Demonstrated:
-    """What the demo made and how well it went; score: of the submission, by the drawn truth."""
+    """What the demo made and how well it went; score: of the submission, by the drawn truth.
+
+    was_there: an earlier demo had drawn and trained it all already.
+    """
 
     exit_code: Exit
     folder: Path
     metrics: dict[str, Any]
     score: dict[str, Any]
     seconds: float
+    was_there: bool
 
 
 def demo(folder: str, quick: bool, progress: Progress, command: list[str]) -> Demonstrated:
@@ -39,7 +43,9 @@ def demo(folder: str, quick: bool, progress: Progress, command: list[str]) -> De
     people, eval_people = much["people"], much["eval_people"]
     root = Path(folder).expanduser().absolute()
     data, run, out = root / "data", root / "run", root / "submission.csv"
-    progress.say(f"drawing {people} people to train on and {eval_people} for eval into {data}")
+    was_there = (run / "metrics.json").is_file()
+    if not was_there:
+        progress.say(f"drawing {people} people to train on and {eval_people} for eval into {data}")
     drawn = write_demo_data(data, people=people, eval_people=eval_people)
     config = resolve(
         "demo", None, [f"train.epochs={much['epochs']}", f"folds.count={much['folds']}"]
@@ -49,4 +55,5 @@ def demo(folder: str, quick: bool, progress: Progress, command: list[str]) -> De
     ended = ensemble([str(run)], str(out), progress)
     result = score(str(out), str(drawn.truth))
     code = max(trained.exit_code, ended.exit_code)
-    return Demonstrated(code, root, trained.metrics, result, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    return Demonstrated(code, root, trained.metrics, result, seconds, was_there)

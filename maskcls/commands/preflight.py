@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Any
 
 from maskcls.config.resolve import to_json
@@ -20,7 +21,12 @@ class Preflight:
             [sys.executable, "-m", "maskcls.training.preflight"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        self._question = json.dumps(to_json(config))
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):  # it has ended already; answer() says why
+            # Far less than a pipe holds, so this does not wait.
+            self._process.stdin.write(json.dumps(to_json(config)))
+            self._process.stdin.close()
+        self._process.stdin = None  # communicate() would flush it
 
     def answer(self) -> dict[str, Any]:
         """What the network is: parameters, mean, std, channels_last, weights_sha256.
@@ -28,7 +34,7 @@ class Preflight:
         Raises UserError with the sentence of what cannot be built.
         """
         try:
-            out, err = self._process.communicate(self._question, timeout=_TIMEOUT_S)
+            out, err = self._process.communicate(timeout=_TIMEOUT_S)
         except subprocess.TimeoutExpired as e:
             self.cancel()
             raise UserError(

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from maskcls.config.resolve import differences, from_json, to_json
@@ -46,14 +47,33 @@ def refuse_other_data(run: Folder, old: dict[str, Any], new: dict[str, Any]) -> 
 def refuse_other_folds(run: Folder, wanted: pd.DataFrame) -> None:
     """UserError when folds.parquet is not what people and seed give."""
     found = read_table(run, "folds.parquet")
-    same = list(found.columns) == list(wanted.columns) and all(
-        found[c].astype("str").tolist() == wanted[c].astype("str").tolist() for c in wanted.columns
+    if not (difference := _difference(found, wanted)):
+        return
+    raise UserError(
+        f"{run}/folds.parquet: not the folds that these people and folds.seed give ({difference});"
+        " the file was changed, or another version made it: restore it, or use another --run."
     )
-    if not same:
-        raise UserError(
-            f"{run}/folds.parquet: not the folds that these people and folds.seed give;"
-            " the file was changed, or another version made it: use another --run."
-        )
+
+
+def _difference(found: pd.DataFrame, wanted: pd.DataFrame) -> str:
+    """Where a folds table differs from what it should be, in words; "" when it does not."""
+    if list(found.columns) != list(wanted.columns):
+        return f"columns {', '.join(found.columns)} there, {', '.join(wanted.columns)} wanted"
+    if len(found) != len(wanted):
+        return f"{len(found)} rows there, {len(wanted)} wanted"
+    there = [found[c].astype("str").to_numpy() for c in wanted.columns]
+    here = [wanted[c].astype("str").to_numpy() for c in wanted.columns]
+    wrong = [a != b for a, b in zip(there, here, strict=True)]
+    rows = np.flatnonzero(np.logical_or.reduce(wrong))
+    if not len(rows):
+        return ""
+    row = rows[0]
+    column = next(k for k, where in enumerate(wrong) if where[row])
+    text = (
+        f"row {row + 1}, {wanted.columns[0]} {here[0][row]}: {wanted.columns[column]}"
+        f" {there[column][row]} there, {here[column][row]} wanted"
+    )
+    return text if len(rows) == 1 else f"{text}, and {len(rows) - 1} more rows"
 
 
 def refuse_other_weights(run: Folder, network: dict[str, Any]) -> None:

@@ -155,10 +155,11 @@ class RunWork:
     def run(self) -> dict[str, Any]:
         """Train what is left and collect; the run's metrics."""
         count = self.num_folds
+        self._reopen_what_is_gone()
         done = [run_files.read_done(self.run_folder, fold) for fold in range(count)]
         if all(d is not None for d in done):
             pixels = open_cache(self.place)
-            if self.run_folder.exists("metrics.json"):
+            if all(map(self.run_folder.exists, ("metrics.json", *self._logits))):
                 self.progress.say(f"{self.run_folder}: all {count} folds are done already")
                 metrics: dict[str, Any] = self.run_folder.read_json("metrics.json")
                 return metrics
@@ -166,6 +167,20 @@ class RunWork:
             if pixels is not None and (eval_pixels is not None or self.eval_place is None):
                 return self._collect(pixels, eval_pixels)
         return self._with_ray()
+
+    @property
+    def _logits(self) -> tuple[str, ...]:
+        """The run's tables of logits, and, but for the first, each fold's."""
+        return ("oof.parquet", "eval.parquet") if self.eval_place else ("oof.parquet",)
+
+    def _reopen_what_is_gone(self) -> None:
+        """A finished fold whose logits somebody deleted writes them again, from its checkpoint."""
+        names = ("held_out.parquet", *self._logits[1:])
+        for fold in range(self.num_folds):
+            folder = run_files.fold_folder(self.run_folder, fold)
+            if folder.exists("fold.json") and not all(map(folder.exists, names)):
+                self.progress.warn(f"{folder}: its logits are gone and are written again")
+                folder.delete("fold.json")
 
     def _with_ray(self) -> dict[str, Any]:
         from maskcls.cluster.session import ray_session

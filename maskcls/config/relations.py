@@ -63,6 +63,12 @@ def _placement(config: "Config") -> str | None:
     share = config.cluster.gpus_per_worker
     if share > 1 and share != int(share):
         return "cluster.gpus_per_worker above 1 must be a whole number of GPUs"
+    if config.cluster.workers_per_fold > 1 and share <= 0.5 and config.cluster.gpus != 0:
+        # NCCL refuses two workers of one group on one GPU, and Ray may put them there.
+        return (
+            "cluster.workers_per_fold above 1 needs cluster.gpus_per_worker above 0.5:"
+            " the workers of a fold must not share a GPU"
+        )
     if config.train.batch_size < 2 * config.cluster.workers_per_fold:
         # An epoch's batches may be half of batch_size; none of a worker's shares may be empty.
         return (

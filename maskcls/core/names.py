@@ -64,9 +64,16 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-_CREDENTIALS = re.compile(r"://[^/\s@]+@")
+_BEFORE_AT = re.compile(r"([A-Za-z]*)://([^/\s@]+)@")
 
 
 def without_credentials(text: str) -> str:
     """The text with user:secret@ taken out of every URI in it; for logs, records and screens."""
-    return _CREDENTIALS.sub("://", text)
+    return _BEFORE_AT.sub(_shown, text)
+
+
+def _shown(found: re.Match[str]) -> str:
+    scheme, before = found.groups()
+    # On Azure a word without a colon is the container's name, and no secret.
+    is_container = scheme.lower() in ("abfs", "abfss") and ":" not in before
+    return found.group() if is_container else f"{scheme}://"

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from maskcls.cli.main import main
 from maskcls.cluster import fetch, ingest, reach, session
 from maskcls.cluster.plan import Machine
 from maskcls.commands.predict import predict
@@ -199,3 +200,9 @@ def test_photos_that_only_some_machines_could_decode_are_no_answer(
     with pytest.raises(RunFailed, match="2 photos were decoded for fold 0 and 3 here"):
         predict(run.location, str(images), str(tmp_path / "p.csv"), heard)
     assert not (tmp_path / "p.csv").exists()
+
+
+@pytest.mark.parametrize("text", ["cluster.threads=4", "cluster.workers_per_fold = 2"])
+def test_placement_without_effect_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", "run", "photos", "--out", "p.csv", "--set", text]) == 2
+    assert "has no effect on predict" in capsys.readouterr().err

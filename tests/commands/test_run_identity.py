@@ -60,8 +60,16 @@ def test_folds_that_were_changed_are_refused(tmp_path: Path) -> None:
     run_identity.refuse_other_folds(run, folds)
     another = folds.assign(fold=folds["fold"].to_numpy()[::-1])
     more = pd.concat([folds, folds.assign(repeat=np.int16(1))])
-    for wanted in (another, more, folds.iloc[:-1], folds.rename(columns={"person": "path"})):
-        with pytest.raises(UserError, match="not the folds that these people"):
+    one = folds.assign(fold=np.where(folds["person"] == "p4", 7, folds["fold"]))
+    p0, p4 = (folds.set_index("person")["fold"][name] for name in ("p0", "p4"))
+    for wanted, difference in (
+        (one, f"row 5, person p4: fold {p4} there, 7 wanted"),
+        (another, rf"row 1, person p0: fold {p0} there, \d wanted, and \d more rows"),
+        (more, "9 rows there, 18 wanted"),
+        (folds.iloc[:-1], "9 rows there, 8 wanted"),
+        (folds.rename(columns={"person": "path"}), "columns person, .* there, path, .* wanted"),
+    ):
+        with pytest.raises(UserError, match=rf"not the folds that these people .*\({difference}"):
             run_identity.refuse_other_folds(run, wanted)
 
 

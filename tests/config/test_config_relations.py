@@ -17,6 +17,11 @@ CONTRADICTIONS = [
         "cluster.gpus_per_worker above 1 must be a whole number of GPUs.",
     ),
     (
+        "cluster.workers_per_fold=2 cluster.gpus_per_worker=.5",
+        "cluster.workers_per_fold above 1 needs cluster.gpus_per_worker above 0.5: the workers of a"
+        " fold must not share a GPU.",
+    ),
+    (
         "train.batch_size=7 cluster.workers_per_fold=4",
         "train.batch_size must be at least twice cluster.workers_per_fold: batch normalisation needs"
         " company.",

@@ -199,6 +199,23 @@ def test_a_finished_run_trains_nothing_and_other_settings_or_data_are_refused(
         train(str(changed), str(finished), resolve("smoke", None, TINY), heard)
 
 
+def test_logits_that_were_deleted_are_written_again_without_training(
+    finished: Path, drawn: Path, tmp_path: Path, heard: Heard
+) -> None:
+    import shutil
+
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    trained = (run / "fold-1/history.jsonl").read_bytes()
+    for name in ("oof.parquet", "fold-1/held_out.parquet"):
+        (run / name).unlink()
+    done = train(str(drawn), str(run), resolve("smoke", None, TINY), heard)
+    assert done.exit_code == Exit.GOOD
+    assert any("fold-1: its logits are gone and are written again" in w for w in heard.warnings)
+    assert (run / "fold-1/history.jsonl").read_bytes() == trained
+    assert logits_of(run) == logits_of(finished)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_lost_worker_is_retried_and_does_not_disturb_the_other_fold(
     finished: Path, drawn: Path, tmp_path: Path, number: signal.Signals

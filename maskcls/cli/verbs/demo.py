@@ -18,10 +18,11 @@ def _demo(args: argparse.Namespace, command: list[str]) -> int:
     with make_progress() as progress:
         done = demo(folder, args.quick, progress, command)
     oof = done.metrics["oof"]
-    say(
-        f"Drew {oof['images']:,} photos to train on, trained {len(done.metrics['folds'])} folds,"
-        f" averaged them: {done.seconds:.0f} s."
-    )
+    photos, folds = f"{oof['images']:,} photos to train on", f"{len(done.metrics['folds'])} folds"
+    did = f"Drew {photos}, trained {folds}"
+    if done.was_there:
+        did = f"Found {photos} and {folds} trained by an earlier demo"
+    say(f"{did}, averaged them: {done.seconds:.0f} s.")
     say(
         f"  out-of-fold  macro F1 {oof['macro_f1']:.3f}  accuracy {oof['accuracy']:.3f}"
         "   (18 classes; guessing gives about .05)"

@@ -6,6 +6,11 @@ from maskcls.cli.progress import make_progress
 from maskcls.cli.verbs.base import LOCATION, Verb, add_set, say
 from maskcls.core.errors import UserError
 
+_WITHOUT_EFFECT = (
+    "cluster.threads", "cluster.workers_per_fold", "cluster.folds_at_once", "cluster.retries",
+    "cluster.stall_s",
+)  # fmt: skip
+
 
 def _predict_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_folder", metavar="RUN", help=f"a finished run: {LOCATION}")
@@ -31,6 +36,12 @@ def _predict(args: argparse.Namespace, command: list[str]) -> int:
 
     if other := [text for text in args.sets if not text.startswith("cluster.")]:
         raise UserError(f"--set {other[0]}: predict takes cluster.* only; the rest is the run's.")
+    for name in _WITHOUT_EFFECT:
+        if any(text.partition("=")[0].strip() == name for text in args.sets):
+            raise UserError(
+                f"--set {name}: has no effect on predict; a fold predicts once, by one worker with"
+                " the threads that it trained with."
+            )
     placing = resolve(None, None, args.sets).cluster
     from maskcls.commands.predict import predict
 
