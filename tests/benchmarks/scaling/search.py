@@ -1,10 +1,10 @@
 """overhead25: what 25 x 5 folds cost when training is empty, against bare empty fits.
 
-Trial after trial: five folds through our own queue (cluster/folds.py, cluster/trainer.py), with nothing
-but the training function replaced, and as many bare `DataParallelTrainer.fit()`, first as many at a time
-as the queue has, then one at a time. All in one Ray session and with its settings, so the bare ones,
-too, are polled once a second and not, as by default, every two. A search's own trials go through Ray
-Tune (cluster/search.py) and are not measured here.
+Trial after trial: five folds through our own queue (cluster/folds.py, cluster/trainer.py), with
+nothing but the training function replaced, and as many bare `DataParallelTrainer.fit()`, so many at
+a time as the queue has; in every fifth trial also one at a time. All in one Ray session and with its
+settings, so the bare ones, too, are polled once a second and not, as by default, every two. A
+search's own trials go through Ray Tune (cluster/search.py) and are not measured here.
 """
 
 import importlib
@@ -35,6 +35,7 @@ NAME = "overhead25"
 SIZES = (125,)
 FOLDS = 5
 _AT_ONCE = 2
+_ALONE, _ALONE_EVERY = "bare one at a time", 5
 _END_S = 15.0  # what ending Ray takes, at most
 
 
@@ -88,9 +89,9 @@ def measure(size: int, seconds: float, folder: Path) -> dict[str, Any]:
         trials, longest = 0, 0.0
         while trials < size // FOLDS and (not trials or time.monotonic() + longest < ends):
             started = time.monotonic()
+            names = [name for name in ways if name != _ALONE or trials % _ALONE_EVERY == 0]
             # In turn, so that none of them is always first.
-            names = list(ways)[trials % len(ways) :] + list(ways)[: trials % len(ways)]
-            for name in names:
+            for name in names[trials % len(names) :] + names[: trials % len(names)]:
                 ways[name].run_trial(trials)
             longest = max(longest, time.monotonic() - started)
             trials += 1
@@ -119,7 +120,7 @@ def _ways(session: Session, folder: Path, progress: Progress) -> dict[str, _Way]
     return {
         "ours": _Way(ours, plan.folds_at_once),
         "bare": _Way(bare("many", plan.folds_at_once), plan.folds_at_once),
-        "bare one at a time": _Way(bare("one", 1), 1),
+        _ALONE: _Way(bare("one", 1), 1),
     }
 
 
@@ -167,7 +168,7 @@ def _result(
     ours, bare = ways["ours"], ways["bare"]
     figures = {name: way.figures() for name, way in ways.items()}
     ratios = [a / b for a, b in zip(ours.seconds, bare.seconds, strict=True)]
-    alone = sum(ours.seconds) / sum(ways["bare one at a time"].seconds)
+    alone = mean(ours.seconds) / mean(ways[_ALONE].seconds)
     return {
         "size": trials * FOLDS,
         "rows": None,
