@@ -1,10 +1,11 @@
 """overhead25: what 25 x 5 folds cost when training is empty, against bare empty fits.
 
 Trial after trial: five folds through our own queue (cluster/folds.py, cluster/trainer.py), with
-nothing but the training function replaced, and as many bare `DataParallelTrainer.fit()`, so many at
-a time as the queue has; in every fifth trial also one at a time. All in one Ray session and with its
-settings, so the bare ones, too, are polled once a second and not, as by default, every two. A
-search's own trials go through Ray Tune (cluster/search.py) and are not measured here.
+nothing but the training function replaced. In every fifth trial also, in turn with it, as many bare
+`DataParallelTrainer.fit()`, so many at a time as the queue has, and one at a time. All in one Ray
+session and with its settings, so the bare ones, too, are polled once a second and not, as by
+default, every two. A search's own trials go through Ray Tune (cluster/search.py) and are not
+measured here.
 """
 
 import importlib
@@ -35,7 +36,8 @@ NAME = "overhead25"
 SIZES = (125,)
 FOLDS = 5
 _AT_ONCE = 2
-_ALONE, _ALONE_EVERY = "bare one at a time", 5
+_OURS, _BARE, _ALONE = "ours", "bare", "bare one at a time"
+_BARE_EVERY = 5  # all of them in every trial would take two hours
 _END_S = 15.0  # what ending Ray takes, at most
 
 
@@ -46,14 +48,15 @@ class _Way:
     run: Callable[[int], list[Fit]]
     at_once: int
     fits: list[Fit] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
+    seconds: dict[int, float] = field(default_factory=dict)
+    """Of each trial that it had a part in."""
     cpu_s: float = 0.0
 
     def run_trial(self, trial: int) -> None:
         """Five folds, timed; the machine's CPU time counts, since Ray's processes are many."""
         started, cpu = time.monotonic(), _machines_cpu_s()
         self.fits += self.run(trial)
-        self.seconds.append(time.monotonic() - started)
+        self.seconds[trial] = time.monotonic() - started
         self.cpu_s += _machines_cpu_s() - cpu
 
     def figures(self) -> dict[str, float]:
@@ -63,7 +66,7 @@ class _Way:
         of a place among those at once, until the next fit() is called in it, empty places of a trial's
         last round included. per_fold_s is wall time over folds.
         """
-        per_fold = sum(self.seconds) / len(self.fits)
+        per_fold = sum(self.seconds.values()) / len(self.fits)
         whole = mean(fit.ended - fit.asked for fit in self.fits)
         found = {
             "per_fold_s": per_fold,
@@ -86,14 +89,17 @@ def measure(size: int, seconds: float, folder: Path) -> dict[str, Any]:
         importlib.import_module("maskcls.cluster.folds")
         fit_all([Timed(bare_trainer("warm-up", _storage(session), {"CPU": 1}), [])], at_once=1)
         warm = time.monotonic()
-        trials, longest = 0, 0.0
-        while trials < size // FOLDS and (not trials or time.monotonic() + longest < ends):
+        trials, longest = 0, {False: 0.0, True: 0.0}
+        while trials < size // FOLDS:
+            compared = trials % _BARE_EVERY == 0
             started = time.monotonic()
-            names = [name for name in ways if name != _ALONE or trials % _ALONE_EVERY == 0]
+            if trials and started + longest[compared] > ends:
+                break
+            names = list(ways) if compared else [_OURS]
             # In turn, so that none of them is always first.
             for name in names[trials % len(names) :] + names[: trials % len(names)]:
                 ways[name].run_trial(trials)
-            longest = max(longest, time.monotonic() - started)
+            longest[compared] = max(longest[compared], time.monotonic() - started)
             trials += 1
         warm_s = time.monotonic() - warm
     return _result(ways, trials, size, warm_s, time.monotonic() - begun)
@@ -118,8 +124,8 @@ def _ways(session: Session, folder: Path, progress: Progress) -> dict[str, _Way]
         return _through_our_queue(jobs, plan, Folder.at(storage), progress)
 
     return {
-        "ours": _Way(ours, plan.folds_at_once),
-        "bare": _Way(bare("many", plan.folds_at_once), plan.folds_at_once),
+        _OURS: _Way(ours, plan.folds_at_once),
+        _BARE: _Way(bare("many", plan.folds_at_once), plan.folds_at_once),
         _ALONE: _Way(bare("one", 1), 1),
     }
 
@@ -165,10 +171,11 @@ def _jobs(run: Path, config: Config) -> list[FoldJob]:
 def _result(
     ways: dict[str, _Way], trials: int, wanted: int, warm_s: float, whole_s: float
 ) -> dict[str, Any]:
-    ours, bare = ways["ours"], ways["bare"]
+    """Ratios are of the trials that had all ways in turn; the figures of ours are of all trials."""
+    ours, bare, alone = (ways[name].seconds for name in (_OURS, _BARE, _ALONE))
     figures = {name: way.figures() for name, way in ways.items()}
-    ratios = [a / b for a, b in zip(ours.seconds, bare.seconds, strict=True)]
-    alone = mean(ours.seconds) / mean(ways[_ALONE].seconds)
+    ratios = [ours[trial] / seconds for trial, seconds in bare.items()]
+    compared = sum(ours[trial] for trial in bare)
     return {
         "size": trials * FOLDS,
         "rows": None,
@@ -178,10 +185,11 @@ def _result(
         "details": {
             "folds": trials * FOLDS,
             "of": wanted,
-            "at_once": ours.at_once,
-            "ratio": round(sum(ours.seconds) / sum(bare.seconds), 3),
+            "at_once": ways[_OURS].at_once,
+            "compared_trials": len(bare),
+            "ratio": round(compared / sum(bare.values()), 3),
             "ratio_of_trials": [round(min(ratios), 3), round(max(ratios), 3)],
-            "ratio_to_one_at_a_time": round(alone, 3),
+            "ratio_to_one_at_a_time": round(compared / sum(alone.values()), 3),
             "start_warm_up_and_end_s": round(whole_s - warm_s, 1),
             **figures,
         },
