@@ -7,6 +7,7 @@ path, size and modification time are those of last time keeps its digest, as in 
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -48,22 +49,28 @@ def digests_of(
     dated = mtimes != 0
     found &= dated  # without a modification time nothing says that the file is still the same
     missing = np.flatnonzero(~found)
-    lasting = dated.copy()
-    if len(missing):
-        workers = 2 * (os.cpu_count() or 1) if photos.is_local else 16
-        with ThreadPoolExecutor(workers) as pool:
-            for start in range(0, len(missing), _AT_ONCE):
-                chunk = missing[start : start + _AT_ONCE].tolist()
-                read = pool.map(lambda row: _digest(photos, paths.iloc[row]), chunk)
-                try:
-                    for row, digest in zip(chunk, read, strict=True):
-                        lasting[row] &= digest is not None
-                        digests[row] = np.frombuffer(digest or digest_of_bytes(b""), np.uint8)
-                except UserError:  # where all storage is away, each of the others takes as long
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    raise
+    lasting = dated & found
+
+    def save() -> None:
         if lasting[missing].any():
             _save(index, stats[lasting], digests[lasting])
+
+    workers = 2 * (os.cpu_count() or 1) if photos.is_local else 16
+    with ThreadPoolExecutor(workers) as pool:
+        for start in range(0, len(missing), _AT_ONCE):
+            chunk = missing[start : start + _AT_ONCE].tolist()
+            read = pool.map(lambda row: _digest(photos, paths.iloc[row]), chunk)
+            try:
+                for row, digest in zip(chunk, read, strict=True):
+                    lasting[row] = dated[row] and digest is not None
+                    digests[row] = np.frombuffer(digest or digest_of_bytes(b""), np.uint8)
+            except UserError:
+                # Where all storage is away, each of the others takes as long.
+                pool.shutdown(wait=False, cancel_futures=True)
+                with suppress(OSError, UserError):
+                    save()  # the next start need not read again what was read
+                raise
+    save()
     return digests
 
 

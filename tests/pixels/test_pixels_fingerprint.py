@@ -112,6 +112,7 @@ def test_a_file_that_is_there_and_cannot_be_read_is_told(
             photos.digests()
     assert len(tries) == 3
     assert photos.digests()[1] == digest_of_bytes(b"b.jpg" * 9)
+    assert "a.jpg" not in photos.reads  # a.jpg, which came before it, was remembered
 
 
 def test_a_missing_file_counts_as_empty_until_it_is_there(
