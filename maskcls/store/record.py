@@ -1,6 +1,7 @@
 """record.json: where a run came from and what became of it; enough to tell two runs apart for ever."""
 
 import importlib.metadata
+import logging
 import os
 import platform
 import socket
@@ -17,6 +18,7 @@ from maskcls.core.errors import Exit, UserError
 from maskcls.core.names import without_credentials
 from maskcls.store.paths import Folder
 
+_log = logging.getLogger(__name__)
 FORMAT = 1
 _PACKAGES = (
     "maskcls", "ray", "torch", "torchvision", "timm", "numpy", "pandas", "pyarrow", "scikit-learn",
@@ -123,19 +125,25 @@ class Ending:
 
 @contextmanager
 def ending(entry: dict[str, Any], write: Callable[[], None]) -> Iterator[Ending]:
-    """Complete a start's entry when the command ends, however it does, and write the record."""
+    """Complete a start's entry when the command ends, however it does, and write the record.
+
+    An error that ends it is told even if the record cannot be written any more; without one, that is
+    the error.
+    """
+
+    def complete() -> None:
+        entry["ended"], entry["exit_code"] = now(), int(end.exit_code)
+        write()
+
     end = Ending()
     try:
         yield end
-    except KeyboardInterrupt:
-        end.exit_code = Exit.INTERRUPTED
+    except BaseException as e:
+        kinds = {KeyboardInterrupt: Exit.INTERRUPTED, UserError: Exit.MISTAKE}
+        end.exit_code = next((c for k, c in kinds.items() if isinstance(e, k)), Exit.FAILURE)
+        try:
+            complete()
+        except (OSError, UserError) as also:
+            _log.warning("the record of this command's end cannot be written: %s", also)
         raise
-    except UserError:
-        end.exit_code = Exit.MISTAKE
-        raise
-    except BaseException:
-        end.exit_code = Exit.FAILURE
-        raise
-    finally:
-        entry["ended"], entry["exit_code"] = now(), int(end.exit_code)
-        write()
+    complete()

@@ -184,6 +184,31 @@ def test_lease_of_a_killed_holder_is_free_after_a_while(folder: Folder) -> None:
         assert len(said) == 1
 
 
+def test_lease_that_is_written_again_unchanged_refuses_too(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Lease, "_write", lambda lease: pytest.fail("took the lease over"))
+    held, ended = {"holder": "x", "purpose": "train", "pid": 1, "host": "alive"}, threading.Event()
+
+    def renew() -> None:
+        while not ended.wait(0.2):
+            folder.write_json(LEASE, held)
+
+    folder.write_json(LEASE, held)
+    renewer = threading.Thread(target=renew)
+    renewer.start()
+    try:
+        with (
+            pytest.raises(UserError, match="pid 1 on host alive"),
+            _lease(folder, "evaluate", free_after_s=6.0),
+        ):
+            pass
+    finally:
+        ended.set()
+        renewer.join()
+    assert folder.read_json(LEASE) == held
+
+
 def test_of_two_that_come_together_one_gets_the_lease(folder: Folder) -> None:
     results: list[str] = []
     start = threading.Barrier(4)
