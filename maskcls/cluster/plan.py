@@ -9,6 +9,7 @@ of the last, incomplete round get the cores of those that are missing, so no cor
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from maskcls.config.relations import shared_gpu
 from maskcls.config.schema import Cluster
 from maskcls.core.errors import UserError
 
@@ -106,6 +107,8 @@ def _on_gpus(
     settings: Cluster, folds: int, machine: Machine, gpus: float, recorded: dict[str, Any] | None
 ) -> Plan:
     workers, share = settings.workers_per_fold, settings.gpus_per_worker
+    if workers > 1 and share <= 0.5:
+        raise UserError(f"{shared_gpu(workers, share)}.")
     # Workers that fit: a share of a GPU never spans two of them.
     fit = int(gpus) * int(1 / share + 1e-9) if share <= 1 else int(gpus / share)
     slots = fit // workers

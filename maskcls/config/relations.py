@@ -54,6 +54,15 @@ def check(config: "Config") -> None:
             raise ValueError(sentence)
 
 
+def shared_gpu(workers: int, share: float) -> str:
+    """Why this many workers of a fold cannot have this share of a GPU each."""
+    # NCCL refuses two workers of one group on one GPU, and Ray may put them there.
+    return (
+        f"cluster.workers_per_fold={workers} needs cluster.gpus_per_worker above 0.5, which is"
+        f" {share:g}: the workers of a fold must not share a GPU"
+    )
+
+
 def names_in(text: str) -> tuple[str, ...]:
     """The parts that a sum names: "f1+focal" is f1 and focal, "none" nothing."""
     return () if text == "none" else tuple(part.strip() for part in text.split("+"))
@@ -63,12 +72,9 @@ def _placement(config: "Config") -> str | None:
     share = config.cluster.gpus_per_worker
     if share > 1 and share != int(share):
         return "cluster.gpus_per_worker above 1 must be a whole number of GPUs"
-    if config.cluster.workers_per_fold > 1 and share <= 0.5 and config.cluster.gpus != 0:
-        # NCCL refuses two workers of one group on one GPU, and Ray may put them there.
-        return (
-            "cluster.workers_per_fold above 1 needs cluster.gpus_per_worker above 0.5:"
-            " the workers of a fold must not share a GPU"
-        )
+    gpus, workers = config.cluster.gpus, config.cluster.workers_per_fold
+    if workers > 1 and share <= 0.5 and gpus not in ("auto", 0):  # with auto, the plan tells
+        return shared_gpu(workers, share)
     if config.train.batch_size < 2 * config.cluster.workers_per_fold:
         # An epoch's batches may be half of batch_size; none of a worker's shares may be empty.
         return (

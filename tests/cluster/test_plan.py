@@ -29,13 +29,22 @@ def test_as_many_folds_at_once_as_gpus(gpus: int, at_once: int) -> None:
 
 @pytest.mark.parametrize(
     ("share", "workers", "gpus", "at_once"),
-    [(0.5, 1, 1, 2), (0.2, 1, 1, 5), (0.4, 1, 2, 4), (1.0, 2, 4, 2), (0.5, 2, 2, 2)],
+    [(0.5, 1, 1, 2), (0.2, 1, 1, 5), (0.4, 1, 2, 4), (1.0, 2, 4, 2), (0.6, 2, 4, 2)],
 )
 def test_fractional_gpus_and_several_workers(
     share: float, workers: int, gpus: int, at_once: int
 ) -> None:
     settings = Cluster(gpus_per_worker=share, workers_per_fold=workers)
     assert make_plan(settings, 5, Machine(16, gpus, True)).folds_at_once == at_once
+
+
+def test_workers_of_a_fold_never_share_a_gpu_and_do_share_cores() -> None:
+    settings = Cluster(gpus_per_worker=0.5, workers_per_fold=2)
+    with pytest.raises(
+        UserError, match=r"^cluster\.workers_per_fold=2 needs .* above 0\.5, which is"
+    ):
+        make_plan(settings, 5, Machine(16, 2, True))
+    assert make_plan(settings, 5, LAPTOP).folds_at_once == 1
 
 
 def test_auto_uses_the_gpus_of_a_cluster_and_0_does_not() -> None:

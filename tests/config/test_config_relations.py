@@ -17,9 +17,9 @@ CONTRADICTIONS = [
         "cluster.gpus_per_worker above 1 must be a whole number of GPUs.",
     ),
     (
-        "cluster.workers_per_fold=2 cluster.gpus_per_worker=.5",
-        "cluster.workers_per_fold above 1 needs cluster.gpus_per_worker above 0.5: the workers of a"
-        " fold must not share a GPU.",
+        "cluster.gpus=2 cluster.workers_per_fold=2 cluster.gpus_per_worker=.5",
+        "cluster.workers_per_fold=2 needs cluster.gpus_per_worker above 0.5, which is 0.5: the workers"
+        " of a fold must not share a GPU.",
     ),
     (
         "train.batch_size=7 cluster.workers_per_fold=4",
@@ -118,6 +118,8 @@ def test_borders_of_the_relations_are_allowed() -> None:
     for text in (
         "train.batch_size=8 cluster.workers_per_fold=4",
         "cluster.gpus_per_worker=.75",
+        "cluster.gpus_per_worker=.5 cluster.workers_per_fold=2",  # wrong on GPUs only: the plan tells
+        "cluster.gpus_per_worker=.5 cluster.workers_per_fold=2 cluster.gpus=0",
         "cluster.gpus_per_worker=2",
         "optim.swa_epochs=2 train.epochs=2",
         "optim.warmup_epochs=1.5 train.epochs=2",
