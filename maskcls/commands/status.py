@@ -4,6 +4,7 @@ Where a Ray cluster is reachable, what it says of the workers stands beside it.
 """
 
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,10 +70,19 @@ def status(run: str, address: str | None = None) -> RunStatus | SearchStatus:
     return search_status(folder) if folder.exists("search.json") else run_status(folder, address)
 
 
-def runs_in(folder: Folder) -> list[str]:
-    """Locations of the runs and searches right in a folder, by name."""
-    inside = [folder.child(entry.name) for entry in folder.list() if not entry.is_file]
-    return [f.location for f in inside if any(all(map(f.exists, names)) for names in _MARKS)]
+def runs_in(folder: Folder, warn: Callable[[str], None]) -> list[str]:
+    """Locations of the runs and searches right in a folder, by name.
+
+    warn: hears of those that may not be looked into; they are passed over.
+    """
+    found = []
+    for inside in (folder.child(entry.name) for entry in folder.list() if not entry.is_file):
+        try:
+            if any(all(map(inside.exists, names)) for names in _MARKS):
+                found.append(inside.location)
+        except (OSError, UserError) as e:
+            warn(f"{inside} is passed over: {e}")
+    return found
 
 
 def search_status(folder: Folder) -> SearchStatus:

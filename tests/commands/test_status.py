@@ -9,7 +9,7 @@ import pytest
 
 from maskcls.cli.main import main
 from maskcls.cli.status_text import lines_of
-from maskcls.commands.status import run_status, status
+from maskcls.commands.status import run_status, runs_in, status
 from maskcls.config.resolve import resolve, to_json
 from maskcls.core.errors import UserError
 from maskcls.search.trials import Trial, write_trial
@@ -102,6 +102,25 @@ def test_without_a_name_those_right_here_are_shown(
     told = capsys.readouterr().out
     assert "1 of 3 folds are done" in told
     assert "0 trials, 0 at work, 1:00 spent" in told
+
+
+def test_a_folder_that_may_not_be_read_is_passed_over(
+    run: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run.local_path.parent / "private").mkdir()
+    exists = Folder.exists
+
+    def refused(folder: Folder, name: str = "") -> bool:
+        if folder.location.endswith("private"):
+            raise UserError("private: no permission to read here.")
+        return exists(folder, name)
+
+    monkeypatch.setattr(Folder, "exists", refused)  # root, who may run this, may read everything
+    run.write_json("record.json", {"starts": []})
+    told: list[str] = []
+    assert runs_in(Folder.at(run.local_path.parent), told.append) == [run.location]
+    (text,) = told
+    assert text.endswith("private is passed over: private: no permission to read here.")
 
 
 def test_a_silent_fold_is_said_to_be(run: Folder) -> None:

@@ -1,6 +1,7 @@
 """`maskcls status`: how far runs and searches are."""
 
 import argparse
+import sys
 
 from maskcls.cli.verbs.base import LOCATION, Verb, say
 from maskcls.core.errors import UserError
@@ -34,7 +35,7 @@ def _status(args: argparse.Namespace, command: list[str]) -> int:
 
     if args.watch is not None and args.watch <= 0:
         raise UserError("--watch: give the seconds between two looks, such as --watch 5")
-    runs = args.runs or runs_in(Folder.at("."))
+    runs = args.runs or runs_in(Folder.at("."), lambda text: print(text, file=sys.stderr))
     if not runs:
         raise UserError("status: no run or search lies right in this folder; name one: RUN")
     while True:
