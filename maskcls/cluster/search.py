@@ -39,20 +39,27 @@ _ENVIRONMENT = {
 _USER_ERROR = f"{UserError.__module__}.{UserError.__name__}: "
 
 
+class Later:
+    """No trial just now; ask again."""
+
+
+LATER = Later()
+
+
 @dataclass(frozen=True)
 class Trials:
     """What the trials are made of.
 
-    propose: number and job of the next trial, None when the budget is spent. epoch_done, ended, lost:
-    hear of a trial's number; ended also of the error in its settings or training, if there was one;
-    lost, of what the system did to it once too often. known: scores of earlier trials by number, for
-    ASHA. resources: of each trial; waits_for: the scarce one, in words. at_once: most trials at a
-    time. most_epochs: of any trial. retries: after a loss to the system. stall_s: without news for so
-    long, a trial counts as lost [s].
+    propose: number and job of the next trial, LATER when none should be begun just now, None when there
+    are no more. epoch_done, ended, lost: hear of a trial's number; ended also of the error in its
+    settings or training, if there was one; lost, of what the system did to it once too often. known:
+    scores of earlier trials by number, for ASHA. resources: of each trial; waits_for: the scarce one,
+    in words. at_once: most trials at a time. most_epochs: of any trial. retries: after a loss to the
+    system. stall_s: without news for so long, a trial counts as lost [s].
     """
 
     search: Search
-    propose: Callable[[], tuple[int, FoldJob] | None]
+    propose: Callable[[], tuple[int, FoldJob] | Later | None]
     epoch_done: Callable[[int], None]
     ended: Callable[[int, str | None], None]
     lost: Callable[[int, str], None]
@@ -130,6 +137,8 @@ class _Proposals(Searcher):  # type: ignore[misc]
             raise
         if found is None:
             return Searcher.FINISHED
+        if isinstance(found, Later):
+            return None  # Tune's loop turns on, and asks again
         number, job = found
         self._ears.watch.begin(number, job)
         # By reference: Tune writes what it is given into its records, and a job may hold credentials.
