@@ -17,6 +17,7 @@ from maskcls.commands import run_identity as identity
 from maskcls.commands.datasets import DataSet, read_data_set
 from maskcls.commands.own_paths import with_absolute_paths
 from maskcls.commands.preflight import Preflight
+from maskcls.commands.run_pixels import RunPixels
 from maskcls.commands.splits import IMAGE_STAMP, draw_splits
 from maskcls.commands.training_inputs import Inputs, read_inputs
 from maskcls.config.resolve import to_json
@@ -28,10 +29,9 @@ from maskcls.core.progress import Progress
 from maskcls.core.table import TRAIN_CSV
 from maskcls.core.trouble import told_may_pass
 from maskcls.evaluation import out_of_fold
-from maskcls.pixels.cache import CachedPixels, cache_root, open_cache
-from maskcls.pixels.geometry import Geometry
+from maskcls.pixels.cache import CachedPixels, cache_root
+from maskcls.store import manifest, run_files
 from maskcls.store import record as records
-from maskcls.store import run_files
 from maskcls.store.lease import Lease
 from maskcls.store.paths import Folder
 from maskcls.store.tables import write_parts, write_table
@@ -110,14 +110,10 @@ class RunWork:
         self.folds, self.network = ready.folds, ready.network
         self.progress, self.lease = progress, lease
         self.num_folds = run_files.num_folds(to_json(ready.config))
-        image, cache = ready.config.image, ready.cache
-        self.geometry = Geometry(image.crop, image.size)
-        self.place = ready.data_set.train.place(cache, self.geometry)
-        eval_photos = ready.data_set.eval_photos
-        self.eval_place = eval_photos.place(cache, self.geometry) if eval_photos else None
-        extra = ready.inputs.extra_photos
-        self.extra_place = extra.place(cache, self.geometry) if extra else None
-        self.extra_faults: dict[str, str] = {}
+        config, cache = ready.config, ready.cache
+        self.photos = RunPixels(
+            ready.data_set, ready.inputs.extra_photos, config.image, cache, progress
+        )
         self.record: dict[str, Any] = {}
         self.time_s: dict[str, float] = {}
 
@@ -155,32 +151,39 @@ class RunWork:
     def run(self) -> dict[str, Any]:
         """Train what is left and collect; the run's metrics."""
         count = self.num_folds
-        self._reopen_what_is_gone()
         done = [run_files.read_done(self.run_folder, fold) for fold in range(count)]
-        if all(d is not None for d in done):
-            pixels = open_cache(self.place)
+        if all(d is not None for d in done) and not self._without_logits():
             if all(map(self.run_folder.exists, ("metrics.json", *self._logits))):
                 self.progress.say(f"{self.run_folder}: all {count} folds are done already")
                 metrics: dict[str, Any] = self.run_folder.read_json("metrics.json")
                 return metrics
-            eval_pixels = open_cache(self.eval_place) if self.eval_place else None
-            if pixels is not None and (eval_pixels is not None or self.eval_place is None):
-                return self._collect(pixels, eval_pixels)
+            if (there := self.photos.there()) is not None:
+                return self._collect(*there)
         return self._with_ray()
 
     @property
     def _logits(self) -> tuple[str, ...]:
         """The run's tables of logits, and, but for the first, each fold's."""
-        return ("oof.parquet", "eval.parquet") if self.eval_place else ("oof.parquet",)
+        return ("oof.parquet", "eval.parquet") if self.photos.eval_place else ("oof.parquet",)
 
-    def _reopen_what_is_gone(self) -> None:
-        """A finished fold whose logits somebody deleted writes them again, from its checkpoint."""
-        names = ("held_out.parquet", *self._logits[1:])
+    def _without_logits(self) -> list[Folder]:
+        """Finished folds whose logits somebody deleted; UserError when no checkpoint can make them."""
+        names, found = ("held_out.parquet", *self._logits[1:]), []
         for fold in range(self.num_folds):
             folder = run_files.fold_folder(self.run_folder, fold)
-            if folder.exists("fold.json") and not all(map(folder.exists, names)):
-                self.progress.warn(f"{folder}: its logits are gone and are written again")
-                folder.delete("fold.json")
+            done = run_files.read_done(self.run_folder, fold)
+            if done is None or all(map(folder.exists, names)):
+                continue
+            # The last one, since the fold goes on from it; the best one, since that predicts.
+            for name in (f"epoch-{done['epochs']:04d}", done["checkpoint"]):
+                if why := manifest.why_invalid(folder.child("checkpoints"), name):
+                    raise UserError(
+                        f"{folder}: its logits are gone, and checkpoint {name}, which would make them"
+                        f" again, is not whole ({why}); put one of them back, or delete {folder} to"
+                        " train this fold again."
+                    )
+            found.append(folder)
+        return found
 
     def _with_ray(self) -> dict[str, Any]:
         from maskcls.cluster.session import ray_session
@@ -206,6 +209,9 @@ class RunWork:
     def _train_in(self, session: "Session") -> tuple[CachedPixels, CachedPixels | None]:
         plan = self.plan(session.machine(self.config.cluster.resources_per_worker))
         self.require_shared(plan, session.own_node())
+        for folder in self._without_logits():
+            self.progress.warn(f"{folder}: its logits are gone and are written again")
+            folder.delete("fold.json")
         memory.release()
         started = time.monotonic()
         pixels, eval_pixels = self.pixels(session.own_node())
@@ -241,53 +247,15 @@ class RunWork:
         from maskcls.cluster.reach import require_shared
 
         files = [(self.run_folder, "record.json"), (self.data_folder, TRAIN_CSV)]
-        if self.extra_place is not None:
+        if self.photos.extra_place is not None:
             files.append((Folder.at(self.config.rows.extra), TRAIN_CSV))
         require_shared(plan, own_node, files, self.progress, "DATA, RUN and rows.extra")
 
     def pixels(self, node: str | None) -> tuple[CachedPixels, CachedPixels | None]:
-        """Decoded photos to train on and of eval, made on this machine if they are not there.
-
-        Writes faults.json. node: see ensure_pixels.
-        """
-        found = self._ensure_pixels(node)
-        self._write_faults(*found, self.extra_faults)
+        """As RunPixels.ensure, and writes faults.json."""
+        found = self.photos.ensure(node)
+        self.run_folder.write_json("faults.json", self.photos.faults(*found))
         return found
-
-    def _ensure_pixels(self, node: str | None) -> tuple[CachedPixels, CachedPixels | None]:
-        from maskcls.cluster.ingest import ensure_pixels
-
-        train, eval_photos = self.data_set.train, self.data_set.eval_photos
-        pixels = ensure_pixels(self.place, train.folder, train.paths, self.progress, node)
-        self._tell_faults(pixels, train.paths, "train/images")
-        extra = self.inputs.extra_photos
-        if extra is not None and self.extra_place is not None:
-            found = ensure_pixels(self.extra_place, extra.folder, extra.paths, self.progress, node)
-            self._tell_faults(found, extra.paths, "rows.extra")
-            self.extra_faults = _named(found, extra.paths)
-        if eval_photos is None or self.eval_place is None:
-            return pixels, None
-        folder, paths = eval_photos.folder, eval_photos.paths
-        eval_pixels = ensure_pixels(self.eval_place, folder, paths, self.progress, node)
-        rows = self.data_set.table.eval_photos
-        self._tell_faults(eval_pixels, paths if rows is None else rows["ImageID"], "eval/images")
-        return pixels, eval_pixels
-
-    def _tell_faults(self, pixels: CachedPixels, paths: "pd.Series[str]", where: str) -> None:
-        for row, reason in sorted(pixels.faults.items())[:20]:
-            self.progress.warn(f"{where}/{paths.iloc[row]}: not used, {reason}")
-        if len(pixels.faults) > 20:
-            self.progress.warn(f"{where}: {len(pixels.faults) - 20} more cannot be decoded")
-
-    def _write_faults(
-        self, pixels: CachedPixels, eval_pixels: CachedPixels | None, extra: dict[str, str]
-    ) -> None:
-        train, ids = _named(pixels, self.data_set.train.paths), self.data_set.table.eval_photos
-        evals = {}
-        if eval_pixels is not None and ids is not None:
-            evals = _named(eval_pixels, ids["ImageID"])
-        faults = {"train": train, "eval": evals, "extra": extra}
-        self.run_folder.write_json("faults.json", faults)
 
     def jobs(self, plan: Plan, home: str | None) -> "list[FoldJob]":
         """What each fold's worker needs to know; home: see FoldJob."""
@@ -300,11 +268,11 @@ class RunWork:
                 self.data_folder.location,
                 fold,
                 config,
-                self.place,
-                self.eval_place,
+                self.photos.place,
+                self.photos.eval_place,
                 plan.device,
                 plan.threads[fold],
-                self.extra_place,
+                self.photos.extra_place,
                 home=home,
             )
             for fold in range(self.num_folds)
@@ -346,6 +314,7 @@ class RunWork:
             self.data_set,
             self.inputs,
             self.folds,
+            self.photos,
         )  # from here on the files tell; two tables are one too many
         memory.release()
         run, count = self.run_folder, self.num_folds
@@ -374,11 +343,6 @@ class RunWork:
         metrics["time_s"] = {name: round(s, 3) for name, s in self.time_s.items()}
         run.write_json("metrics.json", metrics)
         return metrics
-
-
-def _named(pixels: CachedPixels, names: "pd.Series[str]") -> dict[str, str]:
-    """Why photos could not be decoded, by their names."""
-    return {names.iloc[row]: why for row, why in sorted(pixels.faults.items())}
 
 
 def _table_of(data_set: DataSet, inputs: Inputs) -> pa.Table:

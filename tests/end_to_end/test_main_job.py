@@ -199,6 +199,27 @@ def test_a_finished_run_trains_nothing_and_other_settings_or_data_are_refused(
         train(str(changed), str(finished), resolve("smoke", None, TINY), heard)
 
 
+@pytest.mark.parametrize("which", ["checkpoint", "epochs"])
+def test_logits_that_nothing_can_make_again_are_told_and_nothing_is_deleted(
+    finished: Path, drawn: Path, tmp_path: Path, heard: Heard, which: str
+) -> None:
+    import shutil
+
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    (run / "fold-1/eval.parquet").unlink()
+    before = (run / "fold-1/fold.json").read_bytes()
+    done = json.loads(before)
+    # Without the last one, epochs would be trained again.
+    name = {"checkpoint": done["checkpoint"], "epochs": f"epoch-{done['epochs']:04d}"}[which]
+    shutil.rmtree(run / "fold-1/checkpoints" / name)
+    with pytest.raises(
+        UserError, match=rf"fold-1: its logits are gone, and checkpoint {name}, which"
+    ):
+        train(str(drawn), str(run), resolve("smoke", None, TINY), heard)
+    assert (run / "fold-1/fold.json").read_bytes() == before
+
+
 def test_logits_that_were_deleted_are_written_again_without_training(
     finished: Path, drawn: Path, tmp_path: Path, heard: Heard
 ) -> None:
