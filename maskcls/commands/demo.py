@@ -47,9 +47,10 @@ def demo(folder: str, quick: bool, progress: Progress, command: list[str]) -> De
     if not was_there:
         progress.say(f"drawing {people} people to train on and {eval_people} for eval into {data}")
     drawn = write_demo_data(data, people=people, eval_people=eval_people)
-    config = resolve(
-        "demo", None, [f"train.epochs={much['epochs']}", f"folds.count={much['folds']}"]
-    )
+    sets = [f"train.epochs={much['epochs']}", f"folds.count={much['folds']}"]
+    if quick:  # whose processes take longer to start than the folds to train
+        sets.append("cluster.dashboard=false")
+    config = resolve("demo", None, sets)
     trained = train(str(data), str(run), config, progress, command)
     progress.say("averaging the folds' logits into the submission")
     ended = ensemble([str(run)], str(out), progress)

@@ -7,7 +7,9 @@ from maskcls.cli.verbs.base import Verb, say
 
 
 def _demo_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--quick", action="store_true", help="fewer people, fewer epochs")
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer people, two folds, no dashboard: a minute"
+    )
     parser.add_argument("--out", help="folder (default: maskcls-demo, or maskcls-demo-quick)")
 
 
