@@ -90,7 +90,7 @@ def heard() -> Heard:
 
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small data set of drawn people: 12 to train on, 3 for eval, 64x48 photos."""
+    """A small data set of drawn people: 12 to train on, 3 for eval, 64x48 images."""
     from maskcls.demo.dataset import write_demo_data
 
     folder = tmp_path_factory.mktemp("drawn")

@@ -23,7 +23,7 @@ from maskcls.config import parts
 from maskcls.config.layers import preset_names
 from maskcls.config.resolve import flat_json, resolve, to_json
 from maskcls.config.schema import Config
-from maskcls.losses.base import Loss, TrainRows
+from maskcls.losses.base import Loss, LossContext
 from maskcls.training.objective import build_losses
 
 TOP = Path(__file__).parents[1]
@@ -182,7 +182,7 @@ def some_rows(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("epsilon", [0.0, 1.0, 2.5])
 def test_the_loss_of_the_page_is_its_formula(poly: Path, epsilon: float) -> None:
     module, (logits_BK, target_BK) = load(poly), some_rows(0)
-    loss: Loss = module.build(module.Settings(epsilon=epsilon), TrainRows((1,) * 18))
+    loss: Loss = module.build(module.Settings(epsilon=epsilon), LossContext((1,) * 18))
     p_BK = logits_BK.double().softmax(dim=1)
     formula_B = (target_BK.double() * (epsilon * (1 - p_BK) - p_BK.log())).sum(dim=1)
     found_B = loss(logits_BK, target_BK)

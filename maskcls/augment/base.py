@@ -1,7 +1,7 @@
-"""What a transform is: training photos in, changed photos out, on the device, a whole batch at once.
+"""What a transform is: training images in, changed images out, on the device, a whole batch at once.
 
 Every number that a transform draws comes as an argument, from a table indexed by row (draws.py), so
-that the batch a photo happens to be in, and other transforms, do not matter. Shape letters: B batch,
+that the batch an image happens to be in, and other transforms, do not matter. Shape letters: B batch,
 C H W picture, D draws.
 """
 
@@ -20,9 +20,9 @@ class Context:
 
 
 class Change(Protocol):
-    """Changes each photo by itself.
+    """Changes each image by itself.
 
-    pixels_BCHW: float32 in 0..255; draws_BD: float64 in [0, 1), on the CPU or the photos' device, D
+    pixels_BCHW: float32 in 0..255; draws_BD: float64 in [0, 1), on the CPU or the images' device, D
     = the file's NUM_DRAWS.
     Returns float32 [B, C, H, W] in 0..255; never writes to its argument.
     """
@@ -31,9 +31,9 @@ class Change(Protocol):
 
 
 class Mix(Protocol):
-    """Mixes each photo with a partner; both as for Change.
+    """Mixes each image with a partner; both as for Change.
 
-    Returns the mixed photos and the share of the row's own label, float32 [B] in 0..1.
+    Returns the mixed images and the share of the row's own label, float32 [B] in 0..1.
     """
 
     def __call__(

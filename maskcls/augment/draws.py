@@ -31,8 +31,8 @@ def table(
 def field(seed_B: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
     """Uniform numbers in (0, 1) for every pixel of a batch, float32 [B, *shape], on seed_B's device.
 
-    seed_B: one draw in [0, 1) per photo, float64 [B]. The same on every device, since it is integer
-    arithmetic: SplitMix64 (Steele, Lea, Flood 2014) of the seed and the pixel's number.
+    seed_B: one draw in [0, 1) per image, float64 [B]. The same on every device, since it is integer
+    forward_context: SplitMix64 (Steele, Lea, Flood 2014) of the seed and the pixel's number.
     """
     count = int(np.prod(shape))
     start_B1 = (seed_B * 2.0**53).long().unsqueeze(1)

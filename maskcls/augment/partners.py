@@ -1,4 +1,4 @@
-"""From whom a mix of photos draws its partners; without torch, so that it can be asked before a run.
+"""From whom a mix of images draws its partners; without torch, so that it can be asked before a run.
 
 Shape letters: T all rows, M those that train.
 """
@@ -14,12 +14,12 @@ from maskcls.core.errors import UserError
 
 Int64 = npt.NDArray[np.int64]
 Partner = Literal["all", "old", "same_class"]
-"""From whom the other photo of a mix is drawn: all training rows, those of the last age group (60 and
+"""From whom the other image of a mix is drawn: all training rows, those of the last age group (60 and
 over, or from rows.age_border), or those of the row's own class."""
 
 
 def partners_asked(settings: Augment) -> dict[str, str]:
-    """What each chosen transform that mixes photos has as its setting partner, by its name."""
+    """What each chosen transform that mixes images has as its setting partner, by its name."""
     found = {}
     for name in parts.chosen("augment.name", settings.name):
         own = parts.own_defaults("augment.name", name) | settings.settings.get(name, {})

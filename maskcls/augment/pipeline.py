@@ -1,4 +1,4 @@
-"""The configured transforms, one after the other, on a batch of training photos.
+"""The configured transforms, one after the other, on a batch of training images.
 
 Shape letters: B batch, C H W picture, T all rows, D draws.
 """
@@ -32,7 +32,7 @@ class _Part:
 
 @dataclass(frozen=True)
 class Changed:
-    """What became of a batch: pixels_BCHW float32 in 0..255; share_B: of a photo's own label."""
+    """What became of a batch: pixels_BCHW float32 in 0..255; share_B: of an image's own label."""
 
     pixels_BCHW: torch.Tensor
     share_B: torch.Tensor | None
@@ -42,7 +42,7 @@ class Pipeline:
     """Transforms in the order of their STAGE, however they are spelled."""
 
     def __init__(self, settings: Augment, context: Context) -> None:
-        """Raises UserError when two of the transforms mix photos."""
+        """Raises UserError when two of the transforms mix images."""
         found = []
         for name in parts.chosen("augment.name", settings.name):
             module = parts.load("augment.name", name)
@@ -53,7 +53,7 @@ class Pipeline:
         if len(mixes) > 1:
             names = " and ".join(part.name for part, _ in mixes)
             raise UserError(
-                f"augment.name={settings.name}: {names} all mix photos; use one of them."
+                f"augment.name={settings.name}: {names} all mix images; use one of them."
             )
         self._parts = [part for part, _ in found]
         self.mix = mixes[0][0] if mixes else None
@@ -62,15 +62,17 @@ class Pipeline:
     def __bool__(self) -> bool:
         return bool(self._parts)
 
-    def begin_epoch(self, numbers: tuple[int, int, int], classes: Int64, rows: Int64) -> "AnEpoch":
+    def begin_epoch(
+        self, numbers: tuple[int, int, int], classes: Int64, rows: Int64
+    ) -> "EpochAugmenter":
         """The pipeline with an epoch's draws.
 
         numbers: seed, fold, epoch. classes: of all rows, int64 [T]. rows: those that train.
         """
-        return AnEpoch(self, numbers, classes, np.unique(rows))
+        return EpochAugmenter(self, numbers, classes, np.unique(rows))
 
 
-class AnEpoch:
+class EpochAugmenter:
     """A pipeline in an epoch: knows every row's draws and partner."""
 
     def __init__(

@@ -15,7 +15,7 @@ from maskcls.core.errors import Exit, RunFailed, UserError
 from maskcls.core.names import without_credentials
 
 DESCRIPTION = (
-    "Trains k-fold image classifiers on Ray: from a folder of photos to an ensemble submission"
+    "Trains k-fold image classifiers on Ray: from a folder of images to an ensemble submission"
     " with a score one can believe."
 )
 EXIT_CODES = (

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from maskcls.cli.trial_table import trial_table
 from maskcls.commands.status import RunStatus, SearchStatus
 from maskcls.core.errors import Exit
 from maskcls.core.progress import FoldState
+
+if TYPE_CHECKING:
+    from maskcls.tuning.trials import Trial
 
 _COLUMNS = (
     f"{'fold':>4}  {'state':<10} {'epoch':>9} {'images/s':>9} {'loss':>8} {'macro F1':>9}"
@@ -104,3 +106,31 @@ def _time(seconds: float | None) -> str:
         return "-"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02}"
+
+
+_HEAD = (
+    f"{'trial':>5} {'state':<8} {'out-of-fold':>12} {'deviation':>10} {'fold 0':>8} {'epochs':>7}"
+    "  settings"
+)
+
+
+def trial_table(trials: Sequence["Trial"]) -> list[str]:
+    """A head, and a line for each trial in the order given.
+
+    fold 0 is its best held-out macro F1 there; out-of-fold and deviation are of all folds.
+    """
+    return [_HEAD, *map(_line, trials)]
+
+
+def _line(trial: "Trial") -> str:
+    whole = trial.out_of_fold or {}
+    note = f"  {trial.note}" if trial.note else ""
+    return (
+        f"{trial.number:>5} {trial.state:<8} {_score(whole.get('macro_f1')):>12}"
+        f" {_score(whole.get('deviation')):>10} {_score(trial.best):>8} {len(trial.scores):>7}"
+        f"  {trial.words}{note}"
+    )
+
+
+def _score(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

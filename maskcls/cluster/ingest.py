@@ -1,7 +1,7 @@
-"""The pixel pass on Ray Data: photos in, one memory-mapped file of pixels out, once per machine.
+"""The pixel pass on Ray Data: images in, one memory-mapped file of pixels out, once per machine.
 
-Each row of the Ray Data table is a chunk of photos, whose paths lie in a file beside the pixels. A
-task reads, decodes, crops and resizes the chunk's photos straight into their slice of the file and
+Each row of the Ray Data table is a chunk of images, whose paths lie in a file beside the pixels. A
+task reads, decodes, crops and resizes the chunk's images straight into their slice of the file and
 returns the chunk's faults, its rows without a face and its checksum; neither pixels nor paths travel
 through Ray. No trainer has a dataset: lazy datasets
 under trainers deadlock when the workers hold every CPU (reproduced with Ray 2.60), and decode
@@ -18,29 +18,29 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from maskcls.core.cores import usable_cores
 from maskcls.core.errors import UserError
 from maskcls.core.progress import Progress
+from maskcls.core.system import usable_cores
 from maskcls.pixels import cache, faces
-from maskcls.pixels.cache import CachedPixels, CachePlace, ChunkStatus, NoFace, Photo
+from maskcls.pixels.cache import CachedPixels, CachePlace, ChunkStatus, Image, NoFace
 from maskcls.pixels.decode import DecodeError, decode
-from maskcls.pixels.reading import read_photo
+from maskcls.pixels.fingerprint import read_image
 from maskcls.store.paths import Folder
 
 
 def ensure_pixels(
     place: CachePlace,
-    photos: Folder,
+    images: Folder,
     paths: "pd.Series[str]",
     progress: Progress,
     node: str | None = None,
 ) -> CachedPixels:
-    """Open the decoded photos, making them first if they are not there; Ray must be running.
+    """Open the decoded images, making them first if they are not there; Ray must be running.
 
-    paths: relative to photos, in row order, [place.rows]; "" is a photo that is missing. node: Ray's
+    paths: relative to images, in row order, [place.rows]; "" is an image that is missing. node: Ray's
     name of this machine, where it is one of several, or the caller is a worker that holds CPUs itself.
     Safe when several commands want the same pixels: one makes them, the others wait and are told so.
-    Raises UserError when the disk has too little room, or when a photo that is there cannot be read:
+    Raises UserError when the disk has too little room, or when an image that is there cannot be read:
     that may pass, and the pixels are kept for ever, so they are not made without it; or when faces
     are to be cropped and the detector is not installed.
     """
@@ -53,12 +53,12 @@ def ensure_pixels(
         found = cache.open_cache(place)  # another command may have made it while we waited
         if found is None:
             progress.say(
-                f"decoding {place.rows:,} photos to {place.geometry.size} once,"
+                f"decoding {place.rows:,} images to {place.geometry.size} once,"
                 f" {place.num_bytes / 2**30:.2f} GiB in {place.folder}"
             )
             file = cache.start_building(place)
             try:
-                cache.finish_building(place, _fill(file, place, photos, paths, progress, node))
+                cache.finish_building(place, _fill(file, place, images, paths, progress, node))
             except BaseException:  # Ctrl-C, too: it may be many GiB, and is made anew in any case
                 cache.give_up_building(place)
                 raise
@@ -69,11 +69,11 @@ def ensure_pixels(
 
 
 def _told(found: CachedPixels, progress: Progress) -> CachedPixels:
-    """The pixels, after saying how many photos had no face; a run that finds them made is told, too."""
-    missed, photos = len(found.fallbacks), len(found.pixels) - len(found.faults)
+    """The pixels, after saying how many images had no face; a run that finds them made is told, too."""
+    missed, images = len(found.fallbacks), len(found.pixels) - len(found.faults)
     if missed:
         progress.say(
-            f"no face found in {missed:,} of {photos:,} photos ({100 * missed / photos:.1f} %);"
+            f"no face found in {missed:,} of {images:,} images ({100 * missed / images:.1f} %);"
             " their centre crop is used"
         )
     return found
@@ -82,7 +82,7 @@ def _told(found: CachedPixels, progress: Progress) -> CachedPixels:
 def _fill(
     file: Path,
     place: CachePlace,
-    photos: Folder,
+    images: Folder,
     paths: "pd.Series[str]",
     progress: Progress,
     node: str | None,
@@ -104,7 +104,7 @@ def _fill(
     cpus = usable_cores() if node else int(ray.cluster_resources().get("CPU", 1))
     blocks = min(len(chunks), 32 * max(1, cpus))
     data = ray.data.from_items(chunks, override_num_blocks=blocks).map_batches(
-        _Fill(str(file), str(list_file), place, photos.location),
+        _Fill(str(file), str(list_file), place, images.location),
         batch_size=1,
         **_where(node, blocks),
     )
@@ -119,7 +119,7 @@ def _fill(
 
 
 def write_paths(file: Path, paths: "pd.Series[str]") -> None:
-    """Write the photos' paths for the tasks: an Arrow file with a batch for each chunk.
+    """Write the images' paths for the tasks: an Arrow file with a batch for each chunk.
 
     In the driver's hands and Ray's they would be there three times over.
     """
@@ -155,14 +155,14 @@ def _unwrapped(data: Any) -> Iterator[dict[str, Any]]:
 class _Fill:
     """Fills one chunk; a class so that its few arguments travel once."""
 
-    def __init__(self, file: str, list_file: str, place: CachePlace, photos: str) -> None:
-        self.file, self.list_file, self.place, self.photos = file, list_file, place, photos
+    def __init__(self, file: str, list_file: str, place: CachePlace, images: str) -> None:
+        self.file, self.list_file, self.place, self.images = file, list_file, place, images
 
     def __call__(self, batch: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
         start = int(batch["start"][0])
         paths = _read_paths(self.list_file, start)
-        photos = read_photos(Folder.at(self.photos), paths, self.place)
-        status = cache.fill_chunk(Path(self.file), self.place, start, photos)
+        images = read_images(Folder.at(self.images), paths, self.place)
+        status = cache.fill_chunk(Path(self.file), self.place, start, images)
         return {
             "start": [status.start],
             "stop": [status.stop],
@@ -189,14 +189,14 @@ def _where(node: str | None, blocks: int) -> dict[str, Any]:
     return {"num_cpus": 0, "label_selector": here, "concurrency": min(usable_cores(), blocks)}
 
 
-def read_photos(photos: Folder, paths: Sequence[str], place: CachePlace) -> Iterator[Photo]:
-    """Pixels of each photo at the place's geometry, or the reason why it has none.
+def read_images(images: Folder, paths: Sequence[str], place: CachePlace) -> Iterator[Image]:
+    """Pixels of each image at the place's geometry, or the reason why it has none.
 
     Where the geometry crops to the face and none is found, they come as NoFace.
-    Raises what read_photo raises.
+    Raises what read_image raises.
     """
     for path in paths:
-        data = read_photo(photos, path)
+        data = read_image(images, path)
         if data is None:
             yield "the file is missing"
             continue

@@ -1,4 +1,4 @@
-"""Who gets what: from settings and machine to folds at once, threads and resources. Pure arithmetic.
+"""Who gets what: from settings and machine to folds at once, threads and resources. Arithmetic alone.
 
 On a GPU machine every worker gets cluster.gpus_per_worker of a GPU and the folds that find none wait.
 Without GPUs the folds share the cores: with two cores, two folds at once of one thread each gave 127

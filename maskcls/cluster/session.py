@@ -19,9 +19,9 @@ from types import ModuleType
 from typing import Any
 
 from maskcls.cluster.plan import Machine
-from maskcls.core.cores import usable_cores
 from maskcls.core.errors import RunFailed, UserError
 from maskcls.core.progress import Progress
+from maskcls.core.system import usable_cores
 
 _OBJECT_STORE = 256 * 2**20  # only statuses and eval logits travel through it [bytes]
 _SHUTDOWN_S = 20.0

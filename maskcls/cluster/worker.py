@@ -5,6 +5,7 @@ report is for its display. An error in training comes back as a value: Ray's ret
 it from a lost machine, so only what is lost may look like a failure to Ray.
 """
 
+import ctypes
 import logging
 import os
 import platform
@@ -14,12 +15,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from maskcls.cluster import fetch
-from maskcls.cluster.gpu_meter import GpuMeter
-from maskcls.cluster.metrics import FoldMetrics
-from maskcls.core.errors import UserError
+from ray import tune
+
+from maskcls.cluster import nodes as fetch
+from maskcls.cluster.reporter import FoldMetrics, GpuMeter
+from maskcls.core.errors import UserError, may_pass
 from maskcls.pixels.cache import cache_root
+from maskcls.store.fold_states import read_history
 from maskcls.store.paths import Folder
+from maskcls.store.run_files import best_of
 from maskcls.training.job import FoldJob
 
 _log = logging.getLogger(__name__)
@@ -55,7 +59,7 @@ def train_fold(arguments: dict[str, Any]) -> dict[str, Any]:
     alone, rank = context.get_world_size() == 1, context.get_world_rank()
     try:
         return {
-            "done": _train(job, Teller(job, arguments["attempt"], rank, ray.train.report), alone)
+            "done": _train(job, Reporter(job, arguments["attempt"], rank, ray.train.report), alone)
         }
     except UserError as e:
         result = {"mistake": str(e)}
@@ -71,7 +75,7 @@ def train_fold(arguments: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _train(job: FoldJob, teller: "Teller", alone: bool) -> dict[str, Any]:
+def _train(job: FoldJob, teller: "Reporter", alone: bool) -> dict[str, Any]:
     job = with_own_cache(job)
     # Before a word is told: telling makes the run's folder, and it would seem to be there.
     fetch.require_here(job)
@@ -85,7 +89,7 @@ def _train(job: FoldJob, teller: "Teller", alone: bool) -> dict[str, Any]:
 
 
 def with_own_cache(job: FoldJob) -> FoldJob:
-    """The job with its decoded photos where this machine keeps such things, not the driver's."""
+    """The job with its decoded images where this machine keeps such things, not the driver's."""
     import ray
 
     if job.home in (None, ray.get_runtime_context().get_node_id()):
@@ -109,7 +113,7 @@ def _is_lost_peer(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and any(sign in text for sign in signs)
 
 
-class Teller:
+class Reporter:
     """Watcher of a fold in a Ray Train worker; only rank 0 writes."""
 
     def __init__(
@@ -195,3 +199,59 @@ class Teller:
             self._folder.write_json("progress.json", told)
         except (OSError, UserError) as e:
             _log.warning("fold=%s progress.json cannot be written: %s", self._fold, e)
+
+
+_KEEP = {-1: 10**9, -3: 2**30, -8: 1}  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX of malloc.h
+
+
+def train_trial(config: dict[str, Any]) -> None:
+    """The function that Ray Tune runs for each trial.
+
+    config: {"number": of the trial, "job": [reference of its FoldJob]}. Reports each epoch's numbers,
+    with last: no epoch follows; then, if its settings or its training are at fault, {"fault": why}.
+    Raises what need not come again, and Tune tries the trial again.
+    """
+    import ray
+
+    from maskcls.cluster import nodes as fetch
+
+    _keep_memory()
+    job = with_own_cache(ray.get(config["job"][0]))
+
+    def report(numbers: dict[str, Any]) -> None:
+        tune.report(numbers | {"last": is_last(job, numbers["epoch"])})
+
+    teller = Reporter(job, 1, 0, report)
+    # Not of the trial: what this machine does not reach, or cannot decode.
+    fetch.require_here(job)
+    teller.tell("starting")
+    from maskcls.training.fold import run_fold
+    from maskcls.training.rank import Alone
+
+    fetch.ensure_here(job, teller)
+    try:
+        run_fold(job, Alone(), teller)
+    except Exception as e:
+        if may_pass(e):
+            raise
+        _log.exception("trial %s", config["number"])
+        tune.report({"fault": str(e) if isinstance(e, UserError) else f"{type(e).__name__}: {e}"})
+
+
+def is_last(job: FoldJob, epoch: int) -> bool:
+    """Whether the fold only has to write its logits after this epoch, as training/fold.py sees it."""
+    train = job.config["train"]
+    if epoch >= train["epochs"]:
+        return True
+    best = best_of(read_history(Folder.at(job.run), job.fold)) if train["patience"] else None
+    return best is not None and bool(epoch - best["epoch"] >= train["patience"])
+
+
+def _keep_memory() -> None:
+    """The allocator settings of worker.ENVIRONMENT, for a process that runs already (glibc)."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError):
+        return
+    for option, value in _KEEP.items():
+        mallopt(option, value)

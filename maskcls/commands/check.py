@@ -1,4 +1,4 @@
-"""`maskcls check`: is this folder what it should be? Decodes every photo, trains nothing."""
+"""`maskcls check`: is this folder what it should be? Decodes every image, trains nothing."""
 
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from maskcls.core.errors import Exit, UserError
-from maskcls.core.findings import Finding
 from maskcls.core.progress import Progress
-from maskcls.core.table import Table, read_data
+from maskcls.data.findings import Finding
+from maskcls.data.table import Table, read_data
 from maskcls.pixels.decode import DecodeError, decode
 from maskcls.store.paths import Folder
 
@@ -20,28 +20,28 @@ _CHUNK = 64
 
 @dataclass(frozen=True)
 class Checked:
-    """What check found; faults: photos that cannot be decoded, with the reason."""
+    """What check found; faults: images that cannot be decoded, with the reason."""
 
     exit_code: Exit
     table: Table
     findings: tuple[Finding, ...]
     faults: dict[str, str]
-    photo_sizes: dict[str, int]
+    image_sizes: dict[str, int]
 
     def class_table(self) -> pd.DataFrame:
-        """Photos and people per class: columns class, photos, people; all 18 rows."""
-        photos = self.table.photos
+        """Images and people per class: columns class, images, people; all 18 rows."""
+        images = self.table.images
         return pd.DataFrame(
             {
                 "class": range(18),
-                "photos": [int((photos["label"] == k).sum()) for k in range(18)],
-                "people": [photos.loc[photos["label"] == k, "person"].nunique() for k in range(18)],
+                "images": [int((images["label"] == k).sum()) for k in range(18)],
+                "people": [images.loc[images["label"] == k, "person"].nunique() for k in range(18)],
             }
         )
 
 
-def check(data: str, progress: Progress, decode_photos: bool = True) -> Checked:
-    """Read the table and decode every photo; DEGRADED when one of them cannot be.
+def check(data: str, progress: Progress, decode_images: bool = True) -> Checked:
+    """Read the table and decode every image; DEGRADED when one of them cannot be.
 
     Raises UserError for what train would refuse.
     """
@@ -49,14 +49,14 @@ def check(data: str, progress: Progress, decode_photos: bool = True) -> Checked:
     table = read_data(folder)
     faults: dict[str, str] = {}
     sizes: dict[str, int] = {}
-    if decode_photos:
-        jobs = [("train/images", table.photos["path"])]
-        if table.eval_photos is not None:
-            found = table.eval_photos.loc[table.eval_photos["found"], "path"]
+    if decode_images:
+        jobs = [("train/images", table.images["path"])]
+        if table.eval_images is not None:
+            found = table.eval_images.loc[table.eval_images["found"], "path"]
             jobs.append(("eval/images", found))
         for where, paths in jobs:
             _decode_all(folder, where, paths, faults, sizes, progress)
-    missing = table.eval_photos is not None and not bool(table.eval_photos["found"].all())
+    missing = table.eval_images is not None and not bool(table.eval_images["found"].all())
     code = Exit.DEGRADED if faults or missing else Exit.GOOD
     return Checked(code, table, table.findings, faults, dict(sorted(sizes.items())))
 
@@ -82,7 +82,7 @@ def _decode_all(
 
 
 def _decode_chunk(job: tuple[str, str, tuple[str, ...]]) -> list[tuple[str, Any]]:
-    """(path, (height, width) or the reason) of each photo."""
+    """(path, (height, width) or the reason) of each image."""
     location, where, paths = job
     folder = Folder.at(location).child(*where.split("/"))
     found: list[tuple[str, Any]] = []

@@ -64,7 +64,7 @@ def ensemble(
     become one answer. weights: of each run, shared out evenly among its folds; None weighs each fold
     of each run alike. The submission has all rows
     of info.csv in its order; an image that no member could decode gets the most frequent class of
-    the training photos. Raises UserError when a fold is missing and that was not allowed.
+    the training images. Raises UserError when a fold is missing and that was not allowed.
     """
     folder, name = Folder.of_file(out)  # before the work, not after it
     members = [_read_member(Folder.at(run), allow_missing_folds) for run in runs]
@@ -74,7 +74,7 @@ def ensemble(
     weight, lost_ids, images = _weights(members, weights), list[str](), 0
 
     def fill(path: Path) -> None:
-        # Part by part: the names and logits of all photos may be too much to hold.
+        # Part by part: the names and logits of all images may be too much to hold.
         nonlocal images
         with path.open("w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
@@ -131,7 +131,7 @@ def _read_member(run: Folder, allow_missing: bool) -> _Member:
     if not run.exists("config.json"):
         raise UserError(f"{run}: this is no run's folder; name one that maskcls train has written.")
     if not run.exists("eval_table.parquet"):
-        raise UserError(f"{run}: this run was made without eval photos; it has no part to play.")
+        raise UserError(f"{run}: this run was made without eval images; it has no part to play.")
     config = run.read_bytes("config.json")
     settings = run.read_json("config.json")
     if settings["folds"]["scheme"] == "image":
@@ -163,9 +163,9 @@ def _read_member(run: Folder, allow_missing: bool) -> _Member:
 
 
 def _parts(members: Sequence[_Member]) -> Iterator[tuple[list[str], Float32]]:
-    """Names of some eval photos and their logits [M, n, 18] of all folds of all runs, in turn.
+    """Names of some eval images and their logits [M, n, 18] of all folds of all runs, in turn.
 
-    Raises UserError when a run was made for other photos, RuntimeError when a fold left one out.
+    Raises UserError when a run was made for other images, RuntimeError when a fold left one out.
     """
     names = [read_parts(m.run, "eval_table.parquet", ["ImageID"]) for m in members]
     folds = [(m, FoldLogits(m.run, fold, "eval.parquet")) for m in members for fold in m.folds]
@@ -173,19 +173,19 @@ def _parts(members: Sequence[_Member]) -> Iterator[tuple[list[str], Float32]]:
     for parts in itertools.zip_longest(*names):
         for member, part in zip(members, parts, strict=True):
             if part is None or not part.equals(parts[0]):
-                raise _other_photos(member, members[0])
+                raise _other_images(member, members[0])
         image_ids: list[str] = parts[0]["ImageID"].to_pylist()
         logits = np.full((len(folds), len(image_ids), NUM_CLASSES), np.nan, np.float32)
         for values, (member, fold) in zip(logits, folds, strict=True):
             fold.fill(values, start)
             lost = [image_ids[row] for row in np.flatnonzero(~has_logits(values)).tolist()]
             if not member.faults.keys() >= set(lost):
-                raise RuntimeError(f"{member.run}: a fold lacks logits of {len(lost)} photos")
+                raise RuntimeError(f"{member.run}: a fold lacks logits of {len(lost)} images")
         yield image_ids, logits
         start += len(image_ids)
 
 
-def _other_photos(member: _Member, first: _Member) -> UserError:
+def _other_images(member: _Member, first: _Member) -> UserError:
     ids, others = (
         set(read_arrow(m.run, "eval_table.parquet", ["ImageID"])["ImageID"].to_pylist())
         for m in (first, member)
@@ -204,8 +204,8 @@ def _refuse_doubles(members: Sequence[_Member]) -> None:
         data, first = member.about["data"] or {}, members[0].about["data"] or {}
         if data.get("eval_fingerprint") != first.get("eval_fingerprint"):
             raise UserError(
-                f"{member.run}: made for other eval photos than {members[0].run}, though they have"
-                " the same names; only runs on the same eval photos can be averaged."
+                f"{member.run}: made for other eval images than {members[0].run}, though they have"
+                " the same names; only runs on the same eval images can be averaged."
             )
         for fold in member.about["folds"]:
             here = f"{member.run} (run {number + 1}) fold {fold['fold']}"

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
-from maskcls.commands.run_work import RunWork, get_ready
 from maskcls.config.schema import Config
 from maskcls.core.errors import UserError
 from maskcls.core.progress import Progress
+from maskcls.runs.run import RunWork, get_ready
 from maskcls.store.lease import Lease
 from maskcls.store.paths import Folder
 
@@ -31,8 +31,8 @@ def lr_find(
 
     Raises UserError for bad input, or when low and high are no range.
     """
-    from maskcls.cluster.lr_range import range_test_of
     from maskcls.cluster.session import ray_session
+    from maskcls.cluster.tasks import range_test_of
 
     if not 0 < low < high or updates < 10:
         raise UserError("lr-find: --low must be above 0 and below --high, and --updates 10 or more")

@@ -1,4 +1,4 @@
-"""`maskcls predict`: a finished run's answers for any photos, from a folder or a CSV."""
+"""`maskcls predict`: a finished run's answers for any images, from a folder or a CSV."""
 
 import csv
 import io
@@ -10,22 +10,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskcls.commands.datasets import photos_of
 from maskcls.config.schema import Cluster
 from maskcls.core.errors import Exit, RunFailed, UserError
 from maskcls.core.labels import NUM_CLASSES
-from maskcls.core.photo_list import list_photos, photos_from_csv
 from maskcls.core.progress import Progress
+from maskcls.data.image_list import images_from_csv, list_images
 from maskcls.evaluation.ensembling import mean_logits, softmax
 from maskcls.pixels.cache import cache_root
 from maskcls.pixels.geometry import Geometry
+from maskcls.runs.dataset import images_of
 from maskcls.store import manifest, run_files
 from maskcls.store.paths import Folder
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """How it ended, where the predictions lie, how many photos there were, and what was wrong."""
+    """How it ended, where the predictions lie, how many images there were, and what was wrong."""
 
     exit_code: Exit
     out: str
@@ -36,37 +36,37 @@ class Predicted:
 def predict(
     run: str, images: str, out: str, progress: Progress, cluster: Cluster | None = None
 ) -> Predicted:
-    """Write path,ans,p0..p17 with a row per photo: probabilities of the folds' averaged logits.
+    """Write path,ans,p0..p17 with a row per image: probabilities of the folds' averaged logits.
 
     images: a folder, or a CSV file with a column path (or ImageID) relative to the CSV's folder.
     cluster: how the work is placed here; the machine that trained may have been another one.
-    A photo that cannot be decoded has its row with nothing in the other columns.
+    An image that cannot be decoded has its row with nothing in the other columns.
     Raises UserError when the run is not finished or a checkpoint is damaged, or when another machine
     of a cluster may predict and does not reach RUN and IMAGES.
     """
     from maskcls.cluster.ingest import ensure_pixels
-    from maskcls.cluster.predicting import Source, plan_predicting, predict_folds
-    from maskcls.cluster.reach import require_shared
+    from maskcls.cluster.nodes import require_shared
     from maskcls.cluster.session import ray_session
+    from maskcls.cluster.tasks import Source, plan_predicting, predict_folds
     from maskcls.training.job import PredictJob
 
     run_folder = Folder.at(run)
     checkpoints, geometry = _checkpoints_of(run_folder)
     out_folder, out_name = Folder.of_file(out)  # before the work, not after it
     placing = cluster or Cluster()
-    photo_folder, rows = _list(images)
+    image_folder, rows = _list(images)
     cache = cache_root(placing.cache_dir)
-    photos = photos_of(photo_folder, rows, cache)
-    place = photos.place(cache, geometry)
-    probe = _one_there(photo_folder, rows["path"])
-    source = Source(photo_folder.location, photos.paths, probe, placing.cache_dir)
+    listed = images_of(image_folder, rows, cache)
+    place = listed.place(cache, geometry)
+    probe = _one_there(image_folder, rows["path"])
+    source = Source(image_folder.location, listed.paths, probe, placing.cache_dir)
     with ray_session(cache, placing.dashboard, progress) as session:
         home, machine = session.own_node(), session.machine(placing.resources_per_worker)
         plan = plan_predicting(placing, [done["threads"] for done in checkpoints], machine)
         if home is not None:
-            files = [(run_folder, "config.json"), (photo_folder, probe)]
+            files = [(run_folder, "config.json"), (image_folder, probe)]
             require_shared(plan, home, files, progress, "RUN and IMAGES")
-        pixels = ensure_pixels(place, photos.folder, photos.paths, progress, home)
+        pixels = ensure_pixels(place, listed.folder, listed.paths, progress, home)
         jobs = [
             PredictJob(
                 run_files.fold_folder(run_folder, done["fold"]).child("checkpoints").location,
@@ -81,9 +81,9 @@ def predict(
     logits = np.full((len(found), len(rows), NUM_CLASSES), np.nan, np.float32)
     expected = np.setdiff1d(np.arange(len(rows)), list(pixels.faults))
     for member, (at, values) in enumerate(found):
-        if not np.array_equal(at, expected):  # the folds that have a photo would answer it alone
+        if not np.array_equal(at, expected):  # the folds that have an image would answer it alone
             raise RunFailed(
-                f"{photo_folder}: {len(at):,} photos were decoded for fold {member} and"
+                f"{image_folder}: {len(at):,} images were decoded for fold {member} and"
                 f" {len(expected):,} here, so some changed meanwhile; give each machine pixels anew, by"
                 " another --set cluster.cache_dir=FOLDER."
             )
@@ -127,19 +127,19 @@ def _checkpoints_of(run: Folder) -> tuple[list[dict[str, Any]], Geometry]:
 def _list(images: str) -> tuple[Folder, pd.DataFrame]:
     folder = Folder.at(images)
     if folder.is_dir():
-        return folder, list_photos(folder)
+        return folder, list_images(folder)
     if not images.partition("?")[0].lower().endswith(".csv"):
-        raise UserError(f"{images}: neither a folder of photos nor a CSV file.")
+        raise UserError(f"{images}: neither a folder of images nor a CSV file.")
     parent, name = Folder.of_file(images)
     try:
-        paths = photos_from_csv(parent.read_bytes(name), images)
+        paths = images_from_csv(parent.read_bytes(name), images)
     except FileNotFoundError as e:
         raise UserError(f"{images}: there is no such file.") from e
     if not any(parent.exists(path) for path in paths[:20]):
-        # info.csv lies beside the folder of its photos.
+        # info.csv lies beside the folder of its images.
         if not any(parent.exists(f"images/{path}") for path in paths[:20]):
             raise UserError(
-                f"{images}: none of its photos lies in {parent.shown} or its folder images;"
+                f"{images}: none of its images lies in {parent.shown} or its folder images;"
                 " give paths relative to the CSV's folder."
             )
         parent = parent.child("images")
@@ -153,7 +153,7 @@ def _list(images: str) -> tuple[Folder, pd.DataFrame]:
 
 
 def _one_there(folder: Folder, paths: "pd.Series[str]") -> str:
-    """The path of a photo that stands for all of them; _list has found one among the first."""
+    """The path of an image that stands for all of them; _list has found one among the first."""
     return next((path for path in paths.iloc[:20] if folder.exists(path)), paths.iloc[0])
 
 

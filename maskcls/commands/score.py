@@ -3,7 +3,7 @@
 from typing import Any
 
 from maskcls.core.errors import UserError
-from maskcls.core.scoring import score_files
+from maskcls.data.submission_score import score_files
 from maskcls.store.paths import Folder
 
 

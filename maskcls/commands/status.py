@@ -8,14 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from maskcls.commands.ray_side import address_of, is_loopback, look_at_workers, token_of
+from maskcls.cluster.dashboard import address_of, is_loopback, look_at_workers, token_of
 from maskcls.core.errors import UserError
 from maskcls.core.progress import FoldState
 from maskcls.pixels.cache import cache_root
-from maskcls.search.trials import Trial, ranked, read_trials
 from maskcls.store import run_files
 from maskcls.store.fold_states import is_before, read_progress, read_state, seconds_since
 from maskcls.store.paths import Folder
+from maskcls.tuning.trials import Trial, ranked, read_trials
 
 _TOLD = ("host", "node", "worker", "pid", "gpus", "gpu_idle")
 _MARKS = (("search.json",), ("config.json", "record.json"))  # of a search, of a run

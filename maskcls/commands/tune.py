@@ -12,26 +12,25 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from maskcls.commands import run_identity as identity
-from maskcls.commands.run_work import Ready, get_ready
-from maskcls.commands.settings import flat_settings, read_toml
-from maskcls.commands.tuning.finalists import train_finalists
-from maskcls.commands.tuning.first_fold import FirstFold
-from maskcls.commands.tuning.losses import TrialLosses
-from maskcls.commands.tuning.record import SearchRecord
-from maskcls.commands.tuning.results import write_results
-from maskcls.commands.tuning.runs import TrialRuns
-from maskcls.commands.tuning.table import TrialTable
 from maskcls.config.layers import Value
 from maskcls.config.resolve import from_flat
 from maskcls.config.schema import Config
 from maskcls.core.errors import Exit, UserError
 from maskcls.core.names import some, without_credentials
 from maskcls.core.progress import Progress
-from maskcls.search.space import Space, read_space
-from maskcls.search.trials import Trial
+from maskcls.runs import identity
+from maskcls.runs.run import Ready, get_ready
+from maskcls.runs.settings import flat_settings, read_toml
 from maskcls.store.lease import Lease
 from maskcls.store.paths import Folder
+from maskcls.tuning.backoff import TrialLosses
+from maskcls.tuning.finalists import train_finalists
+from maskcls.tuning.first_fold import FirstFold
+from maskcls.tuning.search_record import SearchRecord
+from maskcls.tuning.space import Space, read_space
+from maskcls.tuning.trial_runs import TrialRuns
+from maskcls.tuning.trial_table import TrialTable, write_results
+from maskcls.tuning.trials import Trial
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,9 @@ def tune(
 ) -> Tuned:  # fmt: skip
     """Search, or go on with a search.
 
-    data, run, space_file, file: local paths or object-store URIs. space_file: see search/space.py.
+    data, run, space_file, file: local paths or object-store URIs. space_file: see tuning/space.py.
     preset, file, sets: the settings that the trials change.
-    Exit.DEGRADED: photos could not be decoded, or a trial was lost to the system and is tried again
+    Exit.DEGRADED: images could not be decoded, or a trial was lost to the system and is tried again
     by the same command. Raises UserError for bad input or another search in the folder, RunFailed when
     no trial was trained on all folds.
     """

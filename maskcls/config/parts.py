@@ -129,7 +129,7 @@ def settings_of(setting: str, name: str, values: Mapping[str, Mapping[str, Any]]
     """
     from pydantic import TypeAdapter, ValidationError
 
-    from maskcls.config.sentences import sentence_of
+    from maskcls.config.layers import sentence_of
 
     module = load(setting, name)
     try:

@@ -7,9 +7,8 @@ from functools import cache
 from typing import Any
 
 from maskcls.config import parts, relations
-from maskcls.config.layers import TomlFile, Value, gather
+from maskcls.config.layers import TomlFile, Value, gather, name_of, sentence_of
 from maskcls.config.schema import PLACEMENT_ONLY, Config
-from maskcls.config.sentences import name_of, sentence_of
 from maskcls.core.errors import UserError
 
 

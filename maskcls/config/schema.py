@@ -9,9 +9,8 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from maskcls.config.ranges import AgeRanges, Factors
 from maskcls.config.relations import check
-from maskcls.config.sizes import Crop, Size
+from maskcls.config.values import AgeRanges, Crop, Factors, Size
 
 Auto = Literal["auto"]
 
@@ -59,7 +58,7 @@ class Head(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class Image(Section):
-    """What becomes of a photo before the network sees it; in training, eval and predict alike."""
+    """What becomes of an image before the network sees it; in training, eval and predict alike."""
 
     crop: Crop = Crop.center_of(384, 384)  # noqa: RUF009 (frozen)
     """Crop, before resizing: none, center:HEIGHTxWIDTH [px], or face, face:MARGIN (the detected face
@@ -74,7 +73,7 @@ class Folds(Section):
 
     scheme: Literal["kfold", "holdout", "image", "all"] = "kfold"
     """kfold: folds over people, stratified on gender x age group. holdout: one split by people. all:
-    everybody trains, no score. image: k folds over photos, which puts people on both sides; only to
+    everybody trains, no score. image: k folds over images, which puts people on both sides; only to
     show what that leak is worth."""
     count: Annotated[int, Ge(2), Le(1000)] = 5
     """Number of folds of kfold and image."""
@@ -95,21 +94,21 @@ class Rows(Section):
     drop_ages: AgeRanges = AgeRanges(())  # noqa: RUF009 (frozen)
     """Ages that do not train, such as 57-59 or 27-29,57-59; none drops nobody [years]."""
     oversample: Factors = Factors(())  # noqa: RUF009 (frozen)
-    """Copies of each photo of a group, such as 60+:8 or 2:3,5:3 (classes 2 and 5); none. Groups:
+    """Copies of each image of a group, such as 60+:8 or 2:3,5:3 (classes 2 and 5); none. Groups:
     0 to 17, <30, 30-59, 60+."""
     augment: Literal["all", "copies"] = "all"
     """Which rows are augmented: all, or only the copies that oversample adds."""
     sampler: Literal["none", "weighted"] = "none"
     """weighted draws an epoch's rows with replacement, each class as often as any other."""
-    mask_photos: Annotated[int, Ge(1), Le(5)] = 5
-    """How many of a person's five photos with the mask worn train in an epoch; drawn anew in each."""
+    mask_images: Annotated[int, Ge(1), Le(5)] = 5
+    """How many of a person's five images with the mask worn train in an epoch; drawn anew in each."""
     corrections: str = "none"
     """CSV file of corrected training labels (id or path, shot, field, value), published (those that
     teams of the competition agree on), or none."""
     extra: str = "none"
     """Folder of more labelled people who train in every fold, laid out as DATA is, or none."""
     pseudo_labels: str = "none"
-    """Finished run whose answers for the eval photos train too, or none; it must have the same folds,
+    """Finished run whose answers for the eval images train too, or none; it must have the same folds,
     since each fold takes the labels of that run's own fold, which did not see the held-out people."""
     pseudo_confidence: Annotated[float, Gt(0), Lt(1)] = 0.95
     """Least probability of a pseudo-label."""
@@ -117,7 +116,7 @@ class Rows(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class Augment(Section):
-    """Changes to training photos, on the device; each transform's settings stand under its name."""
+    """Changes to training images, on the device; each transform's settings stand under its name."""
 
     name: str = "none"
     """Transforms, by the names of their files in maskcls/augment/transforms, joined by +: none, flip,
@@ -198,14 +197,14 @@ class Loss(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class Tta(Section):
-    """Views of a photo whose logits are averaged when predicting (test-time augmentation)."""
+    """Views of an image whose logits are averaged when predicting (test-time augmentation)."""
 
     flip: bool = False
-    """Also predict the mirrored photo."""
+    """Also predict the mirrored image."""
     crops: Literal[1, 5] = 1
-    """5 predicts the centre and the four corners at tta.share of each side; 1 the whole photo."""
+    """5 predicts the centre and the four corners at tta.share of each side; 1 the whole image."""
     share: Annotated[float, Gt(0), Le(1)] = 0.9
-    """Side of such a crop [share of the photo's]."""
+    """Side of such a crop [share of the image's]."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,8 @@
 """The ways a command can end, and the two exceptions that say so."""
 
+import builtins
 from enum import IntEnum
+from subprocess import TimeoutExpired
 
 
 class Exit(IntEnum):
@@ -23,3 +25,28 @@ class UserError(Exception):
 
 class RunFailed(Exception):
     """Something failed that is not the user's input; the message says what and where the log lies."""
+
+
+_PASSING = (OSError, MemoryError, TimeoutExpired)
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether an error, or what it was raised from, is of machine or storage.
+
+    A full disk, storage that is away and a lack of memory may be gone when the same is tried again;
+    a wrong setting, or a loss that became no number, comes again.
+    """
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        if isinstance(cause, _PASSING):
+            return True
+        seen.append(cause)
+        cause = cause.__cause__
+    return False
+
+
+def told_may_pass(text: str) -> bool:
+    """As may_pass, for an error that another process told as "NameOfItsClass: message"."""
+    kind = getattr(builtins, text.partition(":")[0], None)
+    return isinstance(kind, type) and issubclass(kind, _PASSING)

@@ -23,7 +23,7 @@ AGE_BORDERS = (30, 60)
 """First age of the second and of the third group [years]."""
 
 SHOTS = ("mask1", "mask2", "mask3", "mask4", "mask5", "incorrect_mask", "normal")
-"""File stems of a person's photos; "normal" means without a mask, not a mask worn normally."""
+"""File stems of a person's images; "normal" means without a mask, not a mask worn normally."""
 MASK_OF_SHOT = dict.fromkeys(SHOTS[:5], 0) | {"incorrect_mask": 1, "normal": 2}
 
 

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-PHOTO_EXTENSIONS = (".jpg", ".jpeg", ".png")
+IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png")
 """Extensions that are read, in any case."""
 JUNK = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 """What file managers and archivers leave behind, in lower case."""

@@ -38,7 +38,7 @@ class Progress(Protocol):
         """Something the user may want to do something about."""
 
     def count(self, what: str, done: int, total: int) -> None:
-        """Progress of work that is counted, such as decoded photos."""
+        """Progress of work that is counted, such as decoded images."""
 
     def folds(self, states: Sequence[FoldState]) -> None:
         """State of all folds; called about once a second, and once at the end."""

@@ -9,14 +9,14 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-Stream = Literal["initial values", "order", "epoch", "augment", "mask photos", "sampler", "search"]
+Stream = Literal["initial values", "order", "epoch", "augment", "mask images", "sampler", "search"]
 # Fixed numbers, never renumbered: they are part of every result.
 _STREAMS: dict[Stream, int] = {
     "initial values": 1,
     "order": 2,
     "epoch": 3,
     "augment": 4,
-    "mask photos": 5,
+    "mask images": 5,
     "sampler": 6,
     "search": 7,
 }

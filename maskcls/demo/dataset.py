@@ -3,7 +3,7 @@
 folder/train/train.csv            id,gender,race,age,path; one row per person
 folder/train/images/<path>/       mask1..mask5, incorrect_mask, normal; .jpg, a few .png and .jpeg
 folder/eval/info.csv              ImageID,ans; ans is 0 in every row, as in the competition
-folder/eval/images/<40 hex>.jpg   photos of other people
+folder/eval/images/<40 hex>.jpg   images of other people
 folder/truth.csv                  ImageID,ans with the answers: for scoring at the end, never for
                                   choosing
 folder/demo.json                  what made it; written last, so its presence means "complete"
@@ -24,7 +24,7 @@ import numpy as np
 
 from maskcls.core.errors import UserError
 from maskcls.core.labels import GENDERS, MASK_OF_SHOT, SHOTS, class_of
-from maskcls.demo.drawing import HEIGHT, WIDTH, draw_photo
+from maskcls.demo.drawing import HEIGHT, WIDTH, draw_image
 from maskcls.demo.people import RACE, Person, cast, draw_person
 
 GENERATOR = "maskcls demo"
@@ -44,17 +44,17 @@ _PNG_LEVEL = 3
 
 @dataclass(frozen=True, slots=True)
 class DemoData:
-    """Demo data on disk; truth: the eval photos' answers, for scoring at the end only."""
+    """Demo data on disk; truth: the eval images' answers, for scoring at the end only."""
 
     folder: Path
-    num_photos: int
-    num_eval_photos: int
+    num_images: int
+    num_eval_images: int
     truth: Path
 
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """One person's photos: which files to write, and how large."""
+    """One person's images: which files to write, and how large."""
 
     seed: int
     index: int
@@ -75,7 +75,7 @@ def write_demo_data(
 ) -> DemoData:
     """Draw people and write them as a data folder; the same arguments give the same bytes.
 
-    people, eval_people: how many, 7 photos each; height, width: of each photo in pixels.
+    people, eval_people: how many, 7 images each; height, width: of each image in pixels.
     processes: None takes one per core, 1 draws in this process; the bytes do not depend on it.
     A folder that already holds this very demo is left as it is; one that an interrupted call
     began is completed. Nothing is ever deleted.
@@ -208,7 +208,7 @@ def _draw_all(work: list[_Work], processes: int | None) -> None:
 def _draw_one(task: _Work) -> None:
     person = draw_person(task.seed, task.index)
     for shot, path in task.files:
-        image = draw_photo(person, shot, task.height, task.width)
+        image = draw_image(person, shot, task.height, task.width)
         if path.suffix == ".png":
             image.save(path, compress_level=_PNG_LEVEL)
         else:

@@ -1,4 +1,4 @@
-"""Photos of made-up people, drawn: seven shots of each, as the competition took them.
+"""Images of made-up people, drawn: seven shots of each, as the competition took them.
 
 Layers from back to front: backdrop, hair behind, body, ears, face, eyes and mouth, mask, hair,
 glasses. Age shows above the mask too: hair, forehead, eyes.
@@ -40,7 +40,7 @@ class _Pose:
     smile: float
 
 
-def draw_photo(person: Person, shot: str, height: int = HEIGHT, width: int = WIDTH) -> Image.Image:
+def draw_image(person: Person, shot: str, height: int = HEIGHT, width: int = WIDTH) -> Image.Image:
     """Draw one shot of a person; shot: one of maskcls.core.labels.SHOTS.
 
     Returns an RGB picture of height x width pixels; the same arguments give the same pixels.

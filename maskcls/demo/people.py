@@ -141,7 +141,7 @@ class Person:
 
     @property
     def folder(self) -> str:
-        """Name of the person's folder of photos, and the `path` of their row in train.csv."""
+        """Name of the person's folder of images, and the `path` of their row in train.csv."""
         return f"{self.id}_{self.gender}_{RACE}_{self.age}"
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from maskcls.core.labels import NUM_CLASSES
 from maskcls.core.metrics import accuracy, macro_f1, score
 from maskcls.evaluation.fold_logits import FoldLogits, has_logits
-from maskcls.store import run_files
+from maskcls.folds import rows as fold_rows
 from maskcls.store.paths import Folder
 from maskcls.store.tables import logits_column, read_parts, write_parts
 
@@ -59,7 +59,7 @@ def write_out_of_fold(
 def _repeat_parts(
     run: Folder, repeat: int, per_repeat: int, faults: Mapping[int, str]
 ) -> Generator[pa.Table, None, Scored]:
-    fold_of_row = run_files.read_fold_of_row(run, repeat)
+    fold_of_row = fold_rows.read_fold_of_row(run, repeat)
     folds = range(repeat * per_repeat, (repeat + 1) * per_repeat)
     logits_from = [FoldLogits(run, fold, "held_out.parquet") for fold in folds]
     labels, predicted = np.empty(len(fold_of_row), np.int8), np.empty(len(fold_of_row), np.int8)
@@ -122,7 +122,7 @@ def eval_parts(
             reasons = [faults.get(row) for row in range(start, start + count)]
             lost = sum(why is None for why, ok in zip(reasons, valid, strict=True) if not ok)
             if lost:
-                raise RuntimeError(f"{run}: fold {number} lacks logits of {lost} photos")
+                raise RuntimeError(f"{run}: fold {number} lacks logits of {lost} images")
             yield pa.table(
                 {
                     "ImageID": part["ImageID"],
@@ -140,7 +140,7 @@ def run_metrics(
 ) -> dict[str, Any]:
     """The run's metrics.json, less its times.
 
-    scored: of each repeat; a photo without logits does not count, and with several repeats it counts
+    scored: of each repeat; an image without logits does not count, and with several repeats it counts
     once for each. folds: each fold's fold.json. "oof" is None when nobody was held out.
     """
     labels = np.concatenate([one.labels[one.predicted >= 0] for one in scored])

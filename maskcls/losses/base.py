@@ -19,7 +19,7 @@ import torch
 
 
 @dataclass(frozen=True)
-class TrainRows:
+class LossContext:
     """What a loss may know of the fold's own training rows; held-out rows are not in it.
 
     counts: rows of each class as they train, copies included, [K]; a class may have none.
@@ -41,12 +41,12 @@ class Loss(Protocol):
     def __call__(self, logits_BK: torch.Tensor, target_BK: torch.Tensor) -> torch.Tensor: ...
 
 
-def class_weights(kind: Literal["none", "inverse"], rows: TrainRows) -> tuple[float, ...]:
+def class_weights(kind: Literal["none", "inverse"], rows: LossContext) -> tuple[float, ...]:
     """Weight of each class, [K]: "none" is 1 for all, "inverse" is inverse_weights."""
     return (1.0,) * len(rows.counts) if kind == "none" else inverse_weights(rows)
 
 
-def inverse_weights(rows: TrainRows) -> tuple[float, ...]:
+def inverse_weights(rows: LossContext) -> tuple[float, ...]:
     """1/n for a class with n rows, scaled so that the classes that have rows weigh 1 on average, [K].
 
     A class without rows weighs 0. No row asks for it, and 1/0 would let it take the whole scale.
@@ -55,7 +55,7 @@ def inverse_weights(rows: TrainRows) -> tuple[float, ...]:
     return _scaled(raw, sum(n > 0 for n in rows.counts))
 
 
-def class_balanced_weights(rows: TrainRows, beta: float) -> tuple[float, ...]:
+def class_balanced_weights(rows: LossContext, beta: float) -> tuple[float, ...]:
     """(1-b)/(1-b^n) for a class with n rows, scaled to sum K, [K]. Cui et al. 2019, arXiv:1901.05555.
 
     1/weight is the "effective number" of rows, 1 + b + ... + b^(n-1). beta: 0 <= b < 1; 0 weighs all

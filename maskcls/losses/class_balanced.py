@@ -12,7 +12,7 @@ from annotated_types import Ge, Lt
 from torch.nn import functional
 
 from maskcls.config.schema import Section
-from maskcls.losses.base import Loss, TrainRows, class_balanced_weights, per_class
+from maskcls.losses.base import Loss, LossContext, class_balanced_weights, per_class
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Settings(Section):
     classes alike, near 1 the weight is 1 / rows."""
 
 
-def build(settings: Settings, rows: TrainRows) -> Loss:
+def build(settings: Settings, rows: LossContext) -> Loss:
     """Loss of each row, float32 [B]; the caller averages."""
     weights = per_class(class_balanced_weights(rows, settings.beta))
 

@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 
 from maskcls.config.schema import Section
-from maskcls.losses.base import Loss, TrainRows
+from maskcls.losses.base import Loss, LossContext
 
 WHOLE_BATCH = True
 EPS = 1e-7
@@ -31,7 +31,7 @@ class Settings(Section):
     F1 as the 0 that it is, which only adds a constant and makes the gradient smaller."""
 
 
-def build(settings: Settings, rows: TrainRows) -> Loss:
+def build(settings: Settings, rows: LossContext) -> Loss:
     """The batch's loss, 0 to 1, in every row: float32 [B]; it needs nothing of the training rows."""
 
     def loss(logits_BK: torch.Tensor, target_BK: torch.Tensor) -> torch.Tensor:

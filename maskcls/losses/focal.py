@@ -13,7 +13,7 @@ from annotated_types import Ge
 from torch.nn import functional
 
 from maskcls.config.schema import Section
-from maskcls.losses.base import Loss, TrainRows, class_weights, per_class
+from maskcls.losses.base import Loss, LossContext, class_weights, per_class
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Settings(Section):
     """inverse weighs each class by 1 / its training rows, scaled to mean 1 over the classes."""
 
 
-def build(settings: Settings, rows: TrainRows) -> Loss:
+def build(settings: Settings, rows: LossContext) -> Loss:
     """Loss of each row, float32 [B]; the caller averages."""
     weights = per_class(class_weights(settings.class_weights, rows))
 

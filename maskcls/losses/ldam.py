@@ -16,7 +16,7 @@ from annotated_types import Ge, Gt, Le
 from torch.nn import functional
 
 from maskcls.config.schema import Section
-from maskcls.losses.base import Loss, TrainRows, class_balanced_weights, class_weights, per_class
+from maskcls.losses.base import Loss, LossContext, class_balanced_weights, class_weights, per_class
 
 DRW_BETA = 0.9999
 """Of the class-balanced weights, as in the authors' code."""
@@ -39,13 +39,13 @@ def cosine_scale(settings: Settings) -> float:
     return settings.scale
 
 
-def margins(settings: Settings, rows: TrainRows) -> tuple[float, ...]:
+def margins(settings: Settings, rows: LossContext) -> tuple[float, ...]:
     """Margin of each class on the scale of cosines, [K]; a class without rows has the largest."""
     least = min((n for n in rows.counts if n), default=1)
     return tuple(settings.margin * (least / max(n, least)) ** 0.25 for n in rows.counts)
 
 
-def build(settings: Settings, rows: TrainRows) -> Loss:
+def build(settings: Settings, rows: LossContext) -> Loss:
     """Loss of each row, float32 [B], for logits that are scale * cosine; the caller averages."""
     shifts = per_class([settings.scale * margin for margin in margins(settings, rows)])
     is_late = 0 < settings.drw_epoch <= rows.epoch + 1

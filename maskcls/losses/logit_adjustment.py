@@ -13,7 +13,7 @@ from annotated_types import Ge
 from torch.nn import functional
 
 from maskcls.config.schema import Section
-from maskcls.losses.base import Loss, TrainRows, per_class
+from maskcls.losses.base import Loss, LossContext, per_class
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,13 +24,13 @@ class Settings(Section):
     """Factor on the log prior; 0 is cross entropy, 1 aims at balanced classes."""
 
 
-def log_prior(rows: TrainRows) -> tuple[float, ...]:
+def log_prior(rows: LossContext) -> tuple[float, ...]:
     """Log of each class's share of the training rows, [K]; a class without rows counts as one row."""
     counts = [max(n, 1) for n in rows.counts]
     return tuple(math.log(n / sum(counts)) for n in counts)
 
 
-def build(settings: Settings, rows: TrainRows) -> Loss:
+def build(settings: Settings, rows: LossContext) -> Loss:
     """Loss of each row, float32 [B]; the caller averages."""
     offsets = per_class([settings.tau * x for x in log_prior(rows)])
 

@@ -13,7 +13,7 @@ from annotated_types import Ge, Gt
 from torch.nn import functional
 
 from maskcls.config.schema import Section
-from maskcls.losses.base import Loss, TrainRows
+from maskcls.losses.base import Loss, LossContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class Settings(Section):
     """-A: minus the logarithm that stands for that of 0. 4 is the paper's for CIFAR-10."""
 
 
-def build(settings: Settings, rows: TrainRows) -> Loss:
+def build(settings: Settings, rows: LossContext) -> Loss:
     """Loss of each row, float32 [B]; the caller averages."""
 
     def loss(logits_BK: torch.Tensor, target_BK: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,7 @@ import timm
 from torch import nn
 
 from maskcls.config.schema import Model
-from maskcls.config.sizes import Size
+from maskcls.config.values import Size
 from maskcls.core.errors import UserError
 from maskcls.models import weights
 

@@ -11,12 +11,12 @@ from torch import nn
 
 from maskcls.config import parts
 from maskcls.config.schema import Head, Model
-from maskcls.config.sizes import Size
+from maskcls.config.values import Size
 from maskcls.models import backbone
 from maskcls.models.ages.base import AgeBranch
 from maskcls.models.backbone import Normalization
 from maskcls.models.heads import base as heads
-from maskcls.models.initial import BeginPart, draw_on
+from maskcls.models.heads.base import BeginPart, draw_on
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Network(nn.Module):
         return outputs_BD
 
 
-class Together(nn.Module):
+class MultiBackbone(nn.Module):
     """Several backbones on the same pixels, each normalised as its own weights want it."""
 
     def __init__(self, backbones: list[nn.Module], normalizations: list[Normalization]) -> None:
@@ -138,7 +138,7 @@ def build(
     )
     begin_part("head")
     bodies, normalizations = [body for body, _ in built], [own for _, own in built]
-    body = bodies[0] if len(bodies) == 1 else Together(bodies, normalizations)
+    body = bodies[0] if len(bodies) == 1 else MultiBackbone(bodies, normalizations)
     return Network(body, module.build(own, inputs)), normalizations[0]
 
 

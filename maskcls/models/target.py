@@ -1,4 +1,4 @@
-"""What a batch is trained towards, as probabilities, so that mixed photos need no special case.
+"""What a batch is trained towards, as probabilities, so that mixed images need no special case.
 
 Shape letters: B batch, K 18 classes, R ages.
 """
@@ -16,7 +16,7 @@ NUM_AGES = OLDEST - YOUNGEST + 1
 class Target:
     """classes_BK: float32 [B, 18]; ages_BR: float32 [B, 43], one column a year from 18 to 60.
 
-    Rows of both sum to 1; of a photo mixed from two, they are the shares of its parts.
+    Rows of both sum to 1; of an image mixed from two, they are the shares of its parts.
     """
 
     classes_BK: torch.Tensor

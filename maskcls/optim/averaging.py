@@ -27,7 +27,7 @@ class Average(ABC):
     """
 
     needs_fresh_statistics: bool
-    """Whether batch norms must be shown training photos before the average can be evaluated."""
+    """Whether batch norms must be shown training images before the average can be evaluated."""
 
     def __init__(self) -> None:
         self._count = 0

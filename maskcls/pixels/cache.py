@@ -8,7 +8,7 @@
 
 States: absent -> building (lock held) -> whole. The step to whole is one rename after everything
 has been flushed. A killed command leaves a .building folder, which the next one that makes any pixels
-throws away. KEY names the photos' contents, in order, and the geometry. Knows no Ray: who fills the
+throws away. KEY names the images' contents, in order, and the geometry. Knows no Ray: who fills the
 rows, and in how many processes, is the caller's business.
 """
 
@@ -43,7 +43,7 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class CachePlace:
-    """Where the pixels of some photos at some geometry lie, whether or not they are there yet."""
+    """Where the pixels of some images at some geometry lie, whether or not they are there yet."""
 
     root: Path
     key: str
@@ -63,7 +63,7 @@ class CachePlace:
     @property
     def num_bytes(self) -> int:
         """Size of the pixels [bytes]."""
-        return self.rows * self.geometry.bytes_per_photo
+        return self.rows * self.geometry.bytes_per_image
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -85,13 +85,13 @@ class CachedPixels:
 
 @dataclass(frozen=True, eq=False)
 class NoFace:
-    """A photo without a face to crop to; pixels: its centre crop, uint8 [H, W, 3]."""
+    """An image without a face to crop to; pixels: its centre crop, uint8 [H, W, 3]."""
 
     pixels: Pixels
 
 
-Photo = Pixels | NoFace | str
-"""What becomes of a photo: pixels, pixels without a face, or the reason why there are none."""
+Image = Pixels | NoFace | str
+"""What becomes of an image: pixels, pixels without a face, or the reason why there are none."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def cache_root(setting: str) -> Path:
 
 
 def cache_place(root: Path, digests: npt.NDArray[np.uint8], geometry: Geometry) -> CachePlace:
-    """Name the cache of these photos; digests: uint8 [N, 16] of the photos' bytes, in row order."""
+    """Name the cache of these images; digests: uint8 [N, 16] of the images' bytes, in row order."""
     text = json.dumps(geometry.to_json(), sort_keys=True)
     key = combine([f"pixels {FORMAT}", text, digests.tobytes()])
     return CachePlace(root, key, len(digests), geometry)
@@ -148,7 +148,7 @@ def open_cache(place: CachePlace) -> CachedPixels | None:
 
 def _sums_fit(path: Path, place: CachePlace, sums: list[int]) -> bool:
     step = 1 if place.num_bytes <= _CHECK_WHOLE else max(1, len(sums) // _CHECK_SAMPLE)
-    chunk_bytes = CHUNK_ROWS * place.geometry.bytes_per_photo
+    chunk_bytes = CHUNK_ROWS * place.geometry.bytes_per_image
     # Read, not mapped: what is looked at through a map counts as this process's memory.
     with path.open("rb") as file:
         for i in range(0, len(sums), step):
@@ -203,7 +203,7 @@ def building_lock(place: CachePlace, say: Callable[[str], None]) -> Iterator[Non
                 break
             except BlockingIOError:
                 if not told or time.monotonic() - since > 60:
-                    say("another command is decoding the same photos; waiting for its pixels")
+                    say("another command is decoding the same images; waiting for its pixels")
                     told, since = True, time.monotonic()
                 time.sleep(0.5)
         yield
@@ -242,7 +242,7 @@ def start_building(place: CachePlace) -> Path:
 
 
 def _sweep(pixels: Path) -> None:
-    """Delete what killed commands left half-made, of any photos: each has its whole size already."""
+    """Delete what killed commands left half-made, of any images: each has its whole size already."""
     for folder in pixels.glob("*.building"):
         with suppress(OSError), folder.with_suffix(".lock").open("a+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while somebody makes it
@@ -285,23 +285,23 @@ def fill_chunk(
     file: Path,
     place: CachePlace,
     start: int,
-    photos: Iterator[Photo],
+    images: Iterator[Image],
 ) -> ChunkStatus:
     """Write a chunk's rows into their slice of the file; in any process, no lock needed.
 
-    photos: for each row from start on, its pixels [H, W, 3] or the reason why there are none; such
+    images: for each row from start on, its pixels [H, W, 3] or the reason why there are none; such
     a row stays black.
     """
     out = np.memmap(file, np.uint8, "r+", shape=place.shape)
     faults, fallbacks, row = {}, list[int](), start
-    for photo in photos:
-        if isinstance(photo, str):
-            faults[row] = photo
+    for image in images:
+        if isinstance(image, str):
+            faults[row] = image
             out[row] = 0
-        elif isinstance(photo, NoFace):
+        elif isinstance(image, NoFace):
             fallbacks.append(row)
-            out[row] = photo.pixels
+            out[row] = image.pixels
         else:
-            out[row] = photo
+            out[row] = image
         row += 1
     return ChunkStatus(start, row, checksum(out[start:row]), faults, tuple(fallbacks))

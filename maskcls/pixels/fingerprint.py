@@ -1,4 +1,4 @@
-"""What is in the photos, as one name: a digest of every file's bytes, remembered by its stat.
+"""What is in the images, as one name: a digest of every file's bytes, remembered by its stat.
 
 A data set's fingerprint decides whether decoded pixels can be used again and whether a run may be
 resumed, so it is made from contents. Reading a gigabyte at every start would be waste: a file whose
@@ -6,6 +6,7 @@ path, size and modification time are those of last time keeps its digest, as in 
 """
 
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +17,6 @@ import pandas as pd
 
 from maskcls.core.errors import UserError
 from maskcls.core.hashing import digest_of_bytes
-from maskcls.pixels.reading import read_photo
 from maskcls.store.paths import Folder
 
 _BYTES = 16
@@ -25,20 +25,20 @@ Digests = npt.NDArray[np.uint8]
 
 
 def digests_of(
-    photos: Folder,
+    images: Folder,
     paths: "pd.Series[str]",
     sizes: npt.NDArray[np.int64],
     mtimes: npt.NDArray[np.int64],
     cache: Path,
 ) -> Digests:
-    """Digest of each photo's bytes, uint8 [N, 16]; a file that is missing counts as empty.
+    """Digest of each image's bytes, uint8 [N, 16]; a file that is missing counts as empty.
 
-    paths: relative to photos, [N]; sizes [bytes] and mtimes [ns] as listed, [N]; an mtime of 0 is
+    paths: relative to images, [N]; sizes [bytes] and mtimes [ns] as listed, [N]; an mtime of 0 is
     unknown.
     cache: folder that remembers digests; written when something new was read. Raises UserError when
     it cannot be, or when a file that is there cannot be read: the run would be one of other data.
     """
-    name = digest_of_bytes(photos.location.encode("utf-8", "surrogateescape")).hex()
+    name = digest_of_bytes(images.location.encode("utf-8", "surrogateescape")).hex()
     index = cache / "digests" / f"{name}.npy"
     known = _load(index)
     stats = np.empty((len(paths), _BYTES), np.uint8)
@@ -55,11 +55,11 @@ def digests_of(
         if lasting[missing].any():
             _save(index, stats[lasting], digests[lasting])
 
-    workers = 2 * (os.cpu_count() or 1) if photos.is_local else 16
+    workers = 2 * (os.cpu_count() or 1) if images.is_local else 16
     with ThreadPoolExecutor(workers) as pool:
         for start in range(0, len(missing), _AT_ONCE):
             chunk = missing[start : start + _AT_ONCE].tolist()
-            read = pool.map(lambda row: _digest(photos, paths.iloc[row]), chunk)
+            read = pool.map(lambda row: _digest(images, paths.iloc[row]), chunk)
             try:
                 for row, digest in zip(chunk, read, strict=True):
                     lasting[row] = dated[row] and digest is not None
@@ -74,8 +74,8 @@ def digests_of(
     return digests
 
 
-def _digest(photos: Folder, path: str) -> bytes | None:
-    data = read_photo(photos, path)
+def _digest(images: Folder, path: str) -> bytes | None:
+    data = read_image(images, path)
     return None if data is None else digest_of_bytes(data)
 
 
@@ -112,3 +112,30 @@ def _save(index: Path, stats: Digests, digests: Digests) -> None:
             np.save(file, pairs, allow_pickle=False)
 
     Folder.at(index.parent).fill_file(index.name, fill)
+
+
+_PAUSES_S = (0.2, 1.0)  # between tries
+
+
+def read_image(images: Folder, path: str) -> bytes | None:
+    """An image's bytes; None when there is no such file, or path is "".
+
+    Raises UserError when it is there and cannot be read, after three tries: that may pass, so it must
+    not be kept for a fault of the image.
+    """
+    if not path:  # info.csv names an image that is not there
+        return None
+    for pause_s in (*_PAUSES_S, None):
+        try:
+            return images.read_bytes(path)
+        except FileNotFoundError:
+            return None
+        except (OSError, UserError) as e:
+            if pause_s is None:
+                reason = os.strerror(e.errno) if isinstance(e, OSError) and e.errno else str(e)
+                raise UserError(
+                    f"{images.shown}/{path}: cannot be read ({reason});"
+                    " mend that, or take the image away, and run the same command again."
+                ) from e
+            time.sleep(pause_s)
+    return None

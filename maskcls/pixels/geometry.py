@@ -1,4 +1,4 @@
-"""Crop, then resize: the one way from a photo's pixels to the network's, always."""
+"""Crop, then resize: the one way from an image's pixels to the network's, always."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from maskcls.config.sizes import Crop, Size
+from maskcls.config.values import Crop, Size
 from maskcls.pixels import faces
 from maskcls.pixels.faces import Box
 
@@ -50,23 +50,23 @@ class Geometry:
         return self.crop.margin is not None
 
     @property
-    def bytes_per_photo(self) -> int:
-        """Bytes of one photo's uint8 pixels."""
+    def bytes_per_image(self) -> int:
+        """Bytes of one image's uint8 pixels."""
         return self.size.height * self.size.width * 3
 
     def apply(self, pixels: Pixels) -> Pixels:
-        """Crop and resize one photo; uint8 [H, W, 3] to uint8 [size.height, size.width, 3].
+        """Crop and resize one image; uint8 [H, W, 3] to uint8 [size.height, size.width, 3].
 
         See apply_and_tell, for those who want to know whether the face was found.
         """
         return self.apply_and_tell(pixels)[0]
 
     def apply_and_tell(self, pixels: Pixels) -> tuple[Pixels, bool]:
-        """Crop and resize one photo; False when a face was wanted and none was found.
+        """Crop and resize one image; False when a face was wanted and none was found.
 
         pixels: uint8 [H, W, 3]. Returns uint8 [size.height, size.width, 3].
 
-        The centre crop is torchvision's: offsets round((H - h) / 2); a photo smaller than the crop
+        The centre crop is torchvision's: offsets round((H - h) / 2); an image smaller than the crop
         is padded with black to it. The face crop is face_box; without a face it is the largest
         centred box of the output's shape. Resizing is Pillow's bicubic filter, antialiased when
         shrinking.
@@ -94,12 +94,12 @@ class Geometry:
 
 
 def face_box(face: Box, margin: float, size: Size, height: int, width: int) -> Box:
-    """The box to cut for a face: margin on each side, the output's shape, in the photo if it fits.
+    """The box to cut for a face: margin on each side, the output's shape, in the image if it fits.
 
     margin: share of the face's height above and below, of its width left and right; size: of the
     output, whose shape the box gets by growing around the face on one axis, within a pixel;
-    height, width: of the photo [px]. A box that sticks out of the photo is moved inside; on an axis
-    on which it is larger than the photo, it holds all of it.
+    height, width: of the image [px]. A box that sticks out of the image is moved inside; on an axis
+    on which it is larger than the image, it holds all of it.
     """
     share = 1 + 2 * margin
     scale = max(face.height * share / size.height, face.width * share / size.width)
@@ -109,20 +109,20 @@ def face_box(face: Box, margin: float, size: Size, height: int, width: int) -> B
     return Box(top, left, box_height, box_width)
 
 
-def _inside(start: float, length: int, photo: int) -> int:
-    """Where the box begins so that it lies in the photo, or the photo in the box."""
-    room = photo - length
+def _inside(start: float, length: int, image: int) -> int:
+    """Where the box begins so that it lies in the image, or the image in the box."""
+    room = image - length
     return min(max(round(start), min(room, 0)), max(room, 0))
 
 
 def _largest(size: Size, height: int, width: int) -> Size:
-    """The largest of the output's shape that fits in a photo of height x width, within a pixel."""
+    """The largest of the output's shape that fits in an image of height x width, within a pixel."""
     scale = min(height / size.height, width / size.width)
     return Size(max(1, round(size.height * scale)), max(1, round(size.width * scale)))
 
 
 def _cut(pixels: Pixels, box: Box) -> Pixels:
-    """The box's pixels; black where it sticks out of the photo."""
+    """The box's pixels; black where it sticks out of the image."""
     above, left = max(-box.top, 0), max(-box.left, 0)
     inner = pixels[max(box.top, 0) : box.top + box.height, max(box.left, 0) : box.left + box.width]
     if inner.shape[:2] == (box.height, box.width):

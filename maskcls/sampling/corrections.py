@@ -1,7 +1,7 @@
 """Corrected labels for training rows, from a CSV file; held-out rows keep their official labels.
 
     path,shot,field,value           or           id,shot,field,value
-    000020_female_Asian_50,normal,mask,incorrect     a photo's mask state (shot is needed)
+    000020_female_Asian_50,normal,mask,incorrect     an image's mask state (shot is needed)
     006359_female_Asian_18,,gender,male              a person's gender or age (shot stays empty)
 
 `path` is the person's folder, `id` what its name begins with; further columns are not read. Rows for
@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskcls.core.csv_text import CsvFile
 from maskcls.core.errors import UserError
-from maskcls.core.findings import Faults
 from maskcls.core.labels import AGE_BORDERS, GENDERS, MASKS, SHOTS, class_of
 from maskcls.core.names import nfc
-from maskcls.core.people_csv import MAX_AGE
+from maskcls.data.csv_file import CsvFile
+from maskcls.data.findings import Faults
+from maskcls.data.people_csv import MAX_AGE
 
 Int64 = npt.NDArray[np.int64]
 _FIELDS = ("gender", "age", "mask")
@@ -27,7 +27,7 @@ _FIELDS = ("gender", "age", "mask")
 
 @dataclass(frozen=True)
 class Correction:
-    """One row of the file; key: a person's folder or id, shot: "" for all of the person's photos."""
+    """One row of the file; key: a person's folder or id, shot: "" for all of the person's images."""
 
     line: int
     key: str
@@ -37,7 +37,7 @@ class Correction:
 
 
 @dataclass(frozen=True)
-class TrainLabels:
+class CorrectedLabels:
     """Class and age that each row of the table would train with, int64 [N]; what was corrected."""
 
     classes: Int64
@@ -86,24 +86,24 @@ def _expected(field: str) -> str:
 
 
 def train_labels(
-    photos: pd.DataFrame, key: str, corrections: list[Correction], where: str, border: int
-) -> TrainLabels:
+    images: pd.DataFrame, key: str, corrections: list[Correction], where: str, border: int
+) -> CorrectedLabels:
     """Labels to train with.
 
-    photos: columns person (categorical), shot (categorical), mask, gender, age; a row per photo.
+    images: columns person (categorical), shot (categorical), mask, gender, age; a row per image.
     border: first age that trains as 60+ [years]. Raises UserError when an id stands for two people.
     """
     mask, gender, age = (
-        photos[name].to_numpy().astype(np.int64) for name in ("mask", "gender", "age")
+        images[name].to_numpy().astype(np.int64) for name in ("mask", "gender", "age")
     )
     official = (mask.copy(), gender.copy(), age.copy())
-    person, shot = photos["person"].cat.codes.to_numpy(), photos["shot"].astype("str").to_numpy()
-    code_of = _codes(photos, key)
+    person, shot = images["person"].cat.codes.to_numpy(), images["shot"].astype("str").to_numpy()
+    code_of = _codes(images, key)
     unknown = 0
     for row in corrections:
         codes = code_of.get(row.key, [])
         if len(codes) > 1:
-            names = ", ".join(photos["person"].cat.categories[code] for code in codes)
+            names = ", ".join(images["person"].cat.categories[code] for code in codes)
             raise UserError(
                 f"{where} line {row.line}: id {row.key} stands for {names}; use the column path."
             )
@@ -118,12 +118,12 @@ def train_labels(
     for before, after in zip(official, (mask, gender, age), strict=True):
         changed |= before != after
     group = (age >= AGE_BORDERS[0]).astype(np.int64) + (age >= border)
-    return TrainLabels(class_of(mask, gender, group), age, int(changed.sum()), unknown)
+    return CorrectedLabels(class_of(mask, gender, group), age, int(changed.sum()), unknown)
 
 
-def _codes(photos: pd.DataFrame, key: str) -> dict[str, list[int]]:
+def _codes(images: pd.DataFrame, key: str) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
-    for code, name in enumerate(photos["person"].cat.categories):
+    for code, name in enumerate(images["person"].cat.categories):
         text = nfc(name)
         found.setdefault(text if key == "path" else text.partition("_")[0], []).append(code)
     return found

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from maskcls.config.schema import Rows
 from maskcls.core.labels import NUM_CLASSES, labels_of
 from maskcls.core.streams import tickets, uniform
-from maskcls.sampling.training_rows import Labelled, TrainingRows
+from maskcls.sampling.training_rows import RowCopies, TrainingLabels
 
 Int64 = npt.NDArray[np.int64]
 
@@ -29,10 +29,10 @@ class Epoch:
 
 
 def draw_epoch(
-    training: TrainingRows, labelled: Labelled, settings: Rows, seed: int, fold: int, epoch: int
+    training: RowCopies, labelled: TrainingLabels, settings: Rows, seed: int, fold: int, epoch: int
 ) -> Epoch:
-    """Draw an epoch: mask photos left out, rows sampled or copied, all in random order."""
-    kept = _mask_photos(training.rows, labelled, settings.mask_photos, (seed, fold, epoch))
+    """Draw an epoch: mask images left out, rows sampled or copied, all in random order."""
+    kept = _mask_images(training.rows, labelled, settings.mask_images, (seed, fold, epoch))
     rows, times = training.rows[kept], training.copies[kept]
     if settings.sampler == "weighted":
         rows, copies = _weighted(rows, labelled.classes[rows], (seed, fold, epoch))
@@ -43,16 +43,16 @@ def draw_epoch(
     return Epoch(rows[order], copies[order])
 
 
-def _mask_photos(
-    rows: Int64, labelled: Labelled, most: int, numbers: tuple[int, ...]
+def _mask_images(
+    rows: Int64, labelled: TrainingLabels, most: int, numbers: tuple[int, ...]
 ) -> npt.NDArray[np.bool_]:
-    """Which rows stay when each person shows at most so many photos with the mask worn."""
+    """Which rows stay when each person shows at most so many images with the mask worn."""
     worn = labels_of(labelled.classes[rows])["mask"] == 0
     limited = np.flatnonzero(worn & (labelled.person[rows] >= 0))
     kept = np.ones(len(rows), bool)
     if most >= 5 or not len(limited):
         return kept
-    ticket = tickets(len(labelled.classes), "mask photos", *numbers)[rows[limited]]
+    ticket = tickets(len(labelled.classes), "mask images", *numbers)[rows[limited]]
     person = labelled.person[rows[limited]]
     order = np.lexsort((ticket, person))
     starts = np.r_[True, np.diff(person[order]) != 0]

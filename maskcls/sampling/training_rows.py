@@ -1,6 +1,6 @@
 """Which rows train in a fold, with which labels; held-out rows are never touched.
 
-Rows are numbered through: the table's rows, then those of the extra folder, then the eval photos,
+Rows are numbered through: the table's rows, then those of the extra folder, then the eval images,
 which train with pseudo-labels only. Shape letters: T all rows, N the table's.
 """
 
@@ -9,19 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from maskcls.config.ranges import AgeRanges, Factors
 from maskcls.config.schema import Rows
+from maskcls.config.values import AgeRanges, Factors
 from maskcls.core.labels import AGE_GROUPS, NUM_CLASSES
 
 Int64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Labelled:
+class TrainingLabels:
     """Rows with their training labels; all int64 [T].
 
     classes: 0 to 17, by the border and corrections in force. ages: in years. person: a number for
-    each person; -1 for photos of nobody known, such as the eval photos.
+    each person; -1 for images of nobody known, such as the eval images.
     """
 
     classes: Int64
@@ -30,19 +30,19 @@ class Labelled:
 
 
 @dataclass(frozen=True)
-class TrainingRows:
+class RowCopies:
     """A fold's training rows: rows int64 [M], and how often each is in an epoch, int64 [M]."""
 
     rows: Int64
     copies: Int64
 
 
-def training_rows(candidates: Int64, labelled: Labelled, settings: Rows) -> TrainingRows:
+def training_rows(candidates: Int64, labelled: TrainingLabels, settings: Rows) -> RowCopies:
     """Drop ages and count copies; candidates: the rows of the fold's training side, in order.
 
     Raises ValueError when nothing is left.
     """
-    # Of photos of nobody known, the age is a guess that nothing should hang on.
+    # Of images of nobody known, the age is a guess that nothing should hang on.
     known = labelled.person[candidates] >= 0
     rows = candidates[~(known & _in(settings.drop_ages, labelled.ages[candidates]))]
     if not len(rows):
@@ -50,7 +50,7 @@ def training_rows(candidates: Int64, labelled: Labelled, settings: Rows) -> Trai
             f"rows.drop_ages={settings.drop_ages} leaves nobody to train on; drop fewer"
         )
     factors = _factor_of_class(settings.oversample)
-    return TrainingRows(rows, factors[labelled.classes[rows]])
+    return RowCopies(rows, factors[labelled.classes[rows]])
 
 
 def _in(ranges: AgeRanges, ages: Int64) -> npt.NDArray[np.bool_]:

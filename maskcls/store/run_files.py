@@ -13,18 +13,9 @@ number of folds that hold somebody out in one draw of the split.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from maskcls.core.errors import UserError
-from maskcls.core.folds import assert_no_person_on_two_sides
 from maskcls.store.paths import Folder
-from maskcls.store.tables import read_arrow, read_parts
 
 
 def folds_per_repeat(config: Mapping[str, Any]) -> int:
@@ -68,120 +59,3 @@ def best_of(history: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
 def history_text(history: list[dict[str, Any]]) -> bytes:
     """history.jsonl: a line of JSON per epoch."""
     return "".join(json.dumps(entry) + "\n" for entry in history).encode()
-
-
-@dataclass(frozen=True)
-class FoldRows:
-    """Who trains and who is held out in a fold; all arrays int64, rows in the table's order.
-
-    labels: official class of every row [N]. train_labels, train_ages: class and age it would train
-    with [N]. person: a number for each person [N]. train, held_out: rows that can be decoded,
-    disjoint by person (but for folds.scheme=image).
-    """
-
-    labels: npt.NDArray[np.int64]
-    train_labels: npt.NDArray[np.int64]
-    train_ages: npt.NDArray[np.int64]
-    person: npt.NDArray[np.int64]
-    train: npt.NDArray[np.int64]
-    held_out: npt.NDArray[np.int64]
-
-
-def read_fold_rows(run: Folder, number: int, per_repeat: int, faults: set[int]) -> FoldRows:
-    """Read table and folds of a run and divide the rows.
-
-    number: running number of the fold. faults: rows without pixels; they are on neither side.
-    Raises what read_fold_of_row raises.
-    """
-    repeat, fold = divmod(number, per_repeat)
-    people = _read_people(run)
-    fold_of_row = _fold_of_row(run, repeat, people)
-    person = people.person_of_row.astype(np.int64)
-    del people
-    sound = np.ones(len(person), bool)
-    sound[list(faults)] = False
-    names = ["label", "train_label", "train_age"]
-    table = read_arrow(run, "table.parquet", names)
-    numbers = {n: table[n].to_numpy().astype(np.int64) for n in names}
-    return FoldRows(
-        labels=numbers["label"],
-        train_labels=numbers["train_label"],
-        train_ages=numbers["train_age"],
-        person=person,
-        train=np.flatnonzero(sound & (fold_of_row != fold)),
-        held_out=np.flatnonzero(sound & (fold_of_row == fold)),
-    )
-
-
-def read_fold_of_row(run: Folder, repeat: int) -> npt.NDArray[np.int64]:
-    """Fold that holds each row of the table out in a repeat, int64 [N]; -1 where none does.
-
-    Unless the split is one of photos, raises RuntimeError when a person, who is the folder of the
-    row's path, is on two sides, or not among the folds, and UserError when somebody is there twice.
-    """
-    return _fold_of_row(run, repeat, _read_people(run))
-
-
-@dataclass(frozen=True)
-class _People:
-    """names: of persons and of folders. person_of_row, folder_of_row: places in them, int32 [N]."""
-
-    names: list[str]
-    person_of_row: npt.NDArray[np.int32]
-    folder_of_row: npt.NDArray[np.int32]
-
-
-def _read_people(run: Folder) -> _People:
-    """Column person of the table, and the folders of column path, which is whom the photos show.
-
-    Part by part: the names of all rows at once would be most of what a worker holds.
-    """
-    places: dict[str, int] = {}
-    persons, folders = [], []
-    for part in read_parts(run, "table.parquet", ["person", "path"]):
-        persons.append(_places_of(part["person"].combine_chunks(), places))
-        parts_of_path = pc.split_pattern(part["path"].combine_chunks(), "/", max_splits=1)
-        folders.append(_places_of(pc.list_element(parts_of_path, 0), places))
-    return _People(list(places), np.concatenate(persons), np.concatenate(folders))
-
-
-def _places_of(names: Any, places: dict[str, int]) -> npt.NDArray[np.int32]:
-    coded = names if hasattr(names, "indices") else names.dictionary_encode()
-    local = [places.setdefault(name, len(places)) for name in coded.dictionary.to_pylist()]
-    found: npt.NDArray[np.int32] = np.array(local, np.int32)[coded.indices.to_numpy()]
-    return found
-
-
-def _fold_of_row(run: Folder, repeat: int, people: _People) -> npt.NDArray[np.int64]:
-    folds = read_arrow(run, "folds.parquet")
-    mine = folds.filter(pc.equal(folds["repeat"], repeat))
-    if "path" in folds.column_names:  # folds.scheme=image: a row per photo, in the table's order
-        out: npt.NDArray[np.int64] = mine["fold"].to_numpy().astype(np.int64)
-        return out
-    persons = mine["person"].combine_chunks().cast(pa.large_string())
-    _refuse_doubles(run, repeat, persons)
-    place = pc.index_in(pa.array(people.names, pa.large_string()), value_set=persons)
-    known = place.is_valid().to_numpy(zero_copy_only=False)
-    if not known[people.person_of_row].all():
-        row = int(np.argmin(known[people.person_of_row]))
-        name = people.names[people.person_of_row[row]]
-        raise RuntimeError(
-            f"{run}/folds.parquet: person {name} is not there (row {row}); this is a bug"
-        )
-    fold_of_name = np.full(len(people.names), -1, np.int64)
-    fold_of_name[known] = mine["fold"].take(place.drop_null()).to_numpy()
-    fold_of_row = fold_of_name[people.person_of_row]
-    # By another way than the folds were looked up, or it would only confirm itself.
-    assert_no_person_on_two_sides(people.folder_of_row, fold_of_row, people.names)
-    return fold_of_row
-
-
-def _refuse_doubles(run: Folder, repeat: int, persons: "pa.Array") -> None:
-    if pc.count_distinct(persons).as_py() == len(persons):
-        return
-    counts = pc.value_counts(persons)
-    double = counts.filter(pc.greater(counts.field("counts"), 1))[0]["values"]
-    raise UserError(
-        f"{run}/folds.parquet: {double} is there twice in repeat {repeat}; the file was changed:"
-        " put it back, or use another --run."
-    )

@@ -18,7 +18,7 @@ from maskcls.optim.averaging import make_average
 from maskcls.optim.schedules import rate_at
 from maskcls.sampling.epoch import draw_epoch
 from maskcls.training import seeding
-from maskcls.training.device import Arithmetic, pick_device
+from maskcls.training.device import ForwardContext, pick_device
 from maskcls.training.feed import Feed
 from maskcls.training.fold_data import FoldData
 from maskcls.training.job import FoldJob
@@ -77,11 +77,11 @@ def build_learner(
         average=make_average(config.optim),
         feed=Feed(data.sources, device, channels_last),
         targets=RowTargets.on(device, labelled.classes, labelled.ages),
-        arithmetic=Arithmetic(device, config.train.precision, normalization),
+        forward_context=ForwardContext(device, config.train.precision, normalization),
         rank=rank,
         micro_batch_size=None if micro == "auto" else micro,
         clip_norm=config.optim.clip_norm,
         only_copies=config.rows.augment == "copies",
     )
-    pipeline = Pipeline(config.augment, Context(learner.arithmetic.fill))
+    pipeline = Pipeline(config.augment, Context(learner.forward_context.fill))
     return Built(learner, described, normalization, channels_last, pipeline, config, data, job.fold)

@@ -1,4 +1,4 @@
-"""Where and in which arithmetic a network runs: device, AMP, normalisation of pixels."""
+"""Where and in which precision a network runs: device, AMP, normalisation of pixels."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
@@ -9,7 +9,7 @@ from torch import nn
 from maskcls.models.backbone import Normalization
 
 
-class Arithmetic:
+class ForwardContext:
     """Device and precision of the forward pass.
 
     precision "auto" is bfloat16 autocast on a GPU that has it and float32 elsewhere; parameters,

@@ -1,18 +1,18 @@
 """Every row's logits exactly once, in the order of the rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn import functional
 
 from maskcls.config.schema import Tta
 from maskcls.core.labels import NUM_CLASSES
 from maskcls.models.network import Network
-from maskcls.training.device import Arithmetic
+from maskcls.training.device import ForwardContext
 from maskcls.training.feed import Feed, Rows, share_of_rank
 from maskcls.training.rank import Rank
-from maskcls.training.views import views
 
 
 def predict(
@@ -21,7 +21,7 @@ def predict(
     rows: Rows,
     batch_size: int,
     rank: Rank,
-    arithmetic: Arithmetic,
+    forward_context: ForwardContext,
     tta: Tta,
     after_batch: Callable[[int, int], None] | None = None,
 ) -> npt.NDArray[np.float32]:
@@ -34,11 +34,11 @@ def predict(
     model.eval()
     mine = share_of_rank(rows, rank.index, rank.world)
     batches = [mine[i : i + batch_size] for i in range(0, len(mine), batch_size)]
-    found = [torch.empty((0, NUM_CLASSES), device=arithmetic.device)]
+    found = [torch.empty((0, NUM_CLASSES), device=forward_context.device)]
     done = 0
     with torch.inference_mode():
         for batch, pixels_BCHW in zip(batches, feed.batches(batches), strict=True):
-            found.append(_mean_logits(model, pixels_BCHW, arithmetic, tta))
+            found.append(_mean_logits(model, pixels_BCHW, forward_context, tta))
             done += len(batch)
             if after_batch is not None:
                 after_batch(done, len(mine))
@@ -49,7 +49,35 @@ def predict(
 
 
 def _mean_logits(
-    model: Network, pixels_BCHW: torch.Tensor, arithmetic: Arithmetic, tta: Tta
+    model: Network, pixels_BCHW: torch.Tensor, forward_context: ForwardContext, tta: Tta
 ) -> torch.Tensor:
-    seen = [model.head.logits(arithmetic.forward(model, view)) for view in views(pixels_BCHW, tta)]
+    seen = [
+        model.head.logits(forward_context.forward(model, view)) for view in views(pixels_BCHW, tta)
+    ]
     return seen[0] if len(seen) == 1 else torch.stack(seen).mean(dim=0)
+
+
+def views(pixels_BCHW: torch.Tensor, settings: Tta) -> Iterator[torch.Tensor]:
+    """Each view of a batch, of the same shape, uint8 or float32 in 0..255; at least one.
+
+    With 5 crops: the centre and the four corners, resized to the whole; with flip each of them also
+    mirrored.
+    """
+    for view in _crops(pixels_BCHW, settings):
+        yield view
+        if settings.flip:
+            yield view.flip(3)
+
+
+def _crops(pixels_BCHW: torch.Tensor, settings: Tta) -> Iterator[torch.Tensor]:
+    if settings.crops == 1:
+        yield pixels_BCHW
+        return
+    height, width = pixels_BCHW.shape[2:]
+    h, w = max(1, round(height * settings.share)), max(1, round(width * settings.share))
+    down, right = height - h, width - w
+    for top, left in ((down // 2, right // 2), (0, 0), (0, right), (down, 0), (down, right)):
+        crop = pixels_BCHW[:, :, top : top + h, left : left + w].float()
+        yield functional.interpolate(
+            crop, size=(height, width), mode="bilinear", align_corners=False
+        )

@@ -31,8 +31,7 @@ from maskcls.training.feed import Feed, batches_of_epoch
 from maskcls.training.fold_data import open_pixels, read_fold_data
 from maskcls.training.job import FoldJob
 from maskcls.training.loop import Interval, mean_loss_of, require_finite, train_epoch
-from maskcls.training.rank import Rank, align_buffers
-from maskcls.training.watcher import Watcher
+from maskcls.training.rank import Rank, Watcher, align_buffers
 
 
 def run_fold(job: FoldJob, rank: Rank, watcher: Watcher) -> dict[str, Any]:
@@ -61,7 +60,9 @@ class _Fold:
         built = build_learner(job, self.config, self.data, rank, pretrained=self.found is None)
         self.learner, self.built = built.learner, built
         self.snapshot = Snapshot(Position(0, 0), None, [], self._describe())
-        self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.learner.arithmetic.device)
+        self.loss_sum = torch.zeros(
+            (), dtype=torch.float64, device=self.learner.forward_context.device
+        )
         if self.found is not None:
             self._restore(self.found)
         self.learner.model = rank.wrap(self.learner.network)
@@ -93,7 +94,7 @@ class _Fold:
             learner.network,
             learner.optimizer,
             learner.average,
-            self.learner.arithmetic.device,
+            self.learner.forward_context.device,
         )
         self.snapshot = Snapshot(
             snapshot.position, snapshot.best, snapshot.history, self.snapshot.describe
@@ -118,7 +119,7 @@ class _Fold:
         if position.steps_done == 0:
             seeding.seed_torch("epoch", train.seed, fold, epoch, self.rank.index)
             self.loss_sum = torch.zeros(
-                (), dtype=torch.float64, device=self.learner.arithmetic.device
+                (), dtype=torch.float64, device=self.learner.forward_context.device
             )
         plan = self.built.plan_epoch(epoch)
         due, started = Interval(train.checkpoint_s), time.monotonic()
@@ -183,7 +184,7 @@ class _Fold:
         batches = batches_of_epoch(rows, self.config.train.batch_size)
         with fresh_statistics(self.learner.network), torch.no_grad():
             for done, pixels_BCHW in enumerate(self.learner.feed.batches(batches)):
-                self.learner.arithmetic.forward(self.learner.network, pixels_BCHW)
+                self.learner.forward_context.forward(self.learner.network, pixels_BCHW)
                 self.watcher.predicted(done + 1, len(batches))
 
     def _weights(self) -> Weights:
@@ -228,7 +229,7 @@ class _Fold:
         # The bare network: DDP's wrapper would ask for a backward pass from every worker.
         return evaluate.predict(
             self.learner.network, feed, rows, self.config.train.batch_size, self.rank,
-            self.learner.arithmetic, self.config.tta,
+            self.learner.forward_context, self.config.tta,
             self.watcher.predicted,
         )  # fmt: skip
 
@@ -257,8 +258,8 @@ class _Fold:
             "checkpoint": name,
             "model_sha256": self._model_hash(name),
             "threads": self.job.threads,
-            "device": str(self.learner.arithmetic.device),
-            "bfloat16": self.learner.arithmetic.bfloat16,
+            "device": str(self.learner.forward_context.device),
+            "bfloat16": self.learner.forward_context.bfloat16,
             "channels_last": self.built.channels_last,
             "time_s": self.time_s
             | {
@@ -283,7 +284,7 @@ class _Fold:
         cached = open_pixels(place)
         rows = np.setdiff1d(np.arange(len(cached.pixels)), list(cached.faults)).astype(np.int64)
         checkpoint.load_model(self.checkpoints, name, self.learner.network)
-        feed = Feed([cached.pixels], self.learner.arithmetic.device, self.built.channels_last)
+        feed = Feed([cached.pixels], self.learner.forward_context.device, self.built.channels_last)
         logits = self._predict(feed, rows)
         self.time_s["predict"] = time.monotonic() - started
         return rows, logits

@@ -1,6 +1,6 @@
 """What a fold trains on and what it holds out: rows, labels, and the pixels behind the row numbers.
 
-Rows are numbered through: the table's, then those of the extra folder, then the eval photos.
+Rows are numbered through: the table's, then those of the extra folder, then the eval images.
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,9 @@ import numpy.typing as npt
 from maskcls.config.schema import Config
 from maskcls.core.errors import UserError
 from maskcls.core.labels import labels_of
+from maskcls.folds import rows as fold_rows
 from maskcls.pixels.cache import CachedPixels, CachePlace, open_cache
-from maskcls.sampling.training_rows import Labelled, TrainingRows, training_rows
+from maskcls.sampling.training_rows import RowCopies, TrainingLabels, training_rows
 from maskcls.store import run_files as files
 from maskcls.store.paths import Folder
 from maskcls.store.tables import read_arrow
@@ -23,7 +24,7 @@ Int64 = npt.NDArray[np.int64]
 
 
 def open_pixels(place: CachePlace) -> CachedPixels:
-    """The decoded photos; RuntimeError when they are gone since the run started."""
+    """The decoded images; RuntimeError when they are gone since the run started."""
     pixels = open_cache(place)
     if pixels is None:
         raise RuntimeError(f"{place.folder}: the decoded pixels are gone or damaged; run again")
@@ -40,20 +41,20 @@ class FoldData:
 
     labels: Int64
     held_out: Int64
-    labelled: Labelled
-    training: TrainingRows
+    labelled: TrainingLabels
+    training: RowCopies
     sources: list[Pixels]
 
 
 def read_fold_data(job: FoldJob, config: Config) -> FoldData:
     """Read a fold's rows from the run's folder and open its pixels.
 
-    Raises UserError when one of the two sides has no photo left.
+    Raises UserError when one of the two sides has no image left.
     """
     run = Folder.at(job.run)
     cached = open_pixels(job.pixels)
     per_repeat = files.folds_per_repeat(job.config)
-    rows = files.read_fold_rows(run, job.fold, per_repeat, set(cached.faults))
+    rows = fold_rows.read_fold_rows(run, job.fold, per_repeat, set(cached.faults))
     sources, candidates = [cached.pixels], [rows.train]
     classes, ages, person = [rows.train_labels], [rows.train_ages], [rows.person]
     start = len(rows.labels)
@@ -71,7 +72,7 @@ def read_fold_data(job: FoldJob, config: Config) -> FoldData:
         evals = open_pixels(job.eval_pixels)
         pseudo = read_arrow(run, "pseudo.parquet").to_pandas()
         mine = pseudo[pseudo["fold"] == job.fold]
-        # Without a year of age, a photo counts as the middle of its group's training people.
+        # Without a year of age, an image counts as the middle of its group's training people.
         own = np.zeros(len(evals.pixels), np.int64)
         own[mine["row"]] = mine["label"]
         classes.append(own)
@@ -79,9 +80,9 @@ def read_fold_data(job: FoldJob, config: Config) -> FoldData:
         person.append(np.full(len(own), -1, np.int64))
         sources.append(evals.pixels)
         candidates.append(start + np.intersect1d(mine["row"].to_numpy(), _sound(evals)))
-    labelled = Labelled(np.concatenate(classes), np.concatenate(ages), np.concatenate(person))
+    labelled = TrainingLabels(np.concatenate(classes), np.concatenate(ages), np.concatenate(person))
     if not len(rows.train) or not (len(rows.held_out) or config.folds.scheme == "all"):
-        raise UserError(f"fold {job.fold}: no photo can be decoded on one of its two sides.")
+        raise UserError(f"fold {job.fold}: no image can be decoded on one of its two sides.")
     try:
         training = training_rows(np.concatenate(candidates), labelled, config.rows)
     except ValueError as e:
@@ -93,7 +94,7 @@ def _sound(cached: CachedPixels) -> Int64:
     return np.setdiff1d(np.arange(len(cached.pixels)), list(cached.faults)).astype(np.int64)
 
 
-def _typical_ages(rows: files.FoldRows) -> Int64:
+def _typical_ages(rows: fold_rows.FoldSplit) -> Int64:
     groups = labels_of(rows.train_labels[rows.train])["age"]
     ages = rows.train_ages[rows.train]
     return np.array(

@@ -13,7 +13,7 @@ class FoldJob:
 
     run, data: locations of the run's folder and of DATA; no repr shows them, since a URI may carry
     credentials and Ray keeps reprs. fold: running number, see store/run_files.py. config: the
-    configuration as JSON. pixels, eval_pixels, extra_pixels: where the decoded photos lie on the
+    configuration as JSON. pixels, eval_pixels, extra_pixels: where the decoded images lie on the
     driver's machine; see with_cache_at. threads: of this worker.
     """
 
@@ -26,14 +26,14 @@ class FoldJob:
     device: Literal["cpu", "cuda"]
     threads: int
     extra_pixels: CachePlace | None = None
-    """Pixels of the photos in rows.extra."""
+    """Pixels of the images in rows.extra."""
     asked_at: float | None = None
     """When the worker was asked for [s since 1970]; says how long it took to start."""
     home: str | None = None
     """Ray's name of the driver's machine; None when there is no other."""
 
     def with_cache_at(self, root: Path) -> "FoldJob":
-        """The job for a machine that keeps its decoded photos under another root."""
+        """The job for a machine that keeps its decoded images under another root."""
         moved = {
             name: replace(place, root=root)
             for name in ("pixels", "eval_pixels", "extra_pixels")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from maskcls.augment.pipeline import AnEpoch
+from maskcls.augment.pipeline import EpochAugmenter
 from maskcls.models.heads.base import Losses
 from maskcls.models.network import Network
 from maskcls.models.target import Target
@@ -19,7 +19,7 @@ from maskcls.optim import factory
 from maskcls.optim.averaging import Average
 from maskcls.optim.sam import Sam
 from maskcls.sampling.epoch import Epoch
-from maskcls.training.device import Arithmetic
+from maskcls.training.device import ForwardContext
 from maskcls.training.feed import Feed, batches_of_epoch, share_of_rank
 from maskcls.training.objective import RowTargets, mixed
 from maskcls.training.rank import Rank
@@ -43,7 +43,7 @@ class Learner:
     average: Average | None
     feed: Feed
     targets: RowTargets
-    arithmetic: Arithmetic
+    forward_context: ForwardContext
     rank: Rank
     micro_batch_size: int | None
     clip_norm: float
@@ -60,7 +60,7 @@ class EpochPlan:
 
     epoch: Epoch
     losses: Losses
-    augmented: AnEpoch | None
+    augmented: EpochAugmenter | None
     rate: Callable[[int, int], float]
 
 
@@ -78,7 +78,7 @@ def train_epoch(
     after_step(steps_done, num_steps, images_done) may write a checkpoint and must not touch the
     random stream.
     """
-    rank, device = learner.rank, learner.arithmetic.device
+    rank, device = learner.rank, learner.forward_context.device
     batches = batches_of_epoch(np.arange(len(plan.epoch)), batch_size)
     mine = [share_of_rank(b, rank.index, rank.world) for b in batches]
     gathered = [_with_partners(plan, places) for places in mine[first_step:]]
@@ -150,7 +150,7 @@ def _accumulate(
         part = slice(bounds[i], bounds[i + 1])
         last = i == passes - 1
         with contextlib.nullcontext() if last else learner.rank.no_sync(learner.model):
-            outputs_BD = learner.arithmetic.forward(learner.model, pixels_BCHW[part])
+            outputs_BD = learner.forward_context.forward(learner.model, pixels_BCHW[part])
             own = Target(target.classes_BK[part], target.ages_BR[part])
             row_loss_B = learner.network.head.loss(outputs_BD, own, losses)
             (row_loss_B.sum() * weight).backward()  # type: ignore[no-untyped-call]

@@ -44,7 +44,7 @@ def range_test(job: FoldJob, low: float, high: float, updates: int) -> RangeTest
     torch.set_num_threads(job.threads)
     config = resolve.from_json(job.config)
     built = build_learner(job, config, read_fold_data(job, config), Alone(), pretrained=True)
-    device = built.learner.arithmetic.device
+    device = built.learner.forward_context.device
     rates, losses = [], list[float]()
 
     class Enough(Exception):

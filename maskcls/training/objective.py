@@ -14,7 +14,7 @@ from torch.nn import functional
 from maskcls.config import parts
 from maskcls.config.schema import Config
 from maskcls.core.labels import NUM_CLASSES, labels_of
-from maskcls.losses.base import Loss, TrainRows
+from maskcls.losses.base import Loss, LossContext
 from maskcls.models.heads.base import Losses
 from maskcls.models.network import Description
 from maskcls.models.target import NUM_AGES, OLDEST, YOUNGEST, Target
@@ -46,12 +46,12 @@ def build_losses(config: Config, counts: Sequence[int], epoch: int) -> Losses:
         for task, size in sizes.items()
     }
     return {
-        what: _sum_of(config, TrainRows(tuple(c), epoch, config.train.epochs))
+        what: _sum_of(config, LossContext(tuple(c), epoch, config.train.epochs))
         for what, c in {"class": tuple(counts), **by_task}.items()
     }
 
 
-def _sum_of(config: Config, rows: TrainRows) -> Loss:
+def _sum_of(config: Config, rows: LossContext) -> Loss:
     names = parts.chosen("loss.name", config.loss.name)
     weights = config.loss.weights or (1.0,) * len(names)
     losses: list[Loss] = []
@@ -93,7 +93,7 @@ class RowTargets:
 
 
 def mixed(own: Target, other: Target, share_B: torch.Tensor) -> Target:
-    """Target of photos mixed from two; share_B: of the own one, float32 [B] in 0..1."""
+    """Target of images mixed from two; share_B: of the own one, float32 [B] in 0..1."""
     share_B1 = share_B.unsqueeze(1)
     return Target(
         torch.lerp(other.classes_BK, own.classes_BK, share_B1),

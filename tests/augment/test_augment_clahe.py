@@ -3,7 +3,7 @@
 import kornia
 import pytest
 import torch
-from some_photos import CONTEXT, column, draws, photos
+from image_factory import CONTEXT, column, draws, images
 
 from maskcls.augment.transforms import clahe
 
@@ -11,15 +11,15 @@ EVERYBODY = clahe.Settings(prob=1.0)
 
 
 def without_ties(pixels: torch.Tensor) -> torch.Tensor:
-    """Photos none of whose lumas is a half, which two implementations may round differently."""
+    """Images none of whose lumas is a half, which two implementations may round differently."""
     thousandths = (pixels * torch.tensor([299.0, 587.0, 114.0]).view(3, 1, 1)).sum(1)
     red = torch.where(thousandths % 1000 == 500, (pixels[:, 0] - 1).abs(), pixels[:, 0])
     return torch.cat([red.unsqueeze(1), pixels[:, 1:]], dim=1)
 
 
 @pytest.mark.parametrize("size", [(64, 48), (33, 47), (61, 90)])
-def test_each_photo_is_equalised_as_by_kornia_in_ycbcr(size: tuple[int, int]) -> None:
-    pixels = without_ties(photos(3, *size))
+def test_each_image_is_equalised_as_by_kornia_in_ycbcr(size: tuple[int, int]) -> None:
+    pixels = without_ties(images(3, *size))
     found = clahe.build(EVERYBODY, CONTEXT)(pixels, draws(3, clahe.NUM_DRAWS))
     for i in range(len(pixels)):
         ycbcr = kornia.color.rgb_to_ycbcr(pixels[i : i + 1] / 255)
@@ -32,9 +32,9 @@ def test_each_photo_is_equalised_as_by_kornia_in_ycbcr(size: tuple[int, int]) ->
 
 
 @pytest.mark.parametrize("clip", [1.0, 2.0, 4.0])
-def test_gray_photos_become_nearly_opencvs(clip: float) -> None:
+def test_gray_images_become_nearly_opencvs(clip: float) -> None:
     cv2 = pytest.importorskip("cv2")
-    gray = photos(2, 256, 256)[:, :1]
+    gray = images(2, 256, 256)[:, :1]
     settings = clahe.Settings(prob=1.0, clip=clip)
     found = clahe.build(settings, CONTEXT)(gray.repeat(1, 3, 1, 1), draws(2, 1))
     for i in range(len(gray)):
@@ -47,7 +47,7 @@ def test_gray_photos_become_nearly_opencvs(clip: float) -> None:
 
 
 def test_colour_differences_stay_where_nothing_is_cut_off() -> None:
-    pixels = photos(3, seed=5)
+    pixels = images(3, seed=5)
     found = clahe.build(EVERYBODY, CONTEXT)(pixels, draws(3, 1))
     inside = ((found > 0) & (found < 255)).all(dim=1)
     assert inside.float().mean() > 0.5
@@ -58,15 +58,15 @@ def test_colour_differences_stay_where_nothing_is_cut_off() -> None:
 
 @pytest.mark.parametrize("size", [(64, 48), (33, 47), (10, 9), (3, 70)])
 @pytest.mark.parametrize("grid", [1, 3, 8, 64])
-def test_any_grid_fits_any_photo(size: tuple[int, int], grid: int) -> None:
-    pixels = photos(2, *size)
+def test_any_grid_fits_any_image(size: tuple[int, int], grid: int) -> None:
+    pixels = images(2, *size)
     found = clahe.build(clahe.Settings(prob=1.0, grid=grid), CONTEXT)(pixels, draws(2, 1))
     assert found.shape == pixels.shape
     assert found.isfinite().all()
 
 
 def test_only_the_drawn_are_equalised() -> None:
-    pixels = photos(3)
+    pixels = images(3)
     found = clahe.build(clahe.Settings(), CONTEXT)(pixels, column(0.7, 0.2, 0.5))
     assert torch.equal(found[[0, 2]], pixels[[0, 2]])
     assert not torch.equal(found[1], pixels[1])

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from some_photos import CONTEXT, LAST, draws, photos
+from image_factory import CONTEXT, LAST, draws, images
 
 from maskcls.augment.transforms import cutmix
 
@@ -23,7 +23,7 @@ def authors_box(
 @pytest.mark.parametrize("size", [(64, 48), (33, 47)])
 def test_boxes_and_shares_are_the_authors(size: tuple[int, int]) -> None:
     count = 60
-    pixels, partner = photos(count, *size), photos(count, *size, seed=1)
+    pixels, partner = images(count, *size), images(count, *size, seed=1)
     drawn = draws(count, cutmix.NUM_DRAWS)
     drawn[0], drawn[1] = 0, LAST
     drawn[2] = torch.tensor([0, 0, 0.5, 0.5])  # the share is 0: the box is all there is
@@ -52,7 +52,7 @@ def test_small_alpha_takes_nearly_all_or_nothing() -> None:
 
 
 def test_who_is_not_drawn_stays_alone() -> None:
-    pixels, partner, drawn = photos(4), photos(4, seed=1), draws(4, cutmix.NUM_DRAWS)
+    pixels, partner, drawn = images(4), images(4, seed=1), draws(4, cutmix.NUM_DRAWS)
     drawn[:, 0] = torch.tensor([0.2, 0.3, 0.6, 0.0])
     mixed, share = cutmix.build(cutmix.Settings(prob=0.3), CONTEXT)(pixels, partner, drawn)
     assert torch.equal(mixed[1:3], pixels[1:3])

@@ -106,7 +106,7 @@ def test_field_is_uniform_and_its_pixels_are_independent() -> None:
     torch.testing.assert_close(
         each.var(1), torch.full((4,), 1 / 12).double(), rtol=0, atol=0.4 * error
     )
-    # Photos with one another, and each with its own neighbours across, down and in colour.
+    # Images with one another, and each with its own neighbours across, down and in colour.
     pairs = [each.corrcoef().fill_diagonal_(0).abs().max()]
     for a, b in [
         (found[..., 1:], found[..., :-1]),
@@ -117,7 +117,7 @@ def test_field_is_uniform_and_its_pixels_are_independent() -> None:
     assert max(pairs) < 4 * error
 
 
-def test_field_of_a_photo_does_not_know_of_the_others_and_begins_alike_in_any_shape() -> None:
+def test_field_of_a_image_does_not_know_of_the_others_and_begins_alike_in_any_shape() -> None:
     seed = torch.tensor([0.0, 0.3, 2.0**-53, 1 - 2.0**-53], dtype=torch.float64)
     order = torch.tensor([2, 0, 3, 1])
     found = draws.field(seed, (3, 7))

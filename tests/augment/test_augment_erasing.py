@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from some_photos import CONTEXT, FILL_C11, draws, photos
+from image_factory import CONTEXT, FILL_C11, draws, images
 from torchvision.transforms import v2
 
 from maskcls.augment.transforms import erasing
@@ -10,7 +10,7 @@ from maskcls.core.errors import UserError
 
 
 def boxes(settings: erasing.Settings, height: int, width: int, count: int) -> torch.Tensor:
-    """Height and width of each photo's box, float64 [count, 2]; checks that it is a box."""
+    """Height and width of each image's box, float64 [count, 2]; checks that it is a box."""
     white = torch.full((1, 1, 1, 1), 255.0).expand(count, 3, height, width)
     found = erasing.build(settings, CONTEXT)(white, draws(count, erasing.NUM_DRAWS))
     erased = found[:, 0] != 255
@@ -25,7 +25,7 @@ def boxes(settings: erasing.Settings, height: int, width: int, count: int) -> to
 
 
 def test_areas_are_uniform_and_aspects_log_uniform_as_torchvisions_are() -> None:
-    # So chosen that every box fits: sides of at most .8 of the photo's.
+    # So chosen that every box fits: sides of at most .8 of the image's.
     count, side = 2000, 100
     settings = erasing.Settings(prob=1.0, area_min=0.04, area_max=0.32, aspect_min=0.5)
     torch.manual_seed(0)
@@ -68,8 +68,8 @@ def test_a_box_too_long_is_cut_to_the_side() -> None:
     assert found.min() >= 1
 
 
-def test_defaults_erase_half_of_the_photos_and_touch_no_other_pixel() -> None:
-    pixels, drawn = photos(200), draws(200, erasing.NUM_DRAWS)
+def test_defaults_erase_half_of_the_images_and_touch_no_other_pixel() -> None:
+    pixels, drawn = images(200), draws(200, erasing.NUM_DRAWS)
     found = erasing.build(erasing.Settings(), CONTEXT)(pixels, drawn)
     changed = (found != pixels).flatten(1).any(1)
     assert torch.equal(changed, drawn[:, 0] < 0.5)

@@ -1,14 +1,14 @@
-"""Gray photos against torchvision."""
+"""Gray images against torchvision."""
 
 import torch
-from some_photos import CONTEXT, column, photos
+from image_factory import CONTEXT, column, images
 from torchvision.transforms.v2 import functional as tv
 
 from maskcls.augment.transforms import grayscale
 
 
-def test_drawn_photos_become_torchvisions_gray() -> None:
-    pixels = photos(4)
+def test_drawn_images_become_torchvisions_gray() -> None:
+    pixels = images(4)
     found = grayscale.build(grayscale.Settings(), CONTEXT)(pixels, column(0.0, 0.19, 0.2, 0.9))
     wanted = tv.rgb_to_grayscale(pixels[:2], num_output_channels=3)
     torch.testing.assert_close(found[:2], wanted, rtol=0, atol=1e-3)

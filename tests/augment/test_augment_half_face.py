@@ -1,10 +1,10 @@
-"""Half faces: left columns from the photo, right ones from the partner, on any format of photo."""
+"""Half faces: left columns from the image, right ones from the partner, on any format of image."""
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from some_photos import CONTEXT, LAST, column, draws, photos
+from image_factory import CONTEXT, LAST, column, draws, images
 
 from maskcls.augment.transforms import half_face
 from maskcls.core.errors import UserError
@@ -12,7 +12,7 @@ from maskcls.core.errors import UserError
 
 @pytest.mark.parametrize(("size", "cut"), [((64, 48), 24), ((30, 100), 50), ((33, 47), 24)])
 def test_a_fixed_cut_halves_the_width_and_not_the_height(size: tuple[int, int], cut: int) -> None:
-    pixels, partner = photos(3, *size), photos(3, *size, seed=1)
+    pixels, partner = images(3, *size), images(3, *size, seed=1)
     made = half_face.build(half_face.Settings(cut_min=0.5, cut_max=0.5), CONTEXT)
     mixed, share = made(pixels, partner, draws(3, half_face.NUM_DRAWS))
     assert torch.equal(mixed[..., :cut], pixels[..., :cut])
@@ -35,8 +35,8 @@ def test_columns_and_share_agree_at_every_cut(width: int, draw: float, low: floa
 
 def test_default_cuts_are_uniform_from_46_to_54_percent() -> None:
     # 1,000 columns: cuts from 460 to 540, those at both ends half as often.
-    photo = torch.zeros(1, 3, 1, 1000).expand(4000, -1, -1, -1)
-    _, share = half_face.build(half_face.Settings(), CONTEXT)(photo, photo, draws(4000, 2))
+    image = torch.zeros(1, 3, 1, 1000).expand(4000, -1, -1, -1)
+    _, share = half_face.build(half_face.Settings(), CONTEXT)(image, image, draws(4000, 2))
     assert share.min().item() == pytest.approx(0.46)
     assert share.max().item() == pytest.approx(0.54)
     quarters = share.quantile(torch.tensor([0.25, 0.5, 0.75]))
@@ -44,7 +44,7 @@ def test_default_cuts_are_uniform_from_46_to_54_percent() -> None:
 
 
 def test_who_is_not_drawn_stays_alone() -> None:
-    pixels, partner = photos(3), photos(3, seed=1)
+    pixels, partner = images(3), images(3, seed=1)
     drawn = torch.cat([column(0.2, 0.3, 0.9), column(0.5, 0.5, 0.5)], dim=1)
     mixed, share = half_face.build(half_face.Settings(prob=0.3), CONTEXT)(pixels, partner, drawn)
     assert torch.equal(mixed[1:], pixels[1:])

@@ -2,14 +2,14 @@
 
 import pytest
 import torch
+from image_factory import CONTEXT, column, draws, images
 from scipy import stats
-from some_photos import CONTEXT, column, draws, photos
 
 from maskcls.augment.transforms import mixup
 
 
-def test_photos_are_blended_by_their_share() -> None:
-    pixels, partner = photos(5), photos(5, seed=1)
+def test_images_are_blended_by_their_share() -> None:
+    pixels, partner = images(5), images(5, seed=1)
     settings = mixup.Settings(alpha=1.0)  # Beta(1, 1): the draw is the share
     drawn = torch.cat([column(0, 0, 0, 0, 0), column(0.0, 0.25, 0.3, 0.5, 0.9)], dim=1)
     mixed, share = mixup.build(settings, CONTEXT)(pixels, partner, drawn)
@@ -38,7 +38,7 @@ def test_shares_follow_the_beta_distribution(alpha: float) -> None:
 
 
 def test_who_is_not_drawn_stays_alone() -> None:
-    pixels, partner, drawn = photos(4), photos(4, seed=1), draws(4, mixup.NUM_DRAWS)
+    pixels, partner, drawn = images(4), images(4, seed=1), draws(4, mixup.NUM_DRAWS)
     drawn[:, 0] = torch.tensor([0.2, 0.3, 0.6, 0.0])
     mixed, share = mixup.build(mixup.Settings(prob=0.3), CONTEXT)(pixels, partner, drawn)
     assert torch.equal(mixed[1:3], pixels[1:3])

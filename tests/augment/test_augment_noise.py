@@ -1,8 +1,8 @@
 """Noise: normal, of the drawn strength, independent in each pixel and channel."""
 
 import torch
+from image_factory import CONTEXT, draws
 from scipy import stats
-from some_photos import CONTEXT, draws
 
 from maskcls.augment.transforms import noise
 
@@ -21,13 +21,13 @@ def drawn_noise(strength: float) -> torch.Tensor:
 def test_noise_is_normal() -> None:
     found = drawn_noise(0.5).double()
     assert stats.kstest(found.flatten().numpy(), "norm").pvalue > 1e-3
-    per_photo = found.flatten(1)
-    torch.testing.assert_close(per_photo.std(1), torch.ones(3).double(), rtol=0.02, atol=0)
-    assert per_photo.mean(1).abs().max() < 4 / per_photo.shape[1] ** 0.5
+    per_image = found.flatten(1)
+    torch.testing.assert_close(per_image.std(1), torch.ones(3).double(), rtol=0.02, atol=0)
+    assert per_image.mean(1).abs().max() < 4 / per_image.shape[1] ** 0.5
     assert found.abs().max() > 3.5
 
 
-def test_pixels_channels_and_photos_are_independent() -> None:
+def test_pixels_channels_and_images_are_independent() -> None:
     found = drawn_noise(0.5)
     pairs = [
         (found[0], found[1]),
@@ -36,7 +36,7 @@ def test_pixels_channels_and_photos_are_independent() -> None:
         (found[..., 1:], found[..., :-1]),
         (found[..., 1:, :], found[..., :-1, :]),
     ]
-    # Box and Muller make two numbers of each pair; these lie half a photo apart.
+    # Box and Muller make two numbers of each pair; these lie half an image apart.
     flat = found.flatten(1)
     half = -(-flat.shape[1] // 2)
     pairs.append((flat[:, half:], flat[:, : flat.shape[1] - half]))

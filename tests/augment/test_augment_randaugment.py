@@ -1,8 +1,8 @@
-"""RandAugment against torchvision's, operation by operation and as a whole, photo by photo."""
+"""RandAugment against torchvision's, operation by operation and as a whole, image by image."""
 
 import pytest
 import torch
-from some_photos import CONTEXT, LAST, draws, photos
+from image_factory import CONTEXT, LAST, draws, images
 from torchvision.transforms import v2
 
 from maskcls.augment.transforms import randaugment
@@ -26,13 +26,13 @@ NAMES = {
 }
 
 
-def torchvisions(photo: torch.Tensor, name: str, magnitude: int, sign: int) -> torch.Tensor:
-    """What torchvision's RandAugment makes of one photo, uint8 [C, H, W]."""
+def torchvisions(image: torch.Tensor, name: str, magnitude: int, sign: int) -> torch.Tensor:
+    """What torchvision's RandAugment makes of one image, uint8 [C, H, W]."""
     strengths, signed = THEIRS._AUGMENTATION_SPACE[NAMES[name]]
-    found = strengths(31, *photo.shape[1:])
+    found = strengths(31, *image.shape[1:])
     strength = 0.0 if found is None else float(found[magnitude]) * (sign if signed else 1)
     out: torch.Tensor = THEIRS._apply_image_or_video_transform(
-        photo, NAMES[name], strength, THEIRS.interpolation, THEIRS._fill
+        image, NAMES[name], strength, THEIRS.interpolation, THEIRS._fill
     )
     return out
 
@@ -47,7 +47,7 @@ def test_the_list_is_torchvisions() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_each_operation_is_torchvisions(name: str, sign: int, magnitude: int) -> None:
     for size in [(64, 48), (33, 47)]:
-        pixels = photos(3, *size).byte()
+        pixels = images(3, *size).byte()
         found = randaugment.operations(magnitude, CONTEXT.fill)[name](pixels, sign)
         for i in range(len(pixels)):
             wanted = torchvisions(pixels[i], name, magnitude, sign)
@@ -55,8 +55,8 @@ def test_each_operation_is_torchvisions(name: str, sign: int, magnitude: int) ->
 
 
 @pytest.mark.parametrize("n", [1, 2, 4])
-def test_each_photo_goes_through_the_operations_that_it_drew(n: int) -> None:
-    pixels, drawn = photos(40), draws(40, randaugment.NUM_DRAWS)
+def test_each_image_goes_through_the_operations_that_it_drew(n: int) -> None:
+    pixels, drawn = images(40), draws(40, randaugment.NUM_DRAWS)
     drawn[0], drawn[1] = 0.0, LAST
     found = randaugment.build(randaugment.Settings(n=n), CONTEXT)(pixels, drawn)
     listed = [*randaugment.operations(9, CONTEXT.fill)]
@@ -70,6 +70,6 @@ def test_each_photo_goes_through_the_operations_that_it_drew(n: int) -> None:
 
 def test_fractions_are_rounded_to_the_nearest_byte() -> None:
     still = torch.zeros(1, randaugment.NUM_DRAWS, dtype=torch.float64)  # identity, twice
-    pixels = photos(1) * 0.999
+    pixels = images(1) * 0.999
     found = randaugment.build(randaugment.Settings(), CONTEXT)(pixels, still)
     assert torch.equal(found, pixels.round())

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from some_photos import CONTEXT, FILL_C11, LAST, column, photos
+from image_factory import CONTEXT, FILL_C11, LAST, column, images
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as tv
 
@@ -15,11 +15,11 @@ def rotated(pixels: torch.Tensor, angles: list[float], degrees: float) -> torch.
 
 
 @pytest.mark.parametrize("size", [(64, 48), (33, 47)])
-def test_each_photo_is_turned_as_by_torchvision_on_a_sheet_of_the_fill(
+def test_each_image_is_turned_as_by_torchvision_on_a_sheet_of_the_fill(
     size: tuple[int, int],
 ) -> None:
     angles = [-10.0, -3.3, 0.0, 7.0, 9.99]
-    pixels = photos(len(angles), *size)
+    pixels = images(len(angles), *size)
     found = rotated(pixels, angles, 10)
     # A wide border makes the sheet, so that torchvision's own filling is never seen.
     border = 30
@@ -32,12 +32,12 @@ def test_each_photo_is_turned_as_by_torchvision_on_a_sheet_of_the_fill(
 
 
 def test_quarter_and_half_turns_move_whole_pixels() -> None:
-    pixels = photos(3, 40, 40)
+    pixels = images(3, 40, 40)
     found = rotated(pixels, [-90, 0, 90], 180)
     for i, turns in enumerate([-1, 0, 1]):
         torch.testing.assert_close(found[i], pixels[i].rot90(turns, (1, 2)), rtol=0, atol=0.02)
-    found = rotated(photos(1), [-180], 180)
-    torch.testing.assert_close(found, photos(1).flip(2, 3), rtol=0, atol=0.02)
+    found = rotated(images(1), [-180], 180)
+    torch.testing.assert_close(found, images(1).flip(2, 3), rtol=0, atol=0.02)
 
 
 def test_corners_that_come_into_view_have_the_fill() -> None:

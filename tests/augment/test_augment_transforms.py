@@ -12,8 +12,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from image_factory import CONTEXT, LAST, draws, images
 from pydantic import TypeAdapter, ValidationError
-from some_photos import CONTEXT, LAST, draws, photos
 
 import maskcls.augment.transforms
 from maskcls.augment.partners import Partner
@@ -42,10 +42,10 @@ def apply(
 
 
 def batch(name: str, size: tuple[int, int], seed: int = 0, count: int = 6) -> list[torch.Tensor]:
-    """Photos, partners and draws."""
+    """Images, partners and draws."""
     return [
-        photos(count, *size, seed=seed),
-        photos(count, *size, seed=seed + 1),
+        images(count, *size, seed=seed),
+        images(count, *size, seed=seed + 1),
         draws(count, load(name).NUM_DRAWS, seed=seed),
     ]
 
@@ -64,7 +64,7 @@ def test_order_of_the_batch_does_not_matter(name: str, seed: int, size: tuple[in
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", NAMES)
-def test_a_photo_alone_becomes_what_it_becomes_in_company(name: str, size: tuple[int, int]) -> None:
+def test_a_image_alone_becomes_what_it_becomes_in_company(name: str, size: tuple[int, int]) -> None:
     given = batch(name, size, seed=3, count=8)
     changed, share = apply(name, *given)
     for i in range(len(changed)):
@@ -101,7 +101,7 @@ def test_torchs_own_random_stream_is_neither_read_nor_moved(name: str) -> None:
 @pytest.mark.parametrize("draw", [0.0, 0.25, 0.5, LAST])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", NAMES)
-def test_result_is_a_photo_even_at_the_ends_of_the_draws(
+def test_result_is_a_image_even_at_the_ends_of_the_draws(
     name: str, size: tuple[int, int], draw: float
 ) -> None:
     pixels, partner, drawn = batch(name, size)
@@ -130,7 +130,7 @@ def test_memory_layout_does_not_matter(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if hasattr(load(n).Settings, "prob")])
-def test_prob_0_leaves_all_photos_as_they_are(name: str) -> None:
+def test_prob_0_leaves_all_images_as_they_are(name: str) -> None:
     pixels, partner, drawn = batch(name, (33, 47))
     drawn[0] = 0
     made = load(name).build(load(name).Settings(prob=0.0), CONTEXT)
@@ -145,7 +145,7 @@ def test_prob_0_leaves_all_photos_as_they_are(name: str) -> None:
 @pytest.mark.parametrize("name", MIXING)
 @given(seed=st.integers(0, 10**6), size=st.sampled_from(SIZES))
 @settings(deadline=None, max_examples=10)
-def test_share_is_what_is_left_of_the_photo(name: str, seed: int, size: tuple[int, int]) -> None:
+def test_share_is_what_is_left_of_the_image(name: str, seed: int, size: tuple[int, int]) -> None:
     _, _, drawn = batch(name, size, seed)
     white, black = torch.full((len(drawn), 3, *size), 255.0), torch.zeros(len(drawn), 3, *size)
     mixed, share = apply(name, white, black, drawn)

@@ -1,7 +1,7 @@
 """How much the driver grows when the data set grows tenfold.
 
-Two data sets of the same few photos, hard-linked again and again: PEOPLE and ten times as many, seven
-photos a person. In a process of its own each: table, fingerprints, folds, the pixel pass on Ray Data
+Two data sets of the same few images, hard-linked again and again: PEOPLE and ten times as many, seven
+images a person. In a process of its own each: table, fingerprints, folds, the pixel pass on Ray Data
 at 16x16, and collecting the out-of-fold table from made-up logits; all but the training, which runs
 in other processes. The figure is the driver's peak resident memory.
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from maskcls.core.labels import SHOTS
 from maskcls.demo.dataset import write_demo_data
+from maskcls.folds import rows as fold_rows
 
 _LINKS = 20_000  # of one file; ext4 allows 65,000
 
@@ -49,8 +50,8 @@ def run(people: int) -> None:
 def _link(data: Path, source: Path, people: int) -> int:
     if not source.exists():
         write_demo_data(source, people=6, eval_people=1, height=64, width=48, processes=1)
-    photos = sorted((source / "train/images").iterdir())[0]
-    files = {f.stem: f for f in photos.iterdir()}
+    images = sorted((source / "train/images").iterdir())[0]
+    files = {f.stem: f for f in images.iterdir()}
     lines, copies = ["id,gender,race,age,path"], {}
     for number in range(people):
         gender, age = ("male", "female")[number % 2], (25, 45, 65)[number % 3]
@@ -86,7 +87,7 @@ def _drive(data: str, run_folder: str) -> None:
     import resource
 
     from maskcls.cli.progress import make_progress
-    from maskcls.cluster import folds as queue
+    from maskcls.cluster import fold_queue as queue
     from maskcls.commands.train import train
     from maskcls.config.resolve import resolve
     from maskcls.pixels.cache import cache_root
@@ -119,7 +120,7 @@ def _make_up_folds(location: str, count: int) -> None:
 
     run = Folder.at(location)
     for fold in range(count):
-        rows = run_files.read_fold_rows(run, fold, count, set()).held_out
+        rows = fold_rows.read_fold_rows(run, fold, count, set()).held_out
         logits = np.random.default_rng(fold).normal(size=(len(rows), 18)).astype(np.float32)
         column = logits_column(logits, np.ones(len(rows), bool))
         folder = run_files.fold_folder(run, fold)

@@ -2,7 +2,7 @@
 
 The run: maskcls train, everything included but the start-up of Ray and of the folds' workers, which
 is stated apart. The bare steps: the same number of updates (and, apart, of forward passes over
-held-out and eval photos) of the same model at the same batch size, on pixels in memory, in a plain
+held-out and eval images) of the same model at the same batch size, on pixels in memory, in a plain
 torch loop with the same total of threads: one process with all of them, or as many processes as the
 run has folds at once; the faster of the two counts.
 """
@@ -20,7 +20,7 @@ from typing import Any
 
 from maskcls.cluster.worker import ENVIRONMENT
 from maskcls.config.resolve import resolve, to_json
-from maskcls.core.cores import usable_cores
+from maskcls.core.system import usable_cores
 from maskcls.demo.dataset import write_demo_data
 
 _SAMPLE_S = 25.0
@@ -85,7 +85,7 @@ def _whole(data: Path, run_folder: Path, sets: list[str]) -> dict[str, float]:
         capture_output=True,
         text=True,
         check=False,
-        # A cache of its own: each run decodes the photos anew.
+        # A cache of its own: each run decodes the images anew.
         env={**os.environ, "MASKCLS_CACHE": str(run_folder.with_name(f"{run_folder.name}-cache"))},
     )
     if done.returncode:

@@ -141,9 +141,9 @@ def test_a_count_is_told_every_ten_seconds_and_at_its_end() -> None:
     progress = PlainProgress(stream, clock=lambda: now)
     for done in range(0, 26):
         now = float(done)
-        progress.count("photos decoded", done, 25)
-    progress.count("photos decoded", 25, 25)
-    assert _lines(stream) == [f"photos decoded {n}/25" for n in (10, 20, 25)]
+        progress.count("images decoded", done, 25)
+    progress.count("images decoded", 25, 25)
+    assert _lines(stream) == [f"images decoded {n}/25" for n in (10, 20, 25)]
 
 
 def test_what_repeats_itself_is_said_once() -> None:
@@ -151,9 +151,9 @@ def test_what_repeats_itself_is_said_once() -> None:
     progress = PlainProgress(stream)
     for _ in range(2):
         progress.say("run runs/a")
-        progress.warn("3 photos cannot be read")
+        progress.warn("3 images cannot be read")
     progress.say("run runs/b")
-    assert _lines(stream) == ["run runs/a", "warning: 3 photos cannot be read", "run runs/b"]
+    assert _lines(stream) == ["run runs/a", "warning: 3 images cannot be read", "run runs/b"]
 
 
 def test_plain_lines_hold_no_control_character() -> None:
@@ -239,7 +239,7 @@ def test_the_table_has_a_row_for_each_of_five_folds(
     with _terminal() as (stream, received), make_progress(stream) as progress:
         assert isinstance(progress, TerminalProgress)
         progress.say("run runs/a [x]")
-        progress.count("photos decoded", 50, 100)
+        progress.count("images decoded", 50, 100)
         progress.folds(_five())
         progress.warn("fold 4 failed")
     text = _ESCAPES.sub("", b"".join(received).decode()).replace("\r", "\n")

@@ -1,4 +1,4 @@
-"""Reading a photo in the pixel pass: what is kept as a fault, and what must not be; missing faces."""
+"""Reading an image in the pixel pass: what is kept as a fault, and what must not be; missing faces."""
 
 from pathlib import Path
 
@@ -8,11 +8,13 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
-from maskcls.cluster import ingest, reach
+from maskcls.cluster import ingest
+from maskcls.cluster import nodes as reach
 from maskcls.cluster.session import ray_session
-from maskcls.config.sizes import Crop, Size
+from maskcls.config.values import Crop, Size
 from maskcls.core.errors import UserError
-from maskcls.pixels import cache, faces, reading
+from maskcls.pixels import cache, faces
+from maskcls.pixels import fingerprint as reading
 from maskcls.pixels.cache import CachePlace, ChunkStatus, NoFace
 from maskcls.pixels.geometry import Geometry
 from maskcls.store.paths import Folder
@@ -21,13 +23,13 @@ from tests.conftest import Heard
 PLACE = CachePlace(Path("cache"), "key", 1, Geometry(Crop(None), Size(8, 8)))
 
 
-def test_missing_and_broken_photos_are_faults(tmp_path: Path) -> None:
+def test_missing_and_broken_images_are_faults(tmp_path: Path) -> None:
     (tmp_path / "html.jpg").write_bytes(b"<html>")
-    found = list(ingest.read_photos(Folder.at(tmp_path), ["html.jpg", "gone.jpg", ""], PLACE))
+    found = list(ingest.read_images(Folder.at(tmp_path), ["html.jpg", "gone.jpg", ""], PLACE))
     assert found == ["neither a JPEG nor a PNG file", "the file is missing", "the file is missing"]
 
 
-def test_a_photo_that_cannot_be_read_is_tried_again_and_never_kept_as_a_fault(
+def test_a_image_that_cannot_be_read_is_tried_again_and_never_kept_as_a_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tries = []
@@ -39,7 +41,7 @@ def test_a_photo_that_cannot_be_read_is_tried_again_and_never_kept_as_a_fault(
     monkeypatch.setattr(Folder, "read_bytes", away)
     monkeypatch.setattr(reading, "_PAUSES_S", (0.0, 0.0))
     with pytest.raises(UserError, match=r"a\.jpg: cannot be read \(Input/output error\)"):
-        list(ingest.read_photos(Folder.at(tmp_path), ["a.jpg"], PLACE))
+        list(ingest.read_images(Folder.at(tmp_path), ["a.jpg"], PLACE))
     assert len(tries) == 3
 
 
@@ -48,8 +50,8 @@ PATHS = ["face.png", "blank.png", "gone.png", "face.png", "blank.png"]
 
 
 @pytest.fixture
-def photos(tmp_path: Path) -> Folder:
-    """A photo with a face and one without."""
+def images(tmp_path: Path) -> Folder:
+    """An image with a face and one without."""
     Image.fromarray(astronaut()).save(tmp_path / "face.png")
     Image.new("RGB", (30, 60), (9, 8, 7)).save(tmp_path / "blank.png")
     return Folder.at(tmp_path)
@@ -61,41 +63,41 @@ def place(tmp_path: Path) -> CachePlace:
     return cache.cache_place(tmp_path / "cache", np.zeros((len(PATHS), 16), np.uint8), FACES)
 
 
-def fill(place: CachePlace, photos: Folder) -> ChunkStatus:
+def fill(place: CachePlace, images: Folder) -> ChunkStatus:
     """The pixel pass's one task, without Ray: each column holds one value a row, as it gives them."""
     file = cache.start_building(place)
     paths = file.parent / "paths.arrow"
     ingest.write_paths(paths, pd.Series(PATHS))
-    columns = ingest._Fill(str(file), str(paths), place, photos.location)({"start": np.array([0])})
+    columns = ingest._Fill(str(file), str(paths), place, images.location)({"start": np.array([0])})
     paths.unlink()
     (row,) = pd.DataFrame(columns).to_dict("records")
     return ingest._status(row)
 
 
-def test_photos_without_a_face_are_told_apart_and_have_pixels(
-    photos: Folder, place: CachePlace
+def test_images_without_a_face_are_told_apart_and_have_pixels(
+    images: Folder, place: CachePlace
 ) -> None:
-    face, blank, gone = ingest.read_photos(photos, PATHS[:3], place)
+    face, blank, gone = ingest.read_images(images, PATHS[:3], place)
     assert np.array_equal(face, FACES.apply(astronaut()))
     assert isinstance(blank, NoFace)
     assert (blank.pixels == [9, 8, 7]).all()
     assert gone == "the file is missing"
 
 
-def test_a_chunk_returns_its_rows_without_a_face(photos: Folder, place: CachePlace) -> None:
-    status = fill(place, photos)
+def test_a_chunk_returns_its_rows_without_a_face(images: Folder, place: CachePlace) -> None:
+    status = fill(place, images)
     assert status.fallbacks == (1, 4)
     assert status.faults == {2: "the file is missing"}
     assert (status.start, status.stop) == (0, 5)
 
 
-def test_it_is_told_how_many_photos_had_no_face(
-    photos: Folder, place: CachePlace, heard: Heard
+def test_it_is_told_how_many_images_had_no_face(
+    images: Folder, place: CachePlace, heard: Heard
 ) -> None:
-    cache.finish_building(place, [fill(place, photos)])
-    found = ingest.ensure_pixels(place, photos, pd.Series(PATHS), heard)
+    cache.finish_building(place, [fill(place, images)])
+    found = ingest.ensure_pixels(place, images, pd.Series(PATHS), heard)
     assert found.fallbacks == (1, 4)
-    told = "no face found in 2 of 4 photos (50.0 %); their centre crop is used"
+    told = "no face found in 2 of 4 images (50.0 %); their centre crop is used"
     assert heard.lines == [told]
 
 
@@ -109,38 +111,38 @@ def test_nothing_is_told_of_faces_that_were_all_found(tmp_path: Path, heard: Hea
 
 
 def test_without_a_detector_nothing_is_begun(
-    photos: Folder, place: CachePlace, heard: Heard, monkeypatch: pytest.MonkeyPatch
+    images: Folder, place: CachePlace, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(faces, "_PACKAGE", "no_such_package")
     with pytest.raises(UserError, match="needs the detector"):
-        ingest.ensure_pixels(place, photos, pd.Series(PATHS), heard)
+        ingest.ensure_pixels(place, images, pd.Series(PATHS), heard)
     assert not place.root.exists()
     assert heard.lines == []
 
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_an_unreadable_photo_is_told_from_a_task_and_nothing_stays_behind(
+def test_an_unreadable_image_is_told_from_a_task_and_nothing_stays_behind(
     tmp_path: Path, heard: Heard
 ) -> None:
-    (tmp_path / "photos").mkdir()
-    Image.new("RGB", (9, 9)).save(tmp_path / "photos/a.png")
-    (tmp_path / "photos/b.png").mkdir()  # reading it fails, for root, too
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (9, 9)).save(tmp_path / "images/a.png")
+    (tmp_path / "images/b.png").mkdir()  # reading it fails, for root, too
     place = cache.cache_place(
         tmp_path / "cache", np.zeros((2, 16), np.uint8), Geometry(Crop(None), Size(8, 8))
     )
-    photos, paths = Folder.at(tmp_path / "photos"), pd.Series(["a.png", "b.png"])
+    images, paths = Folder.at(tmp_path / "images"), pd.Series(["a.png", "b.png"])
     with ray_session(tmp_path / "cache", False, heard) as session:
         with pytest.raises(
             UserError, match=r"b\.png: cannot be read \(Is a directory\); mend that"
         ):
-            ingest.ensure_pixels(place, photos, paths, heard)
+            ingest.ensure_pixels(place, images, paths, heard)
         assert [p.suffix for p in (tmp_path / "cache/pixels").iterdir()] == [".lock"]
         # A machine that went away does not answer, and that is no error of the run's.
-        files = [(photos, "a.png")]
+        files = [(images, "a.png")]
         task = reach._ask("0" * 56, files)
         session.ray.wait([task], timeout=60)
         assert reach._answer(task) is None
         here = reach._ask(session.ray.get_runtime_context().get_node_id(), files)
         session.ray.wait([here], timeout=60)
-        assert reach._answer(here) == reach._digests([(photos.location, "a.png")])
+        assert reach._answer(here) == reach._digests([(images.location, "a.png")])

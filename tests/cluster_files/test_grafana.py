@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from maskcls.cluster.metrics import NAMES, TAGS
+from maskcls.cluster.reporter import NAMES, TAGS
 
 FILE = Path(__file__).parents[2] / "docs/grafana/maskcls.json"
 

@@ -14,9 +14,10 @@ import pytest
 
 from maskcls.cluster.session import temporary_prefix
 from maskcls.commands import doctor
-from maskcls.commands.doctor import machine, network, ray_works, software, torch_works
+from maskcls.commands.doctor import machine, ray_works, software, torch_works
+from maskcls.commands.doctor import software as network
 from maskcls.commands.doctor.check import Check, Outcome, Trial, guarded
-from maskcls.core import cores as core_cores
+from maskcls.core import system as core_cores
 from maskcls.core.errors import Exit
 
 NAMES = [

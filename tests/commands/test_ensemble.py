@@ -15,7 +15,7 @@ from maskcls.core.errors import Exit, UserError
 from maskcls.core.labels import labels_of
 from maskcls.evaluation.ensembling import RULES, Rule
 from maskcls.store import tables
-from tests.commands.made_up_run import logits_for, write_run
+from tests.commands.run_factory import logits_for, write_run
 from tests.conftest import Heard
 
 IDS = ["c.jpg", "a.jpg", "b.jpg", "d.jpg"]
@@ -24,7 +24,7 @@ TWO = ["folds.count=2"]
 
 @pytest.fixture
 def logits() -> np.ndarray:
-    """Of two runs of two folds, four photos each."""
+    """Of two runs of two folds, four images each."""
     return np.random.default_rng(5).normal(size=(2, 2, 4, 18)).astype(np.float32)
 
 
@@ -43,7 +43,7 @@ def answers(path: Path) -> list[int]:
 
 
 def expected(members: np.ndarray, rule: str, weights: Sequence[float]) -> list[int]:
-    """By hand, photo by photo; members: [M, N, 18]. Equal votes go by the mean probability."""
+    """By hand, image by image; members: [M, N, 18]. Equal votes go by the mean probability."""
     if rule == "logits":
         return np.average(members.astype(np.float64), 0, weights).argmax(axis=1).tolist()  # type: ignore[no-any-return]
     probs = softmax(members.astype(np.float64), axis=2)
@@ -52,9 +52,9 @@ def expected(members: np.ndarray, rule: str, weights: Sequence[float]) -> list[i
         return mean.argmax(axis=1).tolist()  # type: ignore[no-any-return]
     found = []
     labels = np.stack(list(labels_of(np.arange(18)).values()))  # [3, 18]
-    for photo, photos_mean in enumerate(mean):
+    for image, images_mean in enumerate(mean):
         votes = np.zeros(18)
-        for one, weight in zip(probs[:, photo], weights, strict=True):
+        for one, weight in zip(probs[:, image], weights, strict=True):
             if rule == "vote":
                 votes[one.argmax()] += weight
                 continue
@@ -62,7 +62,7 @@ def expected(members: np.ndarray, rule: str, weights: Sequence[float]) -> list[i
                 likeliest = np.bincount(task, one).argmax()
                 votes += weight * (task == likeliest)
         best = votes >= votes.max() - 1e-9
-        found.append(int(np.where(best, photos_mean, -1).argmax()))
+        found.append(int(np.where(best, images_mean, -1).argmax()))
     return found
 
 
@@ -117,7 +117,7 @@ def test_weights_that_do_not_fit_are_refused(
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_a_photo_without_logits_gets_the_most_frequent_class(
+def test_a_image_without_logits_gets_the_most_frequent_class(
     rule: Rule, tmp_path: Path, heard: Heard
 ) -> None:
     logits = np.stack([logits_for([7, 8, 9, 10], 3.0)] * 2)
@@ -164,11 +164,11 @@ def test_part_by_part_it_is_the_same(
     assert pd.read_csv(tmp_path / "parts")["ImageID"].tolist() == ids
 
 
-def test_a_fold_that_left_a_sound_photo_out_is_noticed(tmp_path: Path, heard: Heard) -> None:
+def test_a_fold_that_left_a_sound_image_out_is_noticed(tmp_path: Path, heard: Heard) -> None:
     logits = np.zeros((2, 4, 18))
     logits[1, 2] = np.nan
     write_run(tmp_path / "a", IDS, logits, TWO)
-    with pytest.raises(RuntimeError, match="lacks logits of 1 photos"):
+    with pytest.raises(RuntimeError, match="lacks logits of 1 images"):
         ensemble([str(tmp_path / "a")], str(tmp_path / "s.csv"), heard)
     assert not (tmp_path / "s.csv").exists()
 
@@ -212,7 +212,7 @@ def test_what_must_not_be_averaged_is_refused(
     with pytest.raises(UserError, match="count double"):
         ensemble([runs[0], runs[0]], out, heard)
     write_run(tmp_path / "others", IDS, logits[0], TWO, fingerprint="others")
-    with pytest.raises(UserError, match="made for other eval photos"):
+    with pytest.raises(UserError, match="made for other eval images"):
         ensemble([*runs, str(tmp_path / "others")], out, heard)
     write_run(tmp_path / "names", ["x.jpg", *IDS[1:]], logits[0], TWO)
     with pytest.raises(UserError, match="2 differ"):

@@ -12,7 +12,9 @@ import pytest
 from PIL import Image
 
 from maskcls.cli.main import main
-from maskcls.cluster import fetch, ingest, reach, session
+from maskcls.cluster import ingest, session
+from maskcls.cluster import nodes as fetch
+from maskcls.cluster import nodes as reach
 from maskcls.cluster.plan import Machine
 from maskcls.commands.predict import predict
 from maskcls.config.schema import Cluster
@@ -21,9 +23,9 @@ from maskcls.pixels import cache
 from maskcls.pixels.cache import CachedPixels, CachePlace
 from maskcls.store.paths import Folder
 from tests.conftest import Heard
-from tests.training.tiny_run import Notes, TinyRun
+from tests.training.fold_factory import Notes, TinyRun
 
-PHOTOS = ["b.png", "a.png", "x/c.png"]
+IMAGES = ["b.png", "a.png", "x/c.png"]
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +43,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Folder:
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """Three photos and one that is none, in a folder; photos.csv names three of the four."""
+    """Three images and one that is none, in a folder; images.csv names three of the four."""
     folder = tmp_path / "images"
     (folder / "x").mkdir(parents=True)
-    for shade, name in enumerate(PHOTOS):
+    for shade, name in enumerate(IMAGES):
         Image.new("RGB", (40, 50), (9 + 60 * shade, 80, 200 - 60 * shade)).save(folder / name)
     (folder / "broken.png").write_bytes(b"<html>")
-    (folder / "photos.csv").write_text("path\nb.png\nbroken.png\nx/c.png\n")
+    (folder / "images.csv").write_text("path\nb.png\nbroken.png\nx/c.png\n")
     return folder
 
 
@@ -84,7 +86,7 @@ class Played:
     def ensure_pixels(
         self,
         place: CachePlace,
-        photos: Folder,
+        images: Folder,
         paths: "pd.Series[str]",
         progress: Any,
         node: str | None,
@@ -93,7 +95,7 @@ class Played:
         self.made.append((node, place))
         if cache.open_cache(place) is None:
             file = cache.start_building(place)
-            read = ingest.read_photos(photos, list(paths), place)
+            read = ingest.read_images(images, list(paths), place)
             cache.finish_building(place, [cache.fill_chunk(file, place, 0, read)])
         found = cache.open_cache(place)
         assert found is not None
@@ -132,7 +134,7 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Any:
     return begin
 
 
-@pytest.mark.parametrize("given", ["", "photos.csv"])
+@pytest.mark.parametrize("given", ["", "images.csv"])
 def test_another_machine_makes_its_own_pixels_and_gives_the_same_bytes(
     run: Folder, images: Path, tmp_path: Path, heard: Heard, play: Any,
     monkeypatch: pytest.MonkeyPatch, given: str,
@@ -147,9 +149,7 @@ def test_another_machine_makes_its_own_pixels_and_gives_the_same_bytes(
     far = play("home", "far")
     caches = {"home": tmp_path / "caches/home", "far": tmp_path / "caches/far"}
     # MASKCLS_CACHE is what a machine's own Ray was started with.
-    monkeypatch.setattr(
-        "maskcls.cluster.predicting.cache_root", lambda setting: caches[str(far.node)]
-    )
+    monkeypatch.setattr("maskcls.cluster.tasks.cache_root", lambda setting: caches[str(far.node)])
     monkeypatch.setenv("MASKCLS_CACHE", str(caches["home"]))
     predict(run.location, str(images / given), str(tmp_path / "there.csv"), heard)
     assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
@@ -170,7 +170,7 @@ def test_at_home_nothing_is_made_twice(
     assert [o["num_cpus"] for o in played.options] == [1.0, 1.0]
 
 
-def test_a_machine_without_the_photos_is_told_and_nothing_is_written(
+def test_a_machine_without_the_images_is_told_and_nothing_is_written(
     run: Folder, images: Path, tmp_path: Path, heard: Heard, play: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -186,7 +186,7 @@ def test_a_machine_without_the_photos_is_told_and_nothing_is_written(
     assert not (tmp_path / "p.csv").exists()
 
 
-def test_photos_that_only_some_machines_could_decode_are_no_answer(
+def test_images_that_only_some_machines_could_decode_are_no_answer(
     run: Folder, images: Path, tmp_path: Path, heard: Heard, play: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -196,13 +196,13 @@ def test_photos_that_only_some_machines_could_decode_are_no_answer(
         (images / "b.png").unlink(missing_ok=True)  # between the two machines' passes
         return tmp_path / "far"
 
-    monkeypatch.setattr("maskcls.cluster.predicting.cache_root", own)
-    with pytest.raises(RunFailed, match="2 photos were decoded for fold 0 and 3 here"):
+    monkeypatch.setattr("maskcls.cluster.tasks.cache_root", own)
+    with pytest.raises(RunFailed, match="2 images were decoded for fold 0 and 3 here"):
         predict(run.location, str(images), str(tmp_path / "p.csv"), heard)
     assert not (tmp_path / "p.csv").exists()
 
 
 @pytest.mark.parametrize("text", ["cluster.threads=4", "cluster.workers_per_fold = 2"])
 def test_placement_without_effect_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["predict", "run", "photos", "--out", "p.csv", "--set", text]) == 2
+    assert main(["predict", "run", "images", "--out", "p.csv", "--set", text]) == 2
     assert "has no effect on predict" in capsys.readouterr().err

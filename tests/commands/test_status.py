@@ -12,9 +12,9 @@ from maskcls.cli.status_text import lines_of
 from maskcls.commands.status import run_status, runs_in, status
 from maskcls.config.resolve import resolve, to_json
 from maskcls.core.errors import UserError
-from maskcls.search.trials import Trial, write_trial
 from maskcls.store import run_files
 from maskcls.store.paths import Folder
+from maskcls.tuning.trials import Trial, write_trial
 
 EPOCH = {"epoch": 1, "train_loss": 1.25, "macro_f1": 0.5, "images_per_s": 90.0}
 

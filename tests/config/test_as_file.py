@@ -7,7 +7,7 @@ from maskcls.config.as_file import as_file
 from maskcls.config.layers import TomlFile, gather, preset_names
 from maskcls.config.resolve import differences, resolve, to_json
 from maskcls.config.schema import Config
-from maskcls.search.space import config_of
+from maskcls.tuning.space import config_of
 
 
 def written_and_read(config: Config) -> Config:

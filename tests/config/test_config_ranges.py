@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskcls.config.ranges import GROUPS, AgeRanges, Factors
 from maskcls.config.resolve import resolve, to_json
+from maskcls.config.values import GROUPS, AgeRanges, Factors
 from maskcls.core.labels import AGE_GROUPS, NUM_CLASSES
 
 few = settings(deadline=None, max_examples=30)

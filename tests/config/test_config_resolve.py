@@ -11,7 +11,7 @@ from maskcls.config import layers, parts
 from maskcls.config.layers import TomlFile
 from maskcls.config.resolve import differences, flat_json, from_json, resolve, to_json
 from maskcls.config.schema import PLACEMENT_ONLY, Config
-from maskcls.config.sizes import DEFAULT_MARGIN, Crop, Size
+from maskcls.config.values import DEFAULT_MARGIN, Crop, Size
 from maskcls.core.errors import UserError
 
 

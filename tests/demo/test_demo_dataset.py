@@ -4,15 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from contact_sheet import contact_sheet
 from PIL import Image
 
 from maskcls.core.errors import UserError
 from maskcls.core.labels import GENDERS, MASK_OF_SHOT, SHOTS, age_group_of, class_of
 from maskcls.demo import dataset
 from maskcls.demo.dataset import DemoData, write_demo_data
-from maskcls.demo.drawing import draw_photo
+from maskcls.demo.drawing import draw_image
 from maskcls.demo.people import cast
-from maskcls.demo.sheet import contact_sheet
 
 
 def _write_small(folder: Path, people: int = 40, processes: int = 1) -> DemoData:
@@ -48,15 +48,15 @@ def test_layout_of_train(demo: DemoData) -> None:
     for row in rows:
         assert row["path"] == f"{row['id']}_{row['gender']}_{row['race']}_{row['age']}"
         assert row["race"] == "Drawn"
-        photos = list((images / row["path"]).iterdir())
-        assert sorted(path.stem for path in photos) == sorted(SHOTS)
+        shots = list((images / row["path"]).iterdir())
+        assert sorted(path.stem for path in shots) == sorted(SHOTS)
         gender, group = GENDERS.index(row["gender"]), age_group_of(int(row["age"]))
-        classes |= {class_of(MASK_OF_SHOT[path.stem], gender, group) for path in photos}
+        classes |= {class_of(MASK_OF_SHOT[path.stem], gender, group) for path in shots}
     assert classes == set(range(18))
-    assert demo.num_photos == 280 == sum(1 for path in images.rglob("*") if path.is_file())
+    assert demo.num_images == 280 == sum(1 for path in images.rglob("*") if path.is_file())
 
 
-def test_a_few_photos_are_not_jpg(demo: DemoData) -> None:
+def test_a_few_images_are_not_jpg(demo: DemoData) -> None:
     images = demo.folder / "train" / "images"
     suffixes = [{path.suffix for path in folder.iterdir()} for folder in images.iterdir()]
     for expected in ({".png"}, {".jpeg"}, {".jpg", ".jpeg"}):
@@ -75,7 +75,7 @@ def test_layout_of_eval_and_truth(demo: DemoData) -> None:
     assert names != sorted(names)
     assert all(re.fullmatch(r"[0-9a-f]{40}\.jpg", name) for name in names)
     assert set(names) == {path.name for path in (demo.folder / "eval" / "images").iterdir()}
-    assert len(set(names)) == demo.num_eval_photos == 56
+    assert len(set(names)) == demo.num_eval_images == 56
     assert {row["ans"] for row in info} == {"0"}
     answers = [int(row["ans"]) for row in truth]
     assert set(answers) == set(range(18))
@@ -83,12 +83,12 @@ def test_layout_of_eval_and_truth(demo: DemoData) -> None:
 
 
 def test_the_truth_is_in_the_pictures(demo: DemoData) -> None:
-    """Drawing eval person 0's photos anew finds them under the right answers."""
+    """Drawing eval person 0's images anew finds them under the right answers."""
     person = cast(1, 3, dataset._FIRST_EVAL_PERSON)[0]
     truth = {row["ImageID"]: int(row["ans"]) for row in _rows(demo.truth)}
     gender = GENDERS.index(person.gender)
     for shot in SHOTS:
-        drawn = np.asarray(draw_photo(person, shot, 64, 48), dtype=np.float64)
+        drawn = np.asarray(draw_image(person, shot, 64, 48), dtype=np.float64)
         distances = {}
         for name in truth:
             with Image.open(demo.folder / "eval" / "images" / name) as image:
@@ -97,11 +97,11 @@ def test_the_truth_is_in_the_pictures(demo: DemoData) -> None:
         assert truth[nearest] == class_of(MASK_OF_SHOT[shot], gender, person.age_group)
 
 
-def test_photos_open_as_rgb_of_the_usual_size(tmp_path: Path) -> None:
+def test_images_open_as_rgb_of_the_usual_size(tmp_path: Path) -> None:
     write_demo_data(tmp_path, people=6, eval_people=1, processes=1)
-    photos = [path for path in tmp_path.rglob("*") if path.suffix in (".jpg", ".jpeg", ".png")]
-    assert len(photos) == 49
-    for path in photos:
+    images = [path for path in tmp_path.rglob("*") if path.suffix in (".jpg", ".jpeg", ".png")]
+    assert len(images) == 49
+    for path in images:
         with Image.open(path) as image:
             image.load()
             assert (image.mode, image.size) == ("RGB", (384, 512))
@@ -164,7 +164,7 @@ def test_numbers_out_of_range_are_refused(tmp_path: Path, name: str, value: int)
 
 
 def test_a_sheet_of_a_folder(demo: DemoData, tmp_path: Path) -> None:
-    sheet = contact_sheet(demo.folder, photo_height=64, photo_width=48)
+    sheet = contact_sheet(demo.folder, image_height=64, image_width=48)
     assert sheet.width > 6 * 48
     with pytest.raises(UserError, match=r"has no train/train\.csv"):
         contact_sheet(tmp_path)

@@ -1,32 +1,32 @@
 import numpy as np
 import pytest
+from contact_sheet import contact_sheet, one_per_group
 from PIL import Image
 
 from maskcls.core.errors import UserError
 from maskcls.core.labels import SHOTS
 from maskcls.demo.canvas import Canvas, mix, saturate, shade, smooth
-from maskcls.demo.drawing import draw_photo
+from maskcls.demo.drawing import draw_image
 from maskcls.demo.masks import KINDS, Mask, draw_mask, paint_mask
 from maskcls.demo.people import Person, cast
-from maskcls.demo.sheet import contact_sheet, one_per_group
 
 
 def _pixels(person: Person, shot: str) -> np.ndarray:
-    return np.asarray(draw_photo(person, shot), dtype=np.float64)
+    return np.asarray(draw_image(person, shot), dtype=np.float64)
 
 
-def test_photos_have_the_size_asked_for() -> None:
+def test_images_have_the_size_asked_for() -> None:
     person = cast(1, 0)[0]
     for shot in SHOTS:
-        image = draw_photo(person, shot)
+        image = draw_image(person, shot)
         assert (image.mode, image.size) == ("RGB", (384, 512))
-    assert draw_photo(person, "mask1", height=64, width=48).size == (48, 64)
+    assert draw_image(person, "mask1", height=64, width=48).size == (48, 64)
 
 
 def test_the_same_shot_is_the_same_picture_and_shots_differ() -> None:
     person = cast(3, 5)[2]
-    shots = [draw_photo(person, shot).tobytes() for shot in SHOTS]
-    assert shots[0] == draw_photo(person, SHOTS[0]).tobytes()
+    shots = [draw_image(person, shot).tobytes() for shot in SHOTS]
+    assert shots[0] == draw_image(person, SHOTS[0]).tobytes()
     assert len(set(shots)) == len(SHOTS)
 
 
@@ -36,7 +36,7 @@ def test_every_style_can_be_drawn() -> None:
     firsts |= {p.backdrop: p for p in people} | {p.glasses + p.beard: p for p in people}
     assert len(firsts) > 30
     for person in firsts.values():
-        assert np.asarray(draw_photo(person, "normal", height=64, width=48)).std() > 10
+        assert np.asarray(draw_image(person, "normal", height=64, width=48)).std() > 10
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -82,11 +82,11 @@ def test_the_sheet_shows_one_of_each_group() -> None:
     assert [(p.gender, p.age_group) for p in people] == [
         (gender, group) for gender in ("male", "female") for group in range(3)
     ]
-    sheet = contact_sheet(people, photo_height=64, photo_width=48)
+    sheet = contact_sheet(people, image_height=64, image_width=48)
     assert sheet.mode == "RGB"
     assert sheet.width > 6 * 48
     assert sheet.height > 3 * 64
-    assert contact_sheet(people, columns=2, photo_height=64, photo_width=48).width < sheet.width
+    assert contact_sheet(people, columns=2, image_height=64, image_width=48).width < sheet.width
 
 
 def test_the_sheet_needs_somebody() -> None:

@@ -57,7 +57,7 @@ class Node:
 
     @property
     def cache(self) -> Path:
-        """Where this node keeps decoded photos."""
+        """Where this node keeps decoded images."""
         return self.folder / "cache"
 
     @property

@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from maskcls.cluster.metrics import NAMES
+from maskcls.cluster.reporter import NAMES
 from tests.end_to_end.clusters import Cluster, cluster, last_line, until
-from tests.end_to_end.tiny import logits_of, sets
+from tests.end_to_end.job_factory import logits_of, sets
 
 pytestmark = [pytest.mark.job, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200)]
 

@@ -63,7 +63,7 @@ def logits_of(run: Path) -> bytes:
     return np.stack([*oof["logits"], *evals["logits"]]).tobytes()
 
 
-def test_every_photo_is_held_out_once_and_the_metrics_are_scikit_learns(finished: Path) -> None:
+def test_every_image_is_held_out_once_and_the_metrics_are_scikit_learns(finished: Path) -> None:
     oof = pd.read_parquet(finished / "oof.parquet")
     folds = pd.read_parquet(finished / "folds.parquet").set_index("person")["fold"]
     assert len(oof) == 84
@@ -116,7 +116,7 @@ def test_predict_gives_the_ensembles_answers(
     finished: Path, drawn: Path, tmp_path: Path, kind: str
 ) -> None:
     out = tmp_path / "p.csv"
-    # info.csv is a CSV of photos, too: its ImageIDs lie in the folder images beside it.
+    # info.csv is a CSV of images, too: its ImageIDs lie in the folder images beside it.
     images = drawn / ("eval/images" if kind == "folder" else "eval/info.csv")
     done = maskcls("predict", str(finished), str(images), "--out", str(out))
     assert done.returncode == 0, done.stderr
@@ -193,8 +193,8 @@ def test_a_finished_run_trains_nothing_and_other_settings_or_data_are_refused(
 
     changed = tmp_path / "changed"
     shutil.copytree(drawn, changed)
-    photo = next((changed / "train/images").rglob("normal.jpg"))
-    photo.write_bytes(photo.read_bytes() + b"\0")
+    image = next((changed / "train/images").rglob("normal.jpg"))
+    image.write_bytes(image.read_bytes() + b"\0")
     with pytest.raises(UserError, match=r"other data.*fingerprint"):
         train(str(changed), str(finished), resolve("smoke", None, TINY), heard)
 
@@ -277,21 +277,21 @@ def test_an_error_in_training_is_not_retried_and_the_others_are_finished(
     assert record["starts"][0]["exit_code"] == 1
 
 
-def test_broken_photos_are_named_and_never_lost(drawn: Path, tmp_path: Path, heard: Heard) -> None:
+def test_broken_images_are_named_and_never_lost(drawn: Path, tmp_path: Path, heard: Heard) -> None:
     import shutil
 
     data = tmp_path / "data"
     shutil.copytree(drawn, data)
-    photos = sorted((data / "train/images").rglob("*.jpg"))
-    photos[3].write_bytes(photos[3].read_bytes()[:200])
-    photos[8].write_bytes(b"<html>not a picture</html>")
+    images = sorted((data / "train/images").rglob("*.jpg"))
+    images[3].write_bytes(images[3].read_bytes()[:200])
+    images[8].write_bytes(b"<html>not a picture</html>")
     lost = sorted((data / "eval/images").iterdir())[0]
     lost.write_bytes(b"")
     run = tmp_path / "run"
     config = resolve("smoke", None, [*TINY, "train.epochs=1"])
     done = train(str(data), str(run), config, heard)
     assert done.exit_code == Exit.DEGRADED
-    assert any(photos[8].name in w and "neither a JPEG" in w for w in heard.warnings)
+    assert any(images[8].name in w and "neither a JPEG" in w for w in heard.warnings)
     oof = pd.read_parquet(run / "oof.parquet")
     assert len(oof) == 84
     assert oof["logits"].isna().sum() == oof["fault"].notna().sum() == 2

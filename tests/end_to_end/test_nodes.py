@@ -15,7 +15,7 @@ import pytest
 
 from maskcls.store.paths import Folder
 from tests.end_to_end.clusters import Cluster, Node, cluster, last_line, until
-from tests.end_to_end.tiny import logits_of, sets
+from tests.end_to_end.job_factory import logits_of, sets
 from tests.object_store import Bucket, new_bucket
 
 pytestmark = [pytest.mark.job, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -70,7 +70,7 @@ def test_machines_that_share_nothing_but_a_bucket(
     assert Folder.at(bucket.uri("out")).read_text("s.csv").count("\n") == 22
     told = [run.read_json(f"fold-{k}/progress.json") for k in range(2)]
     assert told[0]["node"] != told[1]["node"]
-    # Each of the two decoded the photos once for itself, the head for the command.
+    # Each of the two decoded the images once for itself, the head for the command.
     for node in [nodes.head, *nodes.nodes]:
         pixels = list((node.cache / "pixels").glob("*/pixels.u8"))
         assert len(pixels) == 2, node.folder  # of train and of eval
@@ -79,12 +79,12 @@ def test_machines_that_share_nothing_but_a_bucket(
         assert not foreign, f"{node.folder} read {sorted(foreign)[:3]}"
 
 
-def test_new_photos_are_decoded_by_the_machine_that_predicts_them(
+def test_new_images_are_decoded_by_the_machine_that_predicts_them(
     nodes: Cluster, bucket: Bucket, drawn: Path
 ) -> None:
-    # With the run of the test above. One person's photos alone are pixels that no machine has yet.
+    # With the run of the test above. One person's images alone are pixels that no machine has yet.
     person = min(path.name for path in (drawn / "train/images").iterdir() if path.is_dir())
-    photos = sorted(path.name for path in (drawn / "train/images" / person).iterdir())
+    images = sorted(path.name for path in (drawn / "train/images" / person).iterdir())
     machines = [nodes.head, *nodes.nodes]
     before = [_decoded(node) for node in machines]
     words = [bucket.uri("run"), bucket.uri(f"data/train/images/{person}")]
@@ -93,7 +93,7 @@ def test_new_photos_are_decoded_by_the_machine_that_predicts_them(
     assert done.returncode == 0, done.stdout + done.stderr
     assert last_line(done.stdout) == "maskcls predict: exit code 0 (good)"
     rows = pd.read_csv(io.BytesIO(Folder.at(bucket.uri("out")).read_bytes("new.csv")))
-    assert rows["path"].tolist() == photos
+    assert rows["path"].tolist() == images
     assert rows["ans"].between(0, 17).all()
     assert np.allclose(rows[[f"p{k}" for k in range(18)]].sum(axis=1), 1, atol=1e-4)
     # The head made them for the command; it has no fake GPU, so the folds were on the others.
@@ -190,7 +190,7 @@ def test_storage_that_only_one_machine_has_is_refused(nodes: Cluster, tmp_path: 
 import sys
 import ray
 from maskcls.cluster.plan import Machine, make_plan
-from maskcls.cluster.reach import require_shared
+from maskcls.cluster.nodes import require_shared
 from maskcls.config.schema import Cluster
 from maskcls.core.errors import UserError
 from maskcls.store.paths import Folder

@@ -89,7 +89,7 @@ def test_a_hold_out_drawn_twice_scores_the_held_out_alone(run_of) -> None:  # ty
     assert len(metrics["repeats"]) == 2
 
 
-def test_a_split_by_photos_is_stamped_and_makes_no_submission(
+def test_a_split_by_images_is_stamped_and_makes_no_submission(
     run_of, tmp_path: Path, heard: Heard  # type: ignore[no-untyped-def]
 ) -> None:  # fmt: skip
     run = run_of("image", "folds.scheme=image", "folds.count=2")
@@ -124,7 +124,7 @@ def test_more_training_rows_join_and_the_held_out_stay_as_they_are(
     assert (table.loc[mine, "label"] != table.loc[mine, "train_label"]).all()
     assert (table.loc[~mine, "label"] == table.loc[~mine, "train_label"]).all()
     oof = pd.read_parquet(run / "oof.parquet")
-    assert len(oof) == 84  # neither extra people nor eval photos
+    assert len(oof) == 84  # neither extra people nor eval images
     assert (oof["label"].to_numpy() == table["label"].to_numpy()).all()
     for fold in metrics_of(run)["folds"]:
         assert fold["images"]["train"] == 84 - fold["images"]["held_out"] + 42 + 21

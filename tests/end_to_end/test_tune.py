@@ -14,10 +14,10 @@ from typing import Any
 import psutil
 import pytest
 
-from maskcls.commands.settings import settings
-from maskcls.search.trials import read_trials
+from maskcls.runs.settings import settings
 from maskcls.store.paths import Folder
-from tests.end_to_end.tiny import TINY
+from maskcls.tuning.trials import read_trials
+from tests.end_to_end.job_factory import TINY
 
 # Three commands one after the other, each with a Ray of its own.
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -63,7 +63,7 @@ def read(path: Path) -> Any:
 
 
 def passes(log: str) -> int:
-    """How often photos were decoded: each pass ends with a line such as "decoded 336/336"."""
+    """How often images were decoded: each pass ends with a line such as "decoded 336/336"."""
     return len(re.findall(r"^decoded (\d+)/\1$", log, re.MULTILINE))
 
 

@@ -93,11 +93,11 @@ def test_a_vote_without_ties_is_scikit_learns_hard_vote(
 def test_of_equal_votes_the_mean_probability_decides(logits: np.ndarray) -> None:
     probs = scipy.special.softmax(logits.astype(np.float64), axis=2)
     found = combine(logits, "vote").argmax(axis=1)
-    for photo in range(logits.shape[1]):
-        votes = np.bincount(probs[:, photo].argmax(axis=1), minlength=18)
+    for image in range(logits.shape[1]):
+        votes = np.bincount(probs[:, image].argmax(axis=1), minlength=18)
         tied = np.flatnonzero(votes == votes.max())
-        mean = probs[:, photo].mean(axis=0)
-        assert found[photo] == tied[mean[tied].argmax()]
+        mean = probs[:, image].mean(axis=0)
+        assert found[image] == tied[mean[tied].argmax()]
 
 
 @few
@@ -115,7 +115,7 @@ def test_a_vote_by_task_is_three_votes(logits: np.ndarray, data: st.DataObject) 
 
 
 def probs_to_logits(*rows: dict[int, float]) -> np.ndarray:
-    """Members [M, 1, 18] of one photo, by the probabilities of some classes."""
+    """Members [M, 1, 18] of one image, by the probabilities of some classes."""
     logits = np.full((len(rows), 1, 18), -30.0, np.float32)
     for member, row in enumerate(rows):
         for number, prob in row.items():
@@ -143,7 +143,7 @@ def test_a_task_is_decided_by_its_own_probability_not_by_the_class() -> None:
     assert combine(logits, "vote_tasks")[0].argmax() == 3  # <30 is .7
 
 
-def test_the_rules_by_hand_on_one_photo() -> None:
+def test_the_rules_by_hand_on_one_image() -> None:
     # Two unsure members for class 1, one very sure one for class 2.
     logits = probs_to_logits({1: 0.5, 2: 0.4, 0: 0.1}, {1: 0.5, 2: 0.4, 0: 0.1}, {2: 0.98, 1: 0.02})
     found = {rule: int(combine(logits, rule)[0].argmax()) for rule in RULES}

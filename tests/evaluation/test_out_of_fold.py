@@ -16,8 +16,8 @@ from maskcls.store import run_files, tables
 from maskcls.store.paths import Folder
 from maskcls.store.tables import logits_column, write_table
 
-NUM_PEOPLE, PHOTOS = 6, 7
-NUM_ROWS = NUM_PEOPLE * PHOTOS
+NUM_PEOPLE, IMAGES = 6, 7
+NUM_ROWS = NUM_PEOPLE * IMAGES
 FAULTS = {3: "the file is empty", 20: "cut"}
 COLUMNS = ["path", "person", "label", "repeat", "fold", "logits", "fault"]
 
@@ -51,7 +51,7 @@ class Run:
         found = []
         for repeat, folds in enumerate(self.fold_of_person):
             for row, one in enumerate(self.frame.itertuples()):
-                fold = folds[row // PHOTOS]
+                fold = folds[row // IMAGES]
                 if fold >= 0:
                     seed = [repeat * self.per_repeat + fold, row]
                     logits = np.random.default_rng(seed).normal(size=18).astype(np.float32)
@@ -75,8 +75,8 @@ def write_run(folder: Path, fold_of_person: list[list[int]], per_repeat: int) ->
     people = [f"p{number}" for number in range(NUM_PEOPLE)]
     frame = pd.DataFrame(
         {
-            "path": [f"{p}/{shot}.jpg" for p in people for shot in range(PHOTOS)],
-            "person": [p for p in people for _ in range(PHOTOS)],
+            "path": [f"{p}/{shot}.jpg" for p in people for shot in range(IMAGES)],
+            "person": [p for p in people for _ in range(IMAGES)],
             "label": np.random.default_rng(9).integers(0, 18, NUM_ROWS).astype(np.int8),
         }
     )
@@ -91,7 +91,7 @@ def write_run(folder: Path, fold_of_person: list[list[int]], per_repeat: int) ->
     ]
     write_table(run, "folds.parquet", pd.DataFrame(folds))
     for repeat, folds_of_repeat in enumerate(fold_of_person):
-        of_row = np.repeat(folds_of_repeat, PHOTOS)
+        of_row = np.repeat(folds_of_repeat, IMAGES)
         for fold in range(per_repeat):
             rows = [r for r in np.flatnonzero(of_row == fold).tolist() if r not in FAULTS]
             fill(run, repeat * per_repeat + fold, rows)
@@ -165,7 +165,7 @@ def test_holdout_has_the_held_out_people_only(tmp_path: Path) -> None:
     (scored,) = write_out_of_fold(run.folder, 1, 1, FAULTS)
     found = pd.read_parquet(tmp_path / "oof.parquet")
     assert sorted(set(found["person"])) == ["p0", "p3"]
-    assert (scored.predicted >= 0).sum() == 2 * PHOTOS - 1  # row 3 is p0's; row 20 is nobody's
+    assert (scored.predicted >= 0).sum() == 2 * IMAGES - 1  # row 3 is p0's; row 20 is nobody's
     assert scored.num_faults == 1
 
 
@@ -191,7 +191,7 @@ def test_folds_are_named_by_repeat_and_by_their_number_in_it() -> None:
 
 def test_a_row_of_two_folds_is_refused(tmp_path: Path) -> None:
     run = write_run(tmp_path, KFOLD, 3)
-    fill(run.folder, 1, [0, *range(PHOTOS, 2 * PHOTOS), *range(28, 35)])
+    fill(run.folder, 1, [0, *range(IMAGES, 2 * IMAGES), *range(28, 35)])
     with pytest.raises(RuntimeError, match="fold 1 has rows that another fold held out, too"):
         write_out_of_fold(run.folder, 3, 3, FAULTS)
     assert not run.folder.exists("oof.parquet")
@@ -199,7 +199,7 @@ def test_a_row_of_two_folds_is_refused(tmp_path: Path) -> None:
 
 def test_rows_in_another_order_than_the_tables_are_refused(tmp_path: Path) -> None:
     run = write_run(tmp_path, KFOLD, 3)
-    fill(run.folder, 1, [*range(28, 35), *range(PHOTOS, 2 * PHOTOS)])
+    fill(run.folder, 1, [*range(28, 35), *range(IMAGES, 2 * IMAGES)])
     with pytest.raises(RuntimeError, match=r"fold 1: held_out.parquet is not in the table's order"):
         write_out_of_fold(run.folder, 3, 3, FAULTS)
 
@@ -230,7 +230,7 @@ def test_an_eval_row_that_a_fold_left_out_is_noticed(tmp_path: Path) -> None:
     (table,) = out_of_fold.eval_parts(run, [0], 1, {1: "cut"})
     assert table["fault"].to_pylist() == [None, "cut", None]
     assert table["logits"][1].as_py() is None
-    with pytest.raises(RuntimeError, match="lacks logits of 1 photos"):
+    with pytest.raises(RuntimeError, match="lacks logits of 1 images"):
         list(out_of_fold.eval_parts(run, [0], 1, {}))
 
 
@@ -245,7 +245,7 @@ def test_eval_rows_are_named_by_repeat_and_fold(tmp_path: Path) -> None:
     assert np.stack(found["logits"].tolist()).tolist() == np.concatenate(logits).tolist()
 
 
-def test_of_no_eval_photos_there_is_an_empty_table(tmp_path: Path) -> None:
+def test_of_no_eval_images_there_is_an_empty_table(tmp_path: Path) -> None:
     run = Folder.at(tmp_path)
     fill_eval(run, [], {0: []})
     (table,) = out_of_fold.eval_parts(run, [0], 1, {})

@@ -15,10 +15,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loss_rows import batch, mixed, one_hot
+from loss_factory import batch, mixed, one_hot
 
 from maskcls.config import parts
-from maskcls.losses.base import Loss, TrainRows
+from maskcls.losses.base import Loss, LossContext
 
 NAMES = parts.choices("loss.name")
 CLASSES = (18, 3, 2)
@@ -35,7 +35,7 @@ class Case:
     def is_of_rows(self) -> bool:
         return not getattr(self.module, "WHOLE_BATCH", False)
 
-    def build(self, rows: TrainRows) -> Loss:
+    def build(self, rows: LossContext) -> Loss:
         loss: Loss = self.module.build(self.module.Settings(**self.values), rows)
         return loss
 
@@ -59,12 +59,12 @@ CASES = list(cases())
 OF_ROWS = [case for case in CASES if case.is_of_rows]
 
 
-def counts_of(num_classes: int) -> list[TrainRows]:
+def counts_of(num_classes: int) -> list[LossContext]:
     """The same for all, very unequal, and two classes without any rows (one, of two classes)."""
     equal = (10,) * num_classes
     skewed = tuple(5000 // 3**k + 1 for k in range(num_classes))
     missing = (0, *skewed[1:-1], 0) if num_classes > 2 else (0, 7)
-    return [TrainRows(counts) for counts in (equal, skewed, missing)]
+    return [LossContext(counts) for counts in (equal, skewed, missing)]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -87,7 +87,7 @@ def test_loss_and_gradients_are_finite(case: Case, num_classes: int, scale: floa
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_the_gradient_is_that_of_the_loss(case: Case) -> None:
     logits_BK, target_BK = batch(1, 3, num_rows=4)[0].double(), mixed(1, 3, num_rows=4).double()
-    loss = case.build(TrainRows((50, 5, 1)))
+    loss = case.build(LossContext((50, 5, 1)))
     assert torch.autograd.gradcheck(loss, (logits_BK.requires_grad_(), target_BK))
 
 
@@ -97,7 +97,7 @@ def test_the_gradient_is_that_of_the_loss(case: Case) -> None:
 def test_order_of_the_rows_does_not_matter(case: Case, seed: int) -> None:
     logits_BK, target_BK = batch(seed)[0], mixed(seed)
     order = torch.randperm(len(target_BK), generator=torch.Generator().manual_seed(seed))
-    loss = case.build(TrainRows((1, 2, 30, 0, 5, 6)))
+    loss = case.build(LossContext((1, 2, 30, 0, 5, 6)))
     torch.testing.assert_close(
         loss(logits_BK[order], target_BK[order]), loss(logits_BK, target_BK)[order]
     )
@@ -106,14 +106,14 @@ def test_order_of_the_rows_does_not_matter(case: Case, seed: int) -> None:
 @pytest.mark.parametrize("case", OF_ROWS, ids=str)
 def test_rows_do_not_know_of_each_other(case: Case) -> None:
     logits_BK, target_BK = batch(1)[0], mixed(1)
-    loss = case.build(TrainRows((1, 2, 30, 0, 5, 6)))
+    loss = case.build(LossContext((1, 2, 30, 0, 5, 6)))
     alone = [loss(logits_BK[i : i + 1], target_BK[i : i + 1]) for i in range(len(target_BK))]
     torch.testing.assert_close(torch.cat(alone), loss(logits_BK, target_BK))
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if not case.is_of_rows], ids=str)
 def test_a_loss_of_the_batch_gives_every_row_the_same_number(case: Case) -> None:
-    loss_B = case.build(TrainRows((1,) * 6))(batch(1)[0], mixed(1))
+    loss_B = case.build(LossContext((1,) * 6))(batch(1)[0], mixed(1))
     assert (loss_B == loss_B[0]).all()
 
 
@@ -157,7 +157,7 @@ def test_the_true_class_is_rewarded(case: Case, num_classes: int) -> None:
 def test_neither_argument_is_written_to(case: Case) -> None:
     logits_BK, target_BK = batch(3)[0], mixed(3)
     before = logits_BK.clone(), target_BK.clone()
-    case.build(TrainRows((1, 2, 30, 0, 5, 6)))(logits_BK, target_BK)
+    case.build(LossContext((1, 2, 30, 0, 5, 6)))(logits_BK, target_BK)
     assert torch.equal(logits_BK, before[0])
     assert torch.equal(target_BK, before[1])
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from loss_rows import SKEWED, batch, mixed, one_hot
+from loss_factory import SKEWED, batch, mixed, one_hot
 from torch.nn import functional
 
 from maskcls.losses import class_balanced

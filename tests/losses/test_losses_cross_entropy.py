@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from loss_rows import SKEWED, batch, mixed, one_hot
+from loss_factory import SKEWED, batch, mixed, one_hot
 
 from maskcls.losses import cross_entropy
-from maskcls.losses.base import TrainRows, inverse_weights
+from maskcls.losses.base import LossContext, inverse_weights
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
@@ -41,6 +41,6 @@ def test_it_is_its_formula_for_mixed_targets(smoothing: float) -> None:
 
 def test_by_default_it_has_the_same_bits_as_torchs_for_class_numbers() -> None:
     logits_BK, target_B = batch(6, num_classes=18, num_rows=64)
-    loss = cross_entropy.build(cross_entropy.Settings(), TrainRows(SKEWED.counts * 3))
+    loss = cross_entropy.build(cross_entropy.Settings(), LossContext(SKEWED.counts * 3))
     torchs_B = torch.nn.functional.cross_entropy(logits_BK, target_B, reduction="none")
     assert torch.equal(loss(logits_BK, one_hot(target_B, 18)), torchs_B)

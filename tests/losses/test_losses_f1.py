@@ -5,13 +5,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loss_rows import batch, mixed, one_hot
+from loss_factory import batch, mixed, one_hot
 from sklearn.metrics import f1_score
 
 from maskcls.losses import f1
-from maskcls.losses.base import TrainRows
+from maskcls.losses.base import LossContext
 
-ROWS = TrainRows((1,) * 6)
+ROWS = LossContext((1,) * 6)
 SKIP = f1.build(f1.Settings(), ROWS)
 COUNT = f1.build(f1.Settings(absent="count"), ROWS)
 

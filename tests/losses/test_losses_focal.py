@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from loss_rows import SKEWED, batch, mixed, one_hot
+from loss_factory import SKEWED, batch, mixed, one_hot
 from torch.nn import functional
 from torchvision.ops import sigmoid_focal_loss
 
 from maskcls.losses import focal
-from maskcls.losses.base import TrainRows, inverse_weights
+from maskcls.losses.base import LossContext, inverse_weights
 
 
 @pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0, 5.0])
@@ -16,7 +16,7 @@ def test_two_classes_are_torchvisions_sigmoid_focal_loss(gamma: float) -> None:
     # softmax over (0, z) gives the second class sigmoid(z), so both formulas are the same here.
     z_B = torch.linspace(-12, 12, 49, dtype=torch.float64)
     logits_BK = torch.stack([torch.zeros_like(z_B), z_B], dim=1)
-    loss = focal.build(focal.Settings(gamma=gamma), TrainRows((7, 7)))
+    loss = focal.build(focal.Settings(gamma=gamma), LossContext((7, 7)))
     for target in (0, 1):
         target_B = torch.full((len(z_B),), target)
         theirs_B = sigmoid_focal_loss(z_B, target_B.double(), alpha=-1, gamma=gamma)
@@ -56,7 +56,7 @@ def test_inverse_weights_multiply_the_loss_of_their_class() -> None:
 @pytest.mark.parametrize("gamma", [0.0, 0.1, 0.5, 0.99])
 def test_a_certain_answer_has_a_finite_gradient_below_gamma_1(gamma: float) -> None:
     logits_BK = torch.tensor([[200.0, 0.0]], requires_grad=True)  # p is exactly 1 in float32
-    loss_B = focal.build(focal.Settings(gamma=gamma), TrainRows((1, 1)))(
+    loss_B = focal.build(focal.Settings(gamma=gamma), LossContext((1, 1)))(
         logits_BK, torch.tensor([[1.0, 0.0]])
     )
     (gradient_BK,) = torch.autograd.grad(loss_B.sum(), logits_BK)

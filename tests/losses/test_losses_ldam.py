@@ -8,13 +8,13 @@ import torch
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from loss_rows import SKEWED, batch, mixed, one_hot
+from loss_factory import SKEWED, batch, mixed, one_hot
 from torch.nn import functional
 
 from maskcls.losses import ldam
-from maskcls.losses.base import TrainRows, class_balanced_weights
+from maskcls.losses.base import LossContext, class_balanced_weights
 
-HAND = TrainRows((16, 1, 81))
+HAND = LossContext((16, 1, 81))
 """Fourth roots 2, 1 and 3: with margin 1/2 for the rarest, the margins are 1/4, 1/2 and 1/6."""
 
 
@@ -61,10 +61,10 @@ def test_without_margin_it_is_cross_entropy() -> None:
 
 
 def test_a_class_without_rows_has_the_largest_margin_and_shrinks_no_other() -> None:
-    assert ldam.margins(ldam.Settings(margin=0.4), TrainRows((0, 16, 256))) == pytest.approx(
+    assert ldam.margins(ldam.Settings(margin=0.4), LossContext((0, 16, 256))) == pytest.approx(
         (0.4, 0.4, 0.2)
     )
-    assert ldam.margins(ldam.Settings(margin=0.4), TrainRows((0, 0))) == (0.4, 0.4)
+    assert ldam.margins(ldam.Settings(margin=0.4), LossContext((0, 0))) == (0.4, 0.4)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_weights_begin_with_drw_epoch(drw_epoch: int, late_epochs: list[int]) ->
     plain_B = ldam.build(ldam.Settings(), SKEWED)(logits_BK, target_BK)
     weights_K = torch.tensor(class_balanced_weights(SKEWED, 0.9999))
     for epoch in range(4):  # rows.epoch counts from 0, the setting from 1
-        rows = TrainRows(SKEWED.counts, epoch=epoch, epochs=4)
+        rows = LossContext(SKEWED.counts, epoch=epoch, epochs=4)
         loss_B = ldam.build(ldam.Settings(drw_epoch=drw_epoch), rows)(logits_BK, target_BK)
         is_late = epoch + 1 in late_epochs
         torch.testing.assert_close(loss_B, weights_K[target_B] * plain_B if is_late else plain_B)
@@ -85,7 +85,7 @@ def test_weights_begin_with_drw_epoch(drw_epoch: int, late_epochs: list[int]) ->
 
 def test_a_mixed_target_gives_the_mix_of_weighted_losses() -> None:
     logits_BK, target_BK = batch(3)[0], mixed(3)
-    rows = TrainRows(SKEWED.counts, epoch=1, epochs=2)
+    rows = LossContext(SKEWED.counts, epoch=1, epochs=2)
     loss = ldam.build(ldam.Settings(drw_epoch=2), rows)
     by_class_BK = torch.stack(
         [loss(logits_BK, torch.eye(6)[k].expand(6, 6)) for k in range(6)], dim=1

@@ -4,7 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from some_networks import one_hot_target, target_of_ages
+from network_factory import one_hot_target, target_of_ages
 
 from maskcls.core.labels import age_group_of, class_of
 from maskcls.models.ages.base import Ranks
@@ -28,7 +28,7 @@ def test_years_have_a_threshold_between_any_two_ages() -> None:
 
 
 @pytest.mark.parametrize("kind", ["groups", "years"])
-def test_of_a_mixed_photo_it_is_the_probability_to_be_above(kind: str) -> None:
+def test_of_a_mixed_image_it_is_the_probability_to_be_above(kind: str) -> None:
     one = target_of_ages([20, 59])
     both = Target(one.classes_BK.mean(dim=0, keepdim=True), one.ages_BR.mean(dim=0, keepdim=True))
     above_T = Ranks(kind, (30, 60)).above(both)[0].tolist()

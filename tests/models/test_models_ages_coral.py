@@ -10,8 +10,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from network_factory import AgeKind, target_of_ages, unused
 from scipy.special import log_expit
-from some_networks import AgeKind, target_of_ages, unused
 
 from maskcls.models.ages.coral import Coral
 

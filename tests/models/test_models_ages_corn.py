@@ -9,8 +9,8 @@ from dlordinal.losses import CORNLoss  # type: ignore[import-untyped]
 from dlordinal.wrappers.corn import CORNClassifierWrapper  # type: ignore[import-untyped]
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from network_factory import AgeKind, target_of_ages, unused
 from scipy.special import expit
-from some_networks import AgeKind, target_of_ages, unused
 
 from maskcls.models.ages.corn import Corn
 

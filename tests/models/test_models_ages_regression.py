@@ -5,8 +5,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from network_factory import target_of_ages, unused
 from scipy.stats import norm
-from some_networks import target_of_ages, unused
 
 from maskcls.models.ages import regression
 from maskcls.models.ages.regression import Regression, Settings
@@ -66,7 +66,7 @@ def test_half_a_year_before_the_border_is_undecided() -> None:
     assert probs_B3[1].tolist() == pytest.approx([0, 0.5, 0.5], abs=1e-5)
 
 
-def test_a_mixed_photo_has_the_mean_age_of_its_parts() -> None:
+def test_a_mixed_image_has_the_mean_age_of_its_parts() -> None:
     one = target_of_ages([20, 40])
     share = torch.tensor([[0.25, 0.75]])
     both = Target(share @ one.classes_BK, share @ one.ages_BR)  # 20/4 + 40 * 3/4 = 35

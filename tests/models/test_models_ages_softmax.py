@@ -1,7 +1,7 @@
 """Age groups as classes: the configured loss gets the logits and the groups."""
 
 import torch
-from some_networks import AGES, AgeKind, target_of_ages
+from network_factory import AGES, AgeKind, target_of_ages
 from torch.nn import functional
 
 KIND = AgeKind("softmax", None)

@@ -12,7 +12,7 @@ from torch import nn
 
 from maskcls.config.resolve import resolve
 from maskcls.config.schema import Model
-from maskcls.config.sizes import Size
+from maskcls.config.values import Size
 from maskcls.core.errors import UserError
 from maskcls.models import backbone, weights
 from maskcls.models import network as networks

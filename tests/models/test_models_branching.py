@@ -8,12 +8,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from network_factory import AGE_KINDS, AgeKind
 from scipy.special import log_softmax
-from some_networks import AGE_KINDS, AgeKind
 
 from maskcls.core.labels import class_of
-from maskcls.models.branching import BranchedHead
 from maskcls.models.heads.base import HeadInputs
+from maskcls.models.heads.branches import BranchedHead
 
 SOFTMAX = AgeKind("softmax", None)
 NUM_FEATURES = 6

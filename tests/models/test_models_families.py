@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from some_networks import LOSSES, classes_at, one_hot_target
+from network_factory import LOSSES, classes_at, one_hot_target
 
 from maskcls.config.schema import Config, Model
-from maskcls.config.sizes import Size
+from maskcls.config.values import Size
 from maskcls.models import network as networks
 from maskcls.optim import factory
 from maskcls.training.objective import describe
@@ -44,9 +44,9 @@ def test_a_family_takes_an_update(name: str) -> None:
     assert sum(len(g["params"]) for g in optimizer.param_groups) == len([*network.parameters()])
     before = {name: p.detach().clone() for name, p in network.named_parameters()}
 
-    photos_BCHW = torch.randn(2, 3, 64, 64).contiguous(memory_format=layout)
+    images_BCHW = torch.randn(2, 3, 64, 64).contiguous(memory_format=layout)
     target = one_hot_target(classes_at(60)[:2], [25, 60])
-    loss = network.train().head.loss(network(photos_BCHW), target, LOSSES).mean()
+    loss = network.train().head.loss(network(images_BCHW), target, LOSSES).mean()
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from some_networks import (
+from network_factory import (
     AGES,
     BRANCHED,
     COMBINATIONS,

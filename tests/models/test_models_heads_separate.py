@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+from network_factory import SIZE, THREE_BACKBONES, build, describe, parts_of
 from safetensors.torch import save_file
-from some_networks import SIZE, THREE_BACKBONES, build, describe, parts_of
 
 from maskcls.config.schema import Model
 from maskcls.models import backbone, weights
@@ -19,14 +19,14 @@ TASKS = {"mask": slice(0, 3), "gender": slice(3, 5), "age": slice(5, 8)}
 SAME = {f"{task}_backbone": "test_resnet" for task in TASKS}
 
 
-def normalized(name: str, photos_BCHW: torch.Tensor) -> torch.Tensor:
-    """Photos on 0..1 as timm says that this backbone wants them."""
+def normalized(name: str, images_BCHW: torch.Tensor) -> torch.Tensor:
+    """Images on 0..1 as timm says that this backbone wants them."""
     config = timm.models.get_pretrained_cfg(name)
     mean, std = (torch.tensor(x).view(1, 3, 1, 1) for x in (config.mean, config.std))
-    return (photos_BCHW - mean) / std
+    return (images_BCHW - mean) / std
 
 
-def photos(num: int = 4) -> torch.Tensor:
+def images(num: int = 4) -> torch.Tensor:
     return torch.rand(num, 3, 32, 32, generator=torch.Generator().manual_seed(5))
 
 
@@ -48,22 +48,22 @@ def test_each_backbone_gets_the_pixels_it_wants(order: tuple[str, str, str]) -> 
     means = {timm.models.get_pretrained_cfg(name).mean for name in order}
     assert len(means) == 2, "the backbones must disagree, or this shows nothing"
 
-    outputs_BD = network(normalized(order[0], photos()))
+    outputs_BD = network(normalized(order[0], images()))
     head = network.head
     for name, part, branch, columns in zip(
         order, parts_of(network), (head.mask, head.gender, head.age), TASKS.values(), strict=True
     ):
         alone, _ = backbone.build(Model(backbone=name, weights="none"), SIZE)
         alone.load_state_dict(part.state_dict())
-        wanted = branch(alone.eval()(normalized(name, photos())))  # type: ignore[operator]
+        wanted = branch(alone.eval()(normalized(name, images())))  # type: ignore[operator]
         torch.testing.assert_close(outputs_BD[:, columns], wanted, atol=2e-5, rtol=1e-4)
 
 
 def test_pixels_of_the_first_backbone_pass_unchanged() -> None:
     network = build(describe("separate", separate=SAME)).eval()
-    features = network.backbone(photos())
+    features = network.backbone(images())
     for part, features_BF in zip(parts_of(network), features, strict=True):
-        assert torch.equal(part(photos()), features_BF)
+        assert torch.equal(part(images()), features_BF)
 
 
 def test_parts_share_no_parameter() -> None:
@@ -81,7 +81,7 @@ def test_parts_share_no_parameter() -> None:
 @pytest.mark.parametrize("task", TASKS)
 def test_a_task_teaches_its_own_network_alone(task: str) -> None:
     network = build(describe("separate")).train()
-    network(photos())[:, TASKS[task]].square().sum().backward()
+    network(images())[:, TASKS[task]].square().sum().backward()
     for own, part in zip(TASKS, parts_of(network), strict=True):
         gradients = [p.grad for p in part.parameters() if p.grad is not None]
         assert any((g != 0).any() for g in gradients) == (own == task), own

@@ -4,7 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from some_networks import build, describe, pixels
+from network_factory import build, describe, pixels
 from torch.nn import functional
 
 from maskcls.models.heads.single import SingleHead

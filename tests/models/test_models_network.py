@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 import timm
 import torch
-from safetensors.torch import save_file
-from some_networks import (
+from network_factory import (
     COMBINATIONS,
     SIZE,
     TINY,
@@ -18,6 +17,7 @@ from some_networks import (
     parts_of,
     pixels,
 )
+from safetensors.torch import save_file
 
 from maskcls.config.schema import Head, Model
 from maskcls.core.errors import UserError

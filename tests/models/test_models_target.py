@@ -1,10 +1,10 @@
-"""Targets: labels of all 18 classes, and of photos mixed from two."""
+"""Targets: labels of all 18 classes, and of images mixed from two."""
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from some_networks import one_hot_target
+from network_factory import one_hot_target
 
 from maskcls.core.labels import age_group_of, class_of, labels_of
 from maskcls.models.target import NUM_AGES, OLDEST, YOUNGEST, Target
@@ -39,7 +39,7 @@ def test_marginals_of_any_distribution_are_sums_over_its_classes(seed: int) -> N
             torch.testing.assert_close(probs_BX[:, value], summed_B)
 
 
-def test_a_photo_mixed_from_two_has_the_shares_of_its_parts() -> None:
+def test_a_image_mixed_from_two_has_the_shares_of_its_parts() -> None:
     # A quarter of a woman of 61 without a mask, three quarters of a man of 20 with it worn wrongly.
     target = one_hot_target([class_of(2, 1, 2), class_of(1, 0, 0)], [60, 20])
     share_2 = torch.tensor([0.25, 0.75])

@@ -18,7 +18,7 @@ from maskcls.optim.averaging import (
     has_batch_norms,
     make_average,
 )
-from tests.optim.tiny import PIXELS, Tiny, copy_of, plain_step, same
+from tests.optim.model_factory import PIXELS, Tiny, copy_of, plain_step, same
 
 EPOCHS, STEPS = 6, 3  # updates an epoch
 BATCHES = [PIXELS[:2], PIXELS[2:4], PIXELS[3:]]

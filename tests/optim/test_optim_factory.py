@@ -11,7 +11,7 @@ from maskcls.config.schema import Optim
 from maskcls.core.errors import UserError
 from maskcls.optim import factory
 from maskcls.optim.sam import Sam
-from tests.optim.tiny import Tiny, loss_of
+from tests.optim.model_factory import Tiny, loss_of
 
 BACKBONES = ("test_vit", "test_resnet", "test_convnext", "test_efficientnet", "test_nfnet")
 

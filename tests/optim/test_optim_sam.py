@@ -15,7 +15,7 @@ from maskcls.optim import factory
 from maskcls.optim.sam import Sam
 from maskcls.store.paths import json_bytes
 from maskcls.training import optimizer_state
-from tests.optim.tiny import Tiny, copy_of, loss_of, plain_step, same
+from tests.optim.model_factory import Tiny, copy_of, loss_of, plain_step, same
 
 Named = dict[str, torch.Tensor]
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from maskcls.config.sizes import Crop, Size
+from maskcls.config.values import Crop, Size
 from maskcls.core.errors import UserError
 from maskcls.pixels import cache, faces
-from maskcls.pixels.cache import CachePlace, NoFace, Photo
+from maskcls.pixels.cache import CachePlace, Image, NoFace
 from maskcls.pixels.geometry import Geometry
 
 GEOMETRY = Geometry(Crop(None), Size(4, 3))
@@ -23,21 +23,21 @@ NUM_ROWS = cache.CHUNK_ROWS + 10
 FAULTS = {5: "the file is empty", cache.CHUNK_ROWS + 1: "neither a JPEG nor a PNG, \u00e9\udc80"}
 
 
-def photo(row: int) -> np.ndarray:
+def image(row: int) -> np.ndarray:
     return np.random.default_rng(row).integers(1, 256, (4, 3, 3), dtype=np.uint8)
 
 
-def photos(start: int, stop: int, faceless: Sequence[int] = ()) -> Iterator[Photo]:
+def images(start: int, stop: int, faceless: Sequence[int] = ()) -> Iterator[Image]:
     for row in range(start, stop):
-        found = FAULTS.get(row, photo(row))
-        yield NoFace(photo(row)) if row in faceless else found
+        found = FAULTS.get(row, image(row))
+        yield NoFace(image(row)) if row in faceless else found
 
 
 def build(place: CachePlace, faceless: Sequence[int] = ()) -> None:
     file = cache.start_building(place)
     starts = range(0, place.rows, cache.CHUNK_ROWS)
     chunks = [
-        cache.fill_chunk(file, place, s, photos(s, min(s + cache.CHUNK_ROWS, place.rows), faceless))
+        cache.fill_chunk(file, place, s, images(s, min(s + cache.CHUNK_ROWS, place.rows), faceless))
         for s in starts
     ]
     cache.finish_building(place, chunks[::-1])  # in any order
@@ -63,7 +63,7 @@ def test_pixels_and_faults_come_back(place: CachePlace) -> None:
     assert found.faults == FAULTS
     assert found.pixels.shape == (NUM_ROWS, 4, 3, 3)
     for row in range(NUM_ROWS):
-        assert np.array_equal(found.pixels[row], 0 * photo(row) if row in FAULTS else photo(row))
+        assert np.array_equal(found.pixels[row], 0 * image(row) if row in FAULTS else image(row))
 
 
 def test_rows_without_a_face_come_back_with_their_pixels(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_rows_without_a_face_come_back_with_their_pixels(tmp_path: Path) -> None
     assert found.fallbacks == faceless
     assert found.faults == FAULTS
     for row in faceless:
-        assert np.array_equal(found.pixels[row], photo(row))
+        assert np.array_equal(found.pixels[row], image(row))
 
 
 def test_where_every_face_was_found_the_manifest_is_as_before_there_were_face_crops(
@@ -193,7 +193,7 @@ def test_the_key_of_a_centre_crop_is_what_it_was(tmp_path: Path) -> None:
     assert cache.cache_place(tmp_path, digests, geometry).key == "862c10a07ea09262670fe21b62083532"
 
 
-def test_no_photos_are_a_whole_cache_too(tmp_path: Path) -> None:
+def test_no_images_are_a_whole_cache_too(tmp_path: Path) -> None:
     place = place_in(tmp_path, rows=0)
     build(place)
     found = cache.open_cache(place)
@@ -211,7 +211,7 @@ def test_what_a_killed_command_left_is_thrown_away(place: CachePlace) -> None:
     assert not place.building.exists()
 
 
-def test_what_a_killed_command_left_of_other_photos_goes_and_what_is_at_work_stays(
+def test_what_a_killed_command_left_of_other_images_goes_and_what_is_at_work_stays(
     place: CachePlace, tmp_path: Path
 ) -> None:
     left, busy = (replace(place, key=name) for name in ("left", "busy"))
@@ -233,7 +233,7 @@ def test_a_damaged_cache_is_made_again(place: CachePlace) -> None:
 
 def test_rows_left_out_are_noticed(place: CachePlace) -> None:
     file = cache.start_building(place)
-    first = cache.fill_chunk(file, place, 0, photos(0, cache.CHUNK_ROWS))
+    first = cache.fill_chunk(file, place, 0, images(0, cache.CHUNK_ROWS))
     with pytest.raises(RuntimeError, match="left rows out"):
         cache.finish_building(place, [first])
     with pytest.raises(RuntimeError, match="left rows out"):
@@ -243,7 +243,7 @@ def test_rows_left_out_are_noticed(place: CachePlace) -> None:
 
 def test_chunks_of_another_size_are_noticed(place: CachePlace) -> None:
     file = cache.start_building(place)
-    whole = cache.fill_chunk(file, place, 0, photos(0, place.rows))
+    whole = cache.fill_chunk(file, place, 0, images(0, place.rows))
     with pytest.raises(RuntimeError, match="chunks of other than 256 rows"):
         cache.finish_building(place, [whole])
 
@@ -307,7 +307,7 @@ def test_the_second_command_waits_and_finds_the_pixels(tmp_path: Path) -> None:
     assert ours.poll(60)
     assert ours.recv() == (
         False,
-        ["another command is decoding the same photos; waiting for its pixels"],
+        ["another command is decoding the same images; waiting for its pixels"],
     )
     other.join()
 

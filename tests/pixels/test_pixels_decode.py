@@ -1,4 +1,4 @@
-"""Photos are decoded whole or refused with a reason."""
+"""Images are decoded whole or refused with a reason."""
 
 import io
 import struct
@@ -102,7 +102,7 @@ def test_every_flipped_bit_of_a_png_is_noticed() -> None:
         (png()[:-12], "the PNG file is cut short"),
     ],
 )
-def test_what_is_no_photo_is_refused(data: bytes, reason: str) -> None:
+def test_what_is_no_image_is_refused(data: bytes, reason: str) -> None:
     with pytest.raises(DecodeError) as raised:
         decode(data)
     assert str(raised.value) == reason

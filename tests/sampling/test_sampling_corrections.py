@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from maskcls.core.errors import UserError
 from maskcls.core.labels import GENDERS, MASK_OF_SHOT, SHOTS, age_group_of, class_of, labels_of
-from maskcls.core.people_csv import MAX_AGE
-from maskcls.sampling.corrections import Correction, TrainLabels, read_corrections, train_labels
+from maskcls.data.people_csv import MAX_AGE
+from maskcls.sampling.corrections import CorrectedLabels, Correction, read_corrections, train_labels
 
 HEADER = "id,shot,field,value"
 
 
-def photos_of(*folders: str) -> pd.DataFrame:
-    """The seven photos of each person, as Table.photos has them; folders: id_gender_race_age."""
+def images_of(*folders: str) -> pd.DataFrame:
+    """The seven images of each person, as Table.images has them; folders: id_gender_race_age."""
     people = sorted(folders)
     rows = [(person, shot) for person in people for shot in SHOTS]
     parts = [person.split("_") for person, _ in rows]
@@ -33,20 +33,20 @@ def photos_of(*folders: str) -> pd.DataFrame:
 
 
 def labels_from(
-    photos: pd.DataFrame, *lines: str, header: str = HEADER, border: int = 60
-) -> TrainLabels:
+    images: pd.DataFrame, *lines: str, header: str = HEADER, border: int = 60
+) -> CorrectedLabels:
     """Labels after the corrections that these lines of a CSV file make."""
     key, corrections = read_corrections("\n".join((header, *lines, "")).encode(), "fix.csv")
-    return train_labels(photos, key, corrections, "fix.csv", border)
+    return train_labels(images, key, corrections, "fix.csv", border)
 
 
-def official(photos: pd.DataFrame) -> np.ndarray:
-    groups = np.array([age_group_of(age) for age in photos["age"]])
-    mask, gender = (photos[name].to_numpy(np.int64) for name in ("mask", "gender"))
+def official(images: pd.DataFrame) -> np.ndarray:
+    groups = np.array([age_group_of(age) for age in images["age"]])
+    mask, gender = (images[name].to_numpy(np.int64) for name in ("mask", "gender"))
     return class_of(mask, gender, groups)
 
 
-PEOPLE = photos_of("000001_female_Asian_45", "000002_male_Asian_18", "000600-1_male_Asian_60")
+PEOPLE = images_of("000001_female_Asian_45", "000002_male_Asian_18", "000600-1_male_Asian_60")
 
 
 def test_without_corrections_labels_are_the_official_ones() -> None:
@@ -60,9 +60,9 @@ def test_without_corrections_labels_are_the_official_ones() -> None:
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(0, MAX_AGE), min_size=1, max_size=20, unique=True), st.integers(31, 60))
 def test_the_border_moves_the_third_group_only(ages: list[int], border: int) -> None:
-    photos = photos_of(*(f"{i:06}_male_Asian_{age}" for i, age in enumerate(ages)))
-    groups = labels_of(train_labels(photos, "path", [], "none", border).classes)["age"]
-    for age, group in zip(photos["age"], groups, strict=True):
+    images = images_of(*(f"{i:06}_male_Asian_{age}" for i, age in enumerate(ages)))
+    groups = labels_of(train_labels(images, "path", [], "none", border).classes)["age"]
+    for age, group in zip(images["age"], groups, strict=True):
         assert group == (0 if age < 30 else 1 if age < border else 2)
 
 
@@ -87,10 +87,10 @@ def test_the_published_list_does_what_was_published() -> None:
     women = ["004432_male_Asian_43", "001498-1_male_Asian_23", "005223_male_Asian_22"]
     swapped = ["004418_male_Asian_20", "005227_male_Asian_22", "000020_female_Asian_50"]
     others = ["001498_female_Asian_59", "006365_female_Asian_18", "000021_female_Asian_50"]
-    photos = photos_of(*men, *women, *swapped, *others)
-    found = train_labels(photos, *published(), "published", 60)
-    now, before = labels_of(found.classes), labels_of(official(photos))
-    person, shot = photos["person"].astype("str"), photos["shot"].astype("str")
+    images = images_of(*men, *women, *swapped, *others)
+    found = train_labels(images, *published(), "published", 60)
+    now, before = labels_of(found.classes), labels_of(official(images))
+    person, shot = images["person"].astype("str"), images["shot"].astype("str")
     assert (now["gender"][person.isin(men)] == 0).all()
     assert (now["gender"][person.isin(women)] == 1).all()
     for name in swapped:
@@ -99,7 +99,7 @@ def test_the_published_list_does_what_was_published() -> None:
         assert mask == MASK_OF_SHOT | {"incorrect_mask": 2, "normal": 1}
     assert (now["age"] == before["age"]).all()
     untouched = person.isin(others).to_numpy()
-    assert found.classes[untouched].tolist() == official(photos)[untouched].tolist()
+    assert found.classes[untouched].tolist() == official(images)[untouched].tolist()
     assert found.num_corrected == 7 * 9 + 2 * 3
     assert found.num_unknown == 0
 
@@ -107,7 +107,7 @@ def test_the_published_list_does_what_was_published() -> None:
 # ---- each field ----------------------------------------------------------------------------------
 
 
-def test_a_persons_gender_is_that_of_all_photos() -> None:
+def test_a_persons_gender_is_that_of_all_images() -> None:
     found = labels_from(PEOPLE, "000002,,gender,female")
     mine = (PEOPLE["person"] == "000002_male_Asian_18").to_numpy()
     assert (labels_of(found.classes)["gender"][mine] == 1).all()
@@ -125,7 +125,7 @@ def test_a_persons_age_moves_the_group_by_the_border_in_force() -> None:
 
 
 @pytest.mark.parametrize(("value", "mask"), [("worn", 0), ("incorrect", 1), ("not worn", 2)])
-def test_a_photos_mask_is_of_that_photo_alone(value: str, mask: int) -> None:
+def test_a_images_mask_is_of_that_image_alone(value: str, mask: int) -> None:
     found = labels_from(PEOPLE, f"000600-1,mask3,mask,{value}")
     row = np.flatnonzero(
         (PEOPLE["person"] == "000600-1_male_Asian_60") & (PEOPLE["shot"] == "mask3")
@@ -146,9 +146,9 @@ def test_corrections_of_several_fields_add_up() -> None:
 
 
 def test_the_table_itself_keeps_its_labels() -> None:
-    photos = PEOPLE.copy(deep=True)
-    labels_from(photos, "000002,,gender,female", "000002,,age,60", "000001,mask1,mask,not worn")
-    pd.testing.assert_frame_equal(photos, PEOPLE)
+    images = PEOPLE.copy(deep=True)
+    labels_from(images, "000002,,gender,female", "000002,,age,60", "000001,mask1,mask,not worn")
+    pd.testing.assert_frame_equal(images, PEOPLE)
 
 
 def test_people_who_are_not_here_are_counted() -> None:
@@ -163,7 +163,7 @@ DOUBLE = ("003397_female_Asian_20", "003397_female_Asian_19")
 
 def test_an_id_of_two_people_is_refused() -> None:
     with pytest.raises(UserError) as raised:
-        labels_from(photos_of(*DOUBLE), "003397,,age,21")
+        labels_from(images_of(*DOUBLE), "003397,,age,21")
     assert str(raised.value) == (
         "fix.csv line 2: id 003397 stands for 003397_female_Asian_19, 003397_female_Asian_20;"
         " use the column path."
@@ -171,16 +171,16 @@ def test_an_id_of_two_people_is_refused() -> None:
 
 
 def test_the_same_two_people_are_told_apart_by_path() -> None:
-    photos = photos_of(*DOUBLE)
-    found = labels_from(photos, f"{DOUBLE[0]},,age,30", header="path,shot,field,value")
-    first = (photos["person"] == DOUBLE[0]).to_numpy()
+    images = images_of(*DOUBLE)
+    found = labels_from(images, f"{DOUBLE[0]},,age,30", header="path,shot,field,value")
+    first = (images["person"] == DOUBLE[0]).to_numpy()
     assert (found.ages[first] == 30).all()
     assert (found.ages[~first] == 19).all()
 
 
 def test_an_id_that_begins_like_another_is_not_that_one() -> None:
-    photos = photos_of("001498_female_Asian_59", "001498-1_male_Asian_23")
-    found = labels_from(photos, "001498-1,,gender,female", "001498,,age,58")
+    images = images_of("001498_female_Asian_59", "001498-1_male_Asian_23")
+    found = labels_from(images, "001498-1,,gender,female", "001498,,age,58")
     assert (labels_of(found.classes)["gender"] == 1).all()
     assert sorted(set(found.ages.tolist())) == [23, 58]
 
@@ -188,9 +188,9 @@ def test_an_id_that_begins_like_another_is_not_that_one() -> None:
 def test_names_are_compared_composed() -> None:
     from unicodedata import normalize
 
-    photos = photos_of(normalize("NFD", "가_male_Asian_20"))
+    images = images_of(normalize("NFD", "가_male_Asian_20"))
     line = f"{normalize('NFC', '가')}_male_Asian_20,,gender,female"
-    assert labels_from(photos, line, header="path,shot,field,value").num_corrected == 7
+    assert labels_from(images, line, header="path,shot,field,value").num_corrected == 7
 
 
 def test_further_columns_and_any_order_of_columns_are_fine() -> None:

@@ -9,27 +9,27 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 from sklearn.utils.class_weight import compute_sample_weight
 
-from maskcls.config.ranges import AgeRanges, Factors
 from maskcls.config.schema import Rows
+from maskcls.config.values import AgeRanges, Factors
 from maskcls.core.labels import labels_of
 from maskcls.sampling.epoch import Epoch, draw_epoch
-from maskcls.sampling.training_rows import Labelled, training_rows
+from maskcls.sampling.training_rows import TrainingLabels, training_rows
 from tests.sampling.people import EVERYBODY, labelled_of, some_people
 
 few = settings(deadline=None, max_examples=30)
 numbers = st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 20), st.integers(0, 300))
 OPTIONS = {
     "drop_ages": Rows(drop_ages=AgeRanges(((27, 29), (57, 59)))),
-    "mask_photos": Rows(mask_photos=2),
+    "mask_images": Rows(mask_images=2),
     "oversample": Rows(oversample=Factors((("60+", 8), ("3", 2)))),
     "sampler": Rows(sampler="weighted"),
-    "mask_photos and oversample": Rows(mask_photos=1, oversample=Factors((("60+", 3),))),
-    "everything": Rows(drop_ages=AgeRanges(((57, 59),)), mask_photos=3, sampler="weighted"),
+    "mask_images and oversample": Rows(mask_images=1, oversample=Factors((("60+", 3),))),
+    "everything": Rows(drop_ages=AgeRanges(((57, 59),)), mask_images=3, sampler="weighted"),
 }
 
 
 def draw(
-    labelled: Labelled,
+    labelled: TrainingLabels,
     settings: Rows,
     numbers: tuple[int, int, int] = (7, 0, 0),
     candidates: np.ndarray | None = None,
@@ -119,11 +119,11 @@ def test_other_folds_people_leave_the_rest_in_their_order(
 
 
 @few
-@given(some_people, numbers, st.integers(1, 30), st.sampled_from(["mask_photos", "oversample"]))
+@given(some_people, numbers, st.integers(1, 30), st.sampled_from(["mask_images", "oversample"]))
 def test_more_rows_behind_the_table_leave_its_rows_in_their_order(
     people: list[tuple[int, int]], numbers: tuple[int, int, int], num_more: int, option: str
 ) -> None:
-    # Extra people and eval photos are numbered behind the table's rows.
+    # Extra people and eval images are numbered behind the table's rows.
     for rows in (Rows(), OPTIONS[option]):
         plain = draw(labelled_of(people), rows, numbers)
         more = draw(labelled_of(people, num_more), rows, numbers)
@@ -161,32 +161,32 @@ def test_every_place_is_equally_likely_for_a_row() -> None:
         assert chisquare(np.bincount(places[:, row], minlength=7)).pvalue > 1e-4
 
 
-# ---- photos with the mask worn -------------------------------------------------------------------
+# ---- images with the mask worn -------------------------------------------------------------------
 
 
 @few
 @given(some_people, numbers, st.integers(1, 5), st.data())
-def test_a_person_shows_at_most_so_many_worn_photos_and_all_others(
+def test_a_person_shows_at_most_so_many_worn_images_and_all_others(
     people: list[tuple[int, int]], numbers: tuple[int, int, int], most: int, data: st.DataObject
 ) -> None:
     labelled = labelled_of(people, num_unknown=9)
     lost = data.draw(st.sets(st.integers(0, 7 * len(people) - 1), max_size=7 * len(people) - 1))
     train = np.setdiff1d(np.arange(len(labelled.classes)), list(lost))
-    epoch = draw(labelled, Rows(mask_photos=most), numbers, train)
+    epoch = draw(labelled, Rows(mask_images=most), numbers, train)
     mask = labels_of(labelled.classes)["mask"]
     for person in range(len(people)):
         there, left = (rows[labelled.person[rows] == person] for rows in (train, epoch.rows))
         assert (mask[left] == 0).sum() == min(most, (mask[there] == 0).sum())
         others = there[mask[there] != 0]
         assert sorted(left[mask[left] != 0].tolist()) == others.tolist()
-    # Nobody knows who the eval photos show, so they are not limited.
+    # Nobody knows who the eval images show, so they are not limited.
     unknown = np.flatnonzero(labelled.person < 0)
     assert np.isin(unknown, epoch.rows).all()
 
 
-def test_each_worn_photo_is_shown_equally_often() -> None:
+def test_each_worn_image_is_shown_equally_often() -> None:
     labelled = labelled_of([(0, 45), (1, 20)])
-    epochs = [draw(labelled, Rows(mask_photos=2), (7, 0, e)).rows for e in range(500)]
+    epochs = [draw(labelled, Rows(mask_images=2), (7, 0, e)).rows for e in range(500)]
     counts = np.bincount(np.concatenate(epochs), minlength=14).reshape(2, 7)
     for one in counts:
         assert one[:5].sum() == 1000
@@ -201,7 +201,7 @@ def test_what_counts_as_worn_is_the_label_that_trains() -> None:
     swapped[[0, 5]] = swapped[[5, 0]]  # mask1 is incorrect, incorrect_mask is worn
     corrected = replace(labelled, classes=swapped)
     seen = np.concatenate(
-        [draw(corrected, Rows(mask_photos=1), (7, 0, e)).rows for e in range(100)]
+        [draw(corrected, Rows(mask_images=1), (7, 0, e)).rows for e in range(100)]
     )
     counts = np.bincount(seen, minlength=7)
     assert counts[[0, 6]].tolist() == [100, 100]
@@ -248,7 +248,7 @@ def test_what_the_sampler_draws_again_is_a_copy_with_its_number(
 
 def test_the_sampler_draws_as_many_rows_as_are_left() -> None:
     labelled = labelled_of(EVERYBODY)
-    sampler = Rows(sampler="weighted", mask_photos=1, drop_ages=AgeRanges(((57, 59),)))
+    sampler = Rows(sampler="weighted", mask_images=1, drop_ages=AgeRanges(((57, 59),)))
     left = draw(labelled, replace(sampler, sampler="none")).rows
     epoch = draw(labelled, sampler)
     assert len(epoch) == len(left) == 10 * 3

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskcls.config.ranges import AgeRanges, Factors
 from maskcls.config.schema import Rows
+from maskcls.config.values import AgeRanges, Factors
 from maskcls.core.labels import class_of, labels_of
-from maskcls.sampling.training_rows import Labelled, training_rows
+from maskcls.sampling.training_rows import TrainingLabels, training_rows
 from tests.sampling.people import EVERYBODY, labelled_of, some_people
 
 few = settings(deadline=None, max_examples=30)
@@ -58,7 +58,9 @@ def test_dropping_several_ranges() -> None:
 
 def test_ages_that_were_corrected_are_what_is_dropped() -> None:
     labelled = labelled_of([(0, 45), (1, 58)])
-    corrected = Labelled(labelled.classes, np.where(labelled.ages == 45, 58, 30), labelled.person)
+    corrected = TrainingLabels(
+        labelled.classes, np.where(labelled.ages == 45, 58, 30), labelled.person
+    )
     found = training_rows(np.arange(14), corrected, rows_with(drop_ages="57-59"))
     assert found.rows.tolist() == list(range(7, 14))
 
@@ -86,7 +88,7 @@ def test_copies_go_by_class_or_age_group(text: str, factor_of: object) -> None:
 def test_copies_go_by_the_labels_that_train() -> None:
     # A border of 58 makes 59 a 60+: what the row trains as decides, not its official group.
     labelled = labelled_of([(0, 59), (0, 45)])
-    moved = Labelled(np.where(labelled.ages == 59, labelled.classes + 1, labelled.classes),
+    moved = TrainingLabels(np.where(labelled.ages == 59, labelled.classes + 1, labelled.classes),
                      labelled.ages, labelled.person)  # fmt: skip
     found = training_rows(np.arange(14), moved, rows_with(oversample="60+:4"))
     assert found.copies.tolist() == [4] * 7 + [1] * 7

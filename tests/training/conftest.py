@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from tiny_run import TinyRun
+from fold_factory import TinyRun
 
 
 @pytest.fixture
-def tiny_run(tmp_path: Path) -> TinyRun:
+def fold_factory(tmp_path: Path) -> TinyRun:
     """A run that nobody has started yet."""
     return TinyRun.write(tmp_path)

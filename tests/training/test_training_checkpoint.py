@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_run import Plain
+from fold_factory import Plain
 from torch import nn
 
 from maskcls.config.schema import Optim

@@ -12,14 +12,14 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from tiny_run import SETS, Notes, TinyRun
+from fold_factory import SETS, Notes, TinyRun
 
 from maskcls.config import parts
 from maskcls.config.relations import NEEDS
 from maskcls.config.schema import PLACEMENT_ONLY, Config
 from maskcls.training.fold import run_fold
 from maskcls.training.job import PredictJob
-from maskcls.training.predict import predict_photos
+from maskcls.training.prediction import predict_images
 from maskcls.training.rank import Alone
 
 pytestmark = pytest.mark.slow
@@ -50,7 +50,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "rows.age_border": ("58", "45"),
     "rows.drop_ages": ("none", "20-30", "60"),
     "rows.oversample": ("none", "60+:3", "2:2,<30:3"),
-    "rows.mask_photos": ("1", "3"),
+    "rows.mask_images": ("1", "3"),
     "train.epochs": ("1",),
     "train.batch_size": ("5", "64"),
     "train.micro_batch_size": ("auto", "3"),
@@ -172,7 +172,7 @@ def test_it_trains_and_predicts(tmp_path: Path, name: str, value: str) -> None:
     checkpoint = json.loads(run.read("fold.json"))["checkpoint"]
     job = PredictJob(run.checkpoints.location, checkpoint, run.job.eval_pixels, "cpu", 1)
     # The checkpoint alone describes the network, its crop and its views.
-    np.testing.assert_array_equal(predict_photos(job)[1], run.logits("eval.parquet")[1])
+    np.testing.assert_array_equal(predict_images(job)[1], run.logits("eval.parquet")[1])
 
 
 def test_the_tiny_run_is_what_the_cases_start_from() -> None:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from fold_factory import TinyRun
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_run import TinyRun
 
 from maskcls.pixels.cache import open_cache
 from maskcls.training import seeding
@@ -43,8 +43,8 @@ def test_no_worker_is_left_without_rows(world: int, num_rows: int, more: int) ->
 
 
 @pytest.mark.parametrize("channels_last", [True, False])
-def test_pixels_are_those_of_plain_indexing(tiny_run: TinyRun, channels_last: bool) -> None:
-    cached = open_cache(tiny_run.job.pixels)
+def test_pixels_are_those_of_plain_indexing(fold_factory: TinyRun, channels_last: bool) -> None:
+    cached = open_cache(fold_factory.job.pixels)
     assert cached is not None
     batches = [np.array([5, 0, 35]), np.array([7]), np.array([1, 1])]
     found = list(Feed([cached.pixels], CPU, channels_last).batches(batches))
@@ -54,8 +54,10 @@ def test_pixels_are_those_of_plain_indexing(tiny_run: TinyRun, channels_last: bo
         assert pixels_BCHW.is_contiguous(memory_format=layout)
 
 
-def test_rows_of_several_sources_are_numbered_through(tiny_run: TinyRun) -> None:
-    first, second = (open_cache(p) for p in (tiny_run.job.pixels, tiny_run.job.eval_pixels) if p)
+def test_rows_of_several_sources_are_numbered_through(fold_factory: TinyRun) -> None:
+    first, second = (
+        open_cache(p) for p in (fold_factory.job.pixels, fold_factory.job.eval_pixels) if p
+    )
     assert first is not None
     assert second is not None
     rows = np.array([len(first.pixels) + 2, 5, len(first.pixels), 0])
@@ -64,8 +66,8 @@ def test_rows_of_several_sources_are_numbered_through(tiny_run: TinyRun) -> None
     assert np.array_equal(found.numpy(), wanted.transpose(0, 3, 1, 2))
 
 
-def test_no_batches_give_none(tiny_run: TinyRun) -> None:
-    cached = open_cache(tiny_run.job.pixels)
+def test_no_batches_give_none(fold_factory: TinyRun) -> None:
+    cached = open_cache(fold_factory.job.pixels)
     assert cached is not None
     assert list(Feed([cached.pixels], CPU, True).batches([])) == []
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import timm
 import torch
+from fold_factory import Notes, Stopped, TinyRun
 from safetensors.torch import save_file
-from tiny_run import Notes, Stopped, TinyRun
 
 from maskcls.augment.base import Context
 from maskcls.augment.pipeline import Pipeline

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import timm
-from tiny_run import FAULTY_ROW, NUM_EVAL, NUM_STEPS, Notes, StopAt, Stopped, TinyRun
+from fold_factory import FAULTY_ROW, NUM_EVAL, NUM_STEPS, Notes, StopAt, Stopped, TinyRun
 
 from maskcls.core.errors import UserError
 from maskcls.store import run_files
@@ -52,9 +52,9 @@ def assert_same(run: TinyRun, whole: TinyRun) -> None:
     assert timeless(run.read("history.jsonl")) == timeless(whole.read("history.jsonl"))
 
 
-def test_two_runs_are_equal(whole: TinyRun, tiny_run: TinyRun) -> None:
-    run_fold(tiny_run.job, Alone(), Notes())
-    assert_same(tiny_run, whole)
+def test_two_runs_are_equal(whole: TinyRun, fold_factory: TinyRun) -> None:
+    run_fold(fold_factory.job, Alone(), Notes())
+    assert_same(fold_factory, whole)
 
 
 @pytest.mark.parametrize(
@@ -62,61 +62,63 @@ def test_two_runs_are_equal(whole: TinyRun, tiny_run: TinyRun) -> None:
     [(0, 1), (0, 2), (0, NUM_STEPS), (0, 0), (1, 1), (1, 2), (1, NUM_STEPS), (1, 0)],
 )
 def test_stopped_once_ends_the_same(
-    whole: TinyRun, tiny_run: TinyRun, epoch: int, step: int
+    whole: TinyRun, fold_factory: TinyRun, epoch: int, step: int
 ) -> None:
     with pytest.raises(Stopped):
-        run_fold(tiny_run.job, Alone(), StopAt(epoch=epoch, step=step))
+        run_fold(fold_factory.job, Alone(), StopAt(epoch=epoch, step=step))
     notes = Notes()
-    run_fold(tiny_run.job, Alone(), notes)
-    assert_same(tiny_run, whole)
+    run_fold(fold_factory.job, Alone(), notes)
+    assert_same(fold_factory, whole)
     # All but the first update of all left a checkpoint behind.
     assert bool(notes.said) == ((epoch, step) != (0, 1))
 
 
-def test_stopped_after_every_update_ends_the_same(whole: TinyRun, tiny_run: TinyRun) -> None:
+def test_stopped_after_every_update_ends_the_same(whole: TinyRun, fold_factory: TinyRun) -> None:
     for epoch in range(2):
         for step in range(2, NUM_STEPS + 1):
             with pytest.raises(Stopped):
-                run_fold(tiny_run.job, Alone(), StopAt(epoch=epoch, step=step))
-    run_fold(tiny_run.job, Alone(), Notes())
-    assert_same(tiny_run, whole)
+                run_fold(fold_factory.job, Alone(), StopAt(epoch=epoch, step=step))
+    run_fold(fold_factory.job, Alone(), Notes())
+    assert_same(fold_factory, whole)
 
 
-def test_damage_to_the_newest_checkpoint_changes_nothing(whole: TinyRun, tiny_run: TinyRun) -> None:
+def test_damage_to_the_newest_checkpoint_changes_nothing(
+    whole: TinyRun, fold_factory: TinyRun
+) -> None:
     with pytest.raises(Stopped):
-        run_fold(tiny_run.job, Alone(), StopAt(epoch=1, step=0))
-    damaged = tiny_run.checkpoints.local_path / "epoch-0002" / "model.safetensors"
+        run_fold(fold_factory.job, Alone(), StopAt(epoch=1, step=0))
+    damaged = fold_factory.checkpoints.local_path / "epoch-0002" / "model.safetensors"
     damaged.write_bytes(damaged.read_bytes()[:-1])
     notes = Notes()
-    run_fold(tiny_run.job, Alone(), notes)
+    run_fold(fold_factory.job, Alone(), notes)
     assert "epoch-0002 is damaged (model.safetensors has" in notes.said[0]
-    assert_same(tiny_run, whole)
+    assert_same(fold_factory, whole)
 
 
 def test_damaged_best_checkpoint_is_refused(
-    tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatch
+    fold_factory: TinyRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = iter((0.9, 0.1))  # else the best might be the newest, and be passed over
     monkeypatch.setattr(fold, "macro_f1", lambda labels, predicted: next(scores))
     with pytest.raises(Stopped):
-        run_fold(tiny_run.job, Alone(), StopAt(epoch=1, step=0))
-    held_out = tiny_run.checkpoints.local_path / "epoch-0001" / "held_out.safetensors"
+        run_fold(fold_factory.job, Alone(), StopAt(epoch=1, step=0))
+    held_out = fold_factory.checkpoints.local_path / "epoch-0001" / "held_out.safetensors"
     held_out.write_bytes(held_out.read_bytes()[:-4] + b"\0\0\0\1")
     with pytest.raises(UserError, match=r"epoch-0001: the checkpoint is damaged .*checksum"):
-        run_fold(tiny_run.job, Alone(), Notes())
+        run_fold(fold_factory.job, Alone(), Notes())
 
 
-def test_kill_between_checkpoint_and_history_loses_no_line(tiny_run: TinyRun) -> None:
+def test_kill_between_checkpoint_and_history_loses_no_line(fold_factory: TinyRun) -> None:
     with pytest.raises(Stopped):
-        run_fold(tiny_run.job, Alone(), StopAt(epoch=1, step=0))
-    Path(tiny_run.folder.location, "fold-0", "history.jsonl").unlink()
-    run_fold(tiny_run.job, Alone(), Notes())
-    assert [e["epoch"] for e in timeless(tiny_run.read("history.jsonl"))] == [1, 2]
+        run_fold(fold_factory.job, Alone(), StopAt(epoch=1, step=0))
+    Path(fold_factory.folder.location, "fold-0", "history.jsonl").unlink()
+    run_fold(fold_factory.job, Alone(), Notes())
+    assert [e["epoch"] for e in timeless(fold_factory.read("history.jsonl"))] == [1, 2]
 
 
-def test_what_a_killed_attempt_left_half_written_goes(tiny_run: TinyRun) -> None:
-    left = tiny_run.checkpoints.staging("epoch-0001")
-    run_fold(tiny_run.job, Alone(), Notes())
+def test_what_a_killed_attempt_left_half_written_goes(fold_factory: TinyRun) -> None:
+    left = fold_factory.checkpoints.staging("epoch-0001")
+    run_fold(fold_factory.job, Alone(), Notes())
     assert not left.exists()
 
 
@@ -139,52 +141,52 @@ def test_history_counts_images_and_rates(whole: TinyRun) -> None:
     assert done["macro_f1"] == max(e["macro_f1"] for e in history)
 
 
-def test_watcher_hears_of_every_update(tiny_run: TinyRun) -> None:
+def test_watcher_hears_of_every_update(fold_factory: TinyRun) -> None:
     notes = Notes()
-    run_fold(tiny_run.job, Alone(), notes)
+    run_fold(fold_factory.job, Alone(), notes)
     assert [s[:3] for s in notes.steps] == [
         (epoch, step, NUM_STEPS) for epoch in range(2) for step in range(1, NUM_STEPS + 1)
     ]
     assert len(notes.epochs) == 2
 
 
-def test_a_loss_that_is_no_number_is_told_and_leaves_no_checkpoint(tiny_run: TinyRun) -> None:
-    job = tiny_run.with_config("optim", name="sgd", lr=1e30)
+def test_a_loss_that_is_no_number_is_told_and_leaves_no_checkpoint(fold_factory: TinyRun) -> None:
+    job = fold_factory.with_config("optim", name="sgd", lr=1e30)
     with pytest.raises(TrainingDiverged, match=r"became (nan|inf) in epoch 1; lower optim\.lr"):
         run_fold(job, Alone(), Notes())
-    for entry in tiny_run.checkpoints.list():
-        state = checkpoint.read_state(tiny_run.checkpoints, entry.name)
+    for entry in fold_factory.checkpoints.list():
+        state = checkpoint.read_state(fold_factory.checkpoints, entry.name)
         assert state["epochs_done"] == 0
 
 
 def test_eval_logits_that_are_no_numbers_are_told_and_the_fold_is_not_done(
-    tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatch
+    fold_factory: TinyRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = evaluate.predict
 
     def predict(model: Any, feed: Any, rows: Any, *more: Any) -> Any:
         logits = real(model, feed, rows, *more)
-        if rows.tolist() == list(range(1, NUM_EVAL)):  # the eval photos, less the faulty one
+        if rows.tolist() == list(range(1, NUM_EVAL)):  # the eval images, less the faulty one
             logits[2, 5] = np.inf
         return logits
 
     monkeypatch.setattr(evaluate, "predict", predict)
     with pytest.raises(TrainingDiverged, match=r"^the eval logits became inf in epoch \d; lower"):
-        run_fold(tiny_run.job, Alone(), Notes())
-    assert run_files.read_done(tiny_run.folder, 0) is None
+        run_fold(fold_factory.job, Alone(), Notes())
+    assert run_files.read_done(fold_factory.folder, 0) is None
     monkeypatch.undo()
-    run_fold(tiny_run.job, Alone(), Notes())
-    assert run_files.read_done(tiny_run.folder, 0) is not None
+    run_fold(fold_factory.job, Alone(), Notes())
+    assert run_files.read_done(fold_factory.folder, 0) is not None
 
 
-def test_fold_without_a_photo_on_one_side_is_refused(tiny_run: TinyRun) -> None:
-    job = tiny_run.with_config("folds", count=20)
+def test_fold_without_a_image_on_one_side_is_refused(fold_factory: TinyRun) -> None:
+    job = fold_factory.with_config("folds", count=20)
     object.__setattr__(job, "fold", 9)
-    with pytest.raises(UserError, match="fold 9: no photo"):
+    with pytest.raises(UserError, match="fold 9: no image"):
         run_fold(job, Alone(), Notes())
 
 
-def test_lost_pixels_are_named(tiny_run: TinyRun) -> None:
-    (tiny_run.job.pixels.folder / "pixels.u8").unlink()
+def test_lost_pixels_are_named(fold_factory: TinyRun) -> None:
+    (fold_factory.job.pixels.folder / "pixels.u8").unlink()
     with pytest.raises(RuntimeError, match="pixels are gone or damaged; run again"):
-        run_fold(tiny_run.job, Alone(), Notes())
+        run_fold(fold_factory.job, Alone(), Notes())

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_run import TinyRun
+from fold_factory import TinyRun
 from two_workers import ROWS, SETS, main_alone
 
 from maskcls.training.job import PredictJob
-from maskcls.training.predict import predict_photos
+from maskcls.training.prediction import predict_images
 
 pytestmark = pytest.mark.slow
 Found = dict[str, np.ndarray]
@@ -73,6 +73,6 @@ def test_both_workers_agree_on_the_fold(found: list[Found]) -> None:
 def test_held_out_logits_are_those_of_the_kept_network(run: TinyRun, found: list[Found]) -> None:
     # Batch norm's running statistics differ between workers unless they are aligned.
     job = PredictJob(run.checkpoints.location, "epoch-0001", run.job.pixels, "cpu", 1)
-    rows, logits = predict_photos(job)
+    rows, logits = predict_images(job)
     held_out, expected = run.logits("held_out.parquet")
     np.testing.assert_allclose(logits[np.isin(rows, held_out)], expected, rtol=0, atol=1e-5)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tiny_run import WHOLE, Notes, Plain, TinyRun, plain_learner, plain_plan
+from fold_factory import WHOLE, Notes, Plain, TinyRun, plain_learner, plain_plan
 
 from maskcls.config.schema import Optim
 from maskcls.core.streams import tickets
@@ -43,7 +43,7 @@ def train_plain(place: CachePlace, rank: Rank, micro: int | None = None) -> dict
         train_epoch(learner, plain_plan(order), BATCH_SIZE, 0, loss_sum, lambda *told: None)
     found = {f"p{i}": p.detach().numpy() for i, p in enumerate(model.parameters())}
     found["loss"] = np.array(mean_loss_of(loss_sum, len(ROWS), rank, 0))
-    found["logits"] = evaluate.predict(model, feed, ROWS, 4, rank, learner.arithmetic, WHOLE)
+    found["logits"] = evaluate.predict(model, feed, ROWS, 4, rank, learner.forward_context, WHOLE)
     return found
 
 

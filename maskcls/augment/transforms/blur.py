@@ -1,6 +1,6 @@
-"""Blurs photos with a Gaussian, each with a width of its own.
+"""Blurs images with a Gaussian, each with a width of its own.
 
-Share and widths are those of SimCLR: Chen et al. 2020, arXiv:2002.05709. Shape letters: N the photos
+Share and widths are those of SimCLR: Chen et al. 2020, arXiv:2002.05709. Shape letters: N the images
 that are blurred, K half of the kernel with its middle.
 """
 
@@ -25,7 +25,7 @@ class Settings(Section):
     """Settings of this transform."""
 
     prob: Annotated[float, Ge(0), Le(1)] = 0.5
-    """Share of the photos that are blurred."""
+    """Share of the images that are blurred."""
     sigma_min: Annotated[float, Gt(0), Le(10)] = 0.1
     """Least standard deviation of the Gaussian; uniform from it to sigma_max [px]."""
     sigma_max: Annotated[float, Gt(0), Le(10)] = 2.0
@@ -47,7 +47,7 @@ def build(settings: Settings, context: Context) -> Change:
         rows_N = (draws_BD[:, 0] < settings.prob).nonzero().squeeze(1)
         draw_N = draws_BD[rows_N, 1].to(device, non_blocking=True)
         sigma_N = settings.sigma_min + (settings.sigma_max - settings.sigma_min) * draw_N
-        # A photo mirrors itself only once: the border is narrower than the photo.
+        # An image mirrors itself only once: the border is narrower than the image.
         reach = min(
             math.ceil(3 * settings.sigma_max), *(side - 1 for side in pixels_BCHW.shape[2:])
         )
@@ -68,7 +68,7 @@ def _half_kernels(sigma_N: torch.Tensor, reach: int) -> torch.Tensor:
 
 
 def _blurred(pixels_NCHW: torch.Tensor, weight_NK: torch.Tensor) -> torch.Tensor:
-    """Sum shifted photos: a kernel per photo as a grouped convolution would be rounded to TF32."""
+    """Sum shifted images: a kernel per image as a grouped convolution would be rounded to TF32."""
     middle, *sides = weight_NK.view(*weight_NK.shape, 1, 1, 1).unbind(1)
     out = pixels_NCHW
     for dim, border in ((2, (0, 0, len(sides), len(sides))), (3, (len(sides), len(sides), 0, 0))):

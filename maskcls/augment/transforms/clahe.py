@@ -1,4 +1,4 @@
-"""Evens out the local contrast of photos (contrast-limited adaptive histogram equalisation, CLAHE).
+"""Evens out the local contrast of images (contrast-limited adaptive histogram equalisation, CLAHE).
 
 Zuiderveld 1994, "Contrast Limited Adaptive Histogram Equalization", Graphics Gems IV.
 """
@@ -21,18 +21,18 @@ class Settings(Section):
     """Settings of this transform."""
 
     prob: Annotated[float, Ge(0), Le(1)] = 0.5
-    """Share of the photos that are equalised."""
+    """Share of the images that are equalised."""
     clip: Annotated[float, Gt(0)] = 2.0
     """Most pixels of a level in a tile, as a multiple of the even share; the rest is spread."""
     grid: Annotated[int, Ge(1), Le(64)] = 8
-    """Tiles down and across the photo."""
+    """Tiles down and across the image."""
 
 
 def build(settings: Settings, context: Context) -> Change:
     """The transform: on the luma alone, Y of YCbCr in 256 levels; its draw decides whether.
 
     Equalising each channel by itself would tint the skin. Sizes that the grid does not divide are
-    mirrored at the lower and right border; a photo of few pixels gets fewer tiles.
+    mirrored at the lower and right border; an image of few pixels gets fewer tiles.
     """
     # Kornia takes seconds to import, which only who uses it should wait for.
     from kornia.enhance import equalize_clahe

@@ -1,4 +1,4 @@
-"""Changes brightness, then contrast, then saturation of photos, each by a factor of its own."""
+"""Changes brightness, then contrast, then saturation of images, each by a factor of its own."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -21,9 +21,9 @@ class Settings(Section):
     brightness: Annotated[float, Ge(0), Le(1)] = 0.2
     """Brightness is multiplied by a factor that is uniform in 1 -/+ this."""
     contrast: Annotated[float, Ge(0), Le(1)] = 0.2
-    """The distance to the photo's mean gray is multiplied by such a factor."""
+    """The distance to the image's mean gray is multiplied by such a factor."""
     saturation: Annotated[float, Ge(0), Le(1)] = 0.2
-    """The distance to the photo in gray is multiplied by such a factor."""
+    """The distance to the image in gray is multiplied by such a factor."""
 
 
 def build(settings: Settings, context: Context) -> Change:

@@ -1,4 +1,4 @@
-"""Pastes a box of the partner into the photo: Yun et al. 2019, "CutMix", arXiv:1905.04899."""
+"""Pastes a box of the partner into the image: Yun et al. 2019, "CutMix", arXiv:1905.04899."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -21,21 +21,21 @@ class Settings(Section):
     """Settings of this transform."""
 
     prob: Annotated[float, Ge(0), Le(1)] = 1.0
-    """Share of the photos that are mixed."""
+    """Share of the images that are mixed."""
     alpha: Annotated[float, Gt(0), Le(100)] = 1.0
     """The box's share of the area, before it is cut at the border, follows Beta(alpha, alpha)."""
     partner: Literal["all", "old", "same_class"] = "all"
-    """From whom the other photo is drawn: all training rows, those of the last age group (60 and over,
+    """From whom the other image is drawn: all training rows, those of the last age group (60 and over,
     or from rows.age_border), or those of the row's own class."""
 
 
 def partner(settings: Settings) -> Partner:
-    """From whom the other photo is drawn."""
+    """From whom the other image is drawn."""
     return settings.partner
 
 
 def build(settings: Settings, context: Context) -> Mix:
-    """The transform: a box of the photo's own proportions about any pixel (equation 2 of the paper).
+    """The transform: a box of the image's own proportions about any pixel (equation 2 of the paper).
 
     The share counts the pixels that are left after the border cuts the box. Its draws: whether, the
     share, the box's middle down and across.

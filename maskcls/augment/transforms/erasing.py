@@ -1,4 +1,4 @@
-"""Erases a box of the photo: Zhong et al. 2020, "Random Erasing Data Augmentation", arXiv:1708.04896."""
+"""Erases a box of the image: Zhong et al. 2020, "Random Erasing Data Augmentation", arXiv:1708.04896."""
 
 import math
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ class Settings(Section):
     """Settings of this transform."""
 
     prob: Annotated[float, Ge(0), Le(1)] = 0.5
-    """Share of the photos that lose a box."""
+    """Share of the images that lose a box."""
     area_min: Annotated[float, Gt(0), Le(1)] = 0.02
-    """Least area of the box; uniform from it to area_max [share of the photo]."""
+    """Least area of the box; uniform from it to area_max [share of the image]."""
     area_max: Annotated[float, Gt(0), Le(1)] = 0.33
-    """Largest area of the box [share of the photo]."""
+    """Largest area of the box [share of the image]."""
     aspect_min: Annotated[float, Gt(0), Le(1)] = 0.3
     """Least height / width of the box; the largest is 1 / aspect_min, its logarithm uniform."""
 
@@ -34,10 +34,10 @@ class Settings(Section):
 
 
 def build(settings: Settings, context: Context) -> Change:
-    """The transform: the box, anywhere inside the photo, becomes context.fill.
+    """The transform: the box, anywhere inside the image, becomes context.fill.
 
-    The paper draws anew until a box fits; here one too long for the photo is cut to its side, so that
-    a photo takes a fixed number of draws. The paper's aspect is uniform, which makes tall boxes the
+    The paper draws anew until a box fits; here one too long for the image is cut to its side, so that
+    an image takes a fixed number of draws. The paper's aspect is uniform, which makes tall boxes the
     rule. Its draws: whether, area, aspect, top, left.
     """
     fill_C11 = torch.tensor(context.fill).view(-1, 1, 1)

@@ -1,4 +1,4 @@
-"""Mirrors photos, left for right."""
+"""Mirrors images, left for right."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -18,7 +18,7 @@ class Settings(Section):
     """Settings of this transform."""
 
     prob: Annotated[float, Ge(0), Le(1)] = 0.5
-    """Share of the photos that are mirrored."""
+    """Share of the images that are mirrored."""
 
 
 def build(settings: Settings, context: Context) -> Change:

@@ -1,4 +1,4 @@
-"""Takes the colour from photos: all three channels become the luma.
+"""Takes the colour from images: all three channels become the luma.
 
 The share is that of SimCLR: Chen et al. 2020, arXiv:2002.05709.
 """
@@ -21,7 +21,7 @@ class Settings(Section):
     """Settings of this transform."""
 
     prob: Annotated[float, Ge(0), Le(1)] = 0.2
-    """Share of the photos that lose their colour."""
+    """Share of the images that lose their colour."""
 
 
 def luma(pixels_BCHW: torch.Tensor) -> torch.Tensor:

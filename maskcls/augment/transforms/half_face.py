@@ -1,4 +1,4 @@
-"""Joins the left half of the photo to the right half of its partner.
+"""Joins the left half of the image to the right half of its partner.
 
 The vertical CutMix of this field's winners, who published code and no paper; its parent is CutMix:
 Yun et al. 2019, arXiv:1905.04899.
@@ -25,13 +25,13 @@ class Settings(Section):
     """Settings of this transform."""
 
     prob: Annotated[float, Ge(0), Le(1)] = 1.0
-    """Share of the photos that are mixed."""
+    """Share of the images that are mixed."""
     cut_min: Annotated[float, Gt(0), Lt(1)] = 0.46
     """Leftmost cut; uniform from it to cut_max, and fixed if they are equal [share of the width]."""
     cut_max: Annotated[float, Gt(0), Lt(1)] = 0.54
     """Rightmost cut [share of the width]."""
     partner: Literal["all", "old", "same_class"] = "all"
-    """From whom the other photo is drawn: all training rows, those of the last age group (60 and over,
+    """From whom the other image is drawn: all training rows, those of the last age group (60 and over,
     or from rows.age_border), or those of the row's own class."""
 
     def __post_init__(self) -> None:
@@ -42,7 +42,7 @@ class Settings(Section):
 
 
 def partner(settings: Settings) -> Partner:
-    """From whom the other photo is drawn."""
+    """From whom the other image is drawn."""
     return settings.partner
 
 

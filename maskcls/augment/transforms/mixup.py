@@ -1,4 +1,4 @@
-"""Blends the photo with its partner: Zhang et al. 2018, "mixup", arXiv:1710.09412."""
+"""Blends the image with its partner: Zhang et al. 2018, "mixup", arXiv:1710.09412."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -21,16 +21,16 @@ class Settings(Section):
     """Settings of this transform."""
 
     prob: Annotated[float, Ge(0), Le(1)] = 1.0
-    """Share of the photos that are mixed."""
+    """Share of the images that are mixed."""
     alpha: Annotated[float, Gt(0), Le(100)] = 0.2
-    """The photo's share follows Beta(alpha, alpha): 1 is uniform, less is nearer to all or nothing."""
+    """The image's share follows Beta(alpha, alpha): 1 is uniform, less is nearer to all or nothing."""
     partner: Literal["all", "old", "same_class"] = "all"
-    """From whom the other photo is drawn: all training rows, those of the last age group (60 and over,
+    """From whom the other image is drawn: all training rows, those of the last age group (60 and over,
     or from rows.age_border), or those of the row's own class."""
 
 
 def partner(settings: Settings) -> Partner:
-    """From whom the other photo is drawn."""
+    """From whom the other image is drawn."""
     return settings.partner
 
 

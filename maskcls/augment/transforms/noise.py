@@ -1,6 +1,6 @@
-"""Adds Gaussian noise to photos, each with a strength of its own.
+"""Adds Gaussian noise to images, each with a strength of its own.
 
-Shape letters: N the photos that get noise, P pairs of numbers.
+Shape letters: N the images that get noise, P pairs of numbers.
 """
 
 import math
@@ -23,7 +23,7 @@ class Settings(Section):
     """Settings of this transform."""
 
     prob: Annotated[float, Ge(0), Le(1)] = 0.5
-    """Share of the photos that get noise."""
+    """Share of the images that get noise."""
     std_max: Annotated[float, Ge(0), Le(255)] = 25.0
     """Largest standard deviation; uniform from 0 to this [bytes, 255 is white]."""
 

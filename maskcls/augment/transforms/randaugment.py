@@ -1,8 +1,8 @@
-"""Changes photos by a few operations drawn from a list, all of one strength.
+"""Changes images by a few operations drawn from a list, all of one strength.
 
 Cubuk et al. 2019, "RandAugment: Practical automated data augmentation with a reduced search space",
 arXiv:1909.13719. Operations and strengths are those of torchvision's RandAugment. Shape letters: N
-the photos that drew the same; they are bytes in here.
+the images that drew the same; they are bytes in here.
 """
 
 import math
@@ -28,13 +28,13 @@ class Settings(Section):
     """Settings of this transform."""
 
     n: Annotated[int, Ge(1), Le(4)] = 2
-    """Operations that a photo goes through, one after the other."""
+    """Operations that an image goes through, one after the other."""
     magnitude: Annotated[int, Ge(0), Le(30)] = 9
     """Strength of all operations, of 30."""
 
 
 Operation = Callable[[torch.Tensor, int], torch.Tensor]
-"""Photos, uint8 [N, C, H, W], and a sign, -1 or 1, to changed photos; some have no use for a sign."""
+"""Images, uint8 [N, C, H, W], and a sign, -1 or 1, to changed images; some have no use for a sign."""
 
 
 def operations(magnitude: int, fill: tuple[float, float, float]) -> dict[str, Operation]:
@@ -81,7 +81,7 @@ def operations(magnitude: int, fill: tuple[float, float, float]) -> dict[str, Op
 
 
 def build(settings: Settings, context: Context) -> Change:
-    """The transform: each operation once for all photos that drew it; values become whole bytes.
+    """The transform: each operation once for all images that drew it; values become whole bytes.
 
     Its draws, for each of the n steps: the operation, its sign.
     """
@@ -89,7 +89,7 @@ def build(settings: Settings, context: Context) -> Change:
 
     def change(pixels_BCHW: torch.Tensor, draws_BD: torch.Tensor) -> torch.Tensor:
         out = pixels_BCHW.round().to(torch.uint8)
-        # Which photos go together is settled on the CPU, since how many they are is a shape.
+        # Which images go together is settled on the CPU, since how many they are is a shape.
         which_BS, sign_BS = draws_BD.cpu().view(-1, _MOST, 2).unbind(2)
         drawn_BS = 2 * (which_BS * len(listed)).long() + (sign_BS >= 0.5)
         for step in range(settings.n):

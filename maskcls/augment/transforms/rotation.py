@@ -1,4 +1,4 @@
-"""Rotates photos about their centre by a small angle."""
+"""Rotates images about their centre by a small angle."""
 
 import math
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ class Settings(Section):
 
 
 def build(settings: Settings, context: Context) -> Change:
-    """The transform: bilinear, as if the photo lay on an endless sheet of context.fill.
+    """The transform: bilinear, as if the image lay on an endless sheet of context.fill.
 
-    Its draw is the angle, 0.5 none; above it the photo turns counter-clockwise.
+    Its draw is the angle, 0.5 none; above it the image turns counter-clockwise.
     """
     fill_C11 = torch.tensor(context.fill).view(-1, 1, 1)
 
@@ -36,7 +36,7 @@ def build(settings: Settings, context: Context) -> Change:
         angle_B = (2 * draws_BD[:, 0] - 1) * math.radians(settings.degrees)
         grid_BHW2 = _sources(angle_B.to(device, non_blocking=True), *pixels_BCHW.shape[2:])
         # Shifted so that the fill is 0, which is what grid_sample puts outside; at the border it
-        # then blends photo and fill by their shares. Torchvision's fill counts the share twice.
+        # then blends image and fill by their shares. Torchvision's fill counts the share twice.
         shifted = functional.grid_sample(
             pixels_BCHW - fill,
             grid_BHW2,

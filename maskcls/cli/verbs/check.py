@@ -9,24 +9,24 @@ from maskcls.core.labels import class_name
 
 def _check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", metavar="DATA", help=f"folder with train/ and eval/: {LOCATION}")
-    parser.add_argument("--no-decode", action="store_true", help="read the tables only, no photo")
+    parser.add_argument("--no-decode", action="store_true", help="read the tables only, no image")
 
 
 def _check(args: argparse.Namespace, command: list[str]) -> int:
     from maskcls.commands.check import check
 
     with make_progress() as progress:
-        found = check(args.data, progress, decode_photos=not args.no_decode)
+        found = check(args.data, progress, decode_images=not args.no_decode)
     table = found.table
-    evals = "no eval/" if table.eval_photos is None else f"{len(table.eval_photos):,} eval photos"
-    say(f"{args.data}: {len(table.photos):,} photos of {len(table.people):,} people, {evals}")
-    say(f"{'class':>5}  {'photos':>7} {'people':>7}")
+    evals = "no eval/" if table.eval_images is None else f"{len(table.eval_images):,} eval images"
+    say(f"{args.data}: {len(table.images):,} images of {len(table.people):,} people, {evals}")
+    say(f"{'class':>5}  {'images':>7} {'people':>7}")
     for row in found.class_table().itertuples(index=False):
-        number, photos, people = (int(x) for x in row)
-        say(f"{number:>5}  {photos:>7,} {people:>7,}  {class_name(number)}")
-    if found.photo_sizes:
-        sizes = ", ".join(f"{size} ({n:,})" for size, n in found.photo_sizes.items())
-        say(f"photo sizes, height x width: {sizes}")
+        number, images, people = (int(x) for x in row)
+        say(f"{number:>5}  {images:>7,} {people:>7,}  {class_name(number)}")
+    if found.image_sizes:
+        sizes = ", ".join(f"{size} ({n:,})" for size, n in found.image_sizes.items())
+        say(f"image sizes, height x width: {sizes}")
     for finding in found.findings:
         say(f"note   {finding.where}: {finding.text}")
     for path, reason in found.faults.items():

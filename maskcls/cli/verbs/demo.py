@@ -20,10 +20,10 @@ def _demo(args: argparse.Namespace, command: list[str]) -> int:
     with make_progress() as progress:
         done = demo(folder, args.quick, progress, command)
     oof = done.metrics["oof"]
-    photos, folds = f"{oof['images']:,} photos to train on", f"{len(done.metrics['folds'])} folds"
-    did = f"Drew {photos}, trained {folds}"
+    images, folds = f"{oof['images']:,} images to train on", f"{len(done.metrics['folds'])} folds"
+    did = f"Drew {images}, trained {folds}"
     if done.was_there:
-        did = f"Found {photos} and {folds} trained by an earlier demo"
+        did = f"Found {images} and {folds} trained by an earlier demo"
     say(f"{did}, averaged them: {done.seconds:.0f} s.")
     say(
         f"  out-of-fold  macro F1 {oof['macro_f1']:.3f}  accuracy {oof['accuracy']:.3f}"
@@ -35,14 +35,14 @@ def _demo(args: argparse.Namespace, command: list[str]) -> int:
     )
     say("Where to look:")
     for path, what in (
-        ("data/train/images", "the people that were drawn, seven photos each"),
+        ("data/train/images", "the people that were drawn, seven images each"),
         ("run/metrics.json", "scores, per class and per fold"),
-        ("run/oof.parquet", "every training photo's logits, from the fold that held it out"),
+        ("run/oof.parquet", "every training image's logits, from the fold that held it out"),
         ("run/fold-0/history.jsonl", "a line an epoch"),
         ("submission.csv", "the ensemble's answers; .provenance.json says where they come from"),
     ):
         say(f"  {done.folder.name + '/' + path:<40} {what}")
-    say("The same on your photos: maskcls check DATA, then maskcls train DATA --run RUN")
+    say("The same on your images: maskcls check DATA, then maskcls train DATA --run RUN")
     return done.exit_code
 
 

@@ -18,7 +18,7 @@ def _lr_find_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _lr_find(args: argparse.Namespace, command: list[str]) -> int:
-    from maskcls.commands.settings import settings
+    from maskcls.runs.settings import settings
 
     config = settings(args.preset, args.config, args.sets)
     from maskcls.commands.lr_find import lr_find

@@ -18,10 +18,10 @@ def _pipeline_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _pipeline(args: argparse.Namespace, command: list[str]) -> int:
-    from maskcls.commands.settings import settings
+    from maskcls.runs.settings import settings
 
     config = settings(args.preset, args.config, args.sets)
-    from maskcls.commands.pipeline import pipeline
+    from maskcls.commands.train import pipeline
 
     with make_progress() as progress:
         done = pipeline(args.data, args.run_folder, args.out, config, progress, args.rule, command)

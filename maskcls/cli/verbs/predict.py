@@ -1,4 +1,4 @@
-"""`maskcls predict`: new photos."""
+"""`maskcls predict`: new images."""
 
 import argparse
 
@@ -17,7 +17,7 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "images",
         metavar="IMAGES",
-        help="a folder of photos, or a CSV with a column path (or ImageID)"
+        help="a folder of images, or a CSV with a column path (or ImageID)"
         f" relative to its folder: {LOCATION}",
     )
     parser.add_argument(
@@ -47,13 +47,13 @@ def _predict(args: argparse.Namespace, command: list[str]) -> int:
 
     with make_progress() as progress:
         done = predict(args.run_folder, args.images, args.out, progress, placing)
-    say(f"{args.out}: {done.images:,} photos, {len(done.faults)} of them without an answer")
+    say(f"{args.out}: {done.images:,} images, {len(done.faults)} of them without an answer")
     return done.exit_code
 
 
 VERB = Verb(
     "predict",
-    "Answers and probabilities of a finished run for new photos.",
+    "Answers and probabilities of a finished run for new images.",
     _predict_arguments,
     _predict,
 )

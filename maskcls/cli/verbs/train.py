@@ -25,7 +25,7 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(args: argparse.Namespace, command: list[str]) -> int:
-    from maskcls.commands.settings import settings
+    from maskcls.runs.settings import settings
 
     config = settings(args.preset, args.config, args.sets)
     from maskcls.commands.train import train
@@ -57,13 +57,13 @@ def print_metrics(metrics: dict[str, Any]) -> None:
         tasks = "  ".join(f"{t} {oof[t]['macro_f1']:.3f}" for t in ("mask", "gender", "age"))
         say(
             f"out-of-fold  macro F1 {oof['macro_f1']:.4f}  accuracy {oof['accuracy']:.4f}"
-            f"  ({oof['images']:,} photos; {tasks})"
+            f"  ({oof['images']:,} images; {tasks})"
         )
     if "warning" in metrics:
         say(f"warning: {metrics['warning']}")
     if metrics["train_faults"] or metrics["eval_faults"]:
         say(
-            f"degraded: {metrics['train_faults']} training and {metrics['eval_faults']} eval photos"
+            f"degraded: {metrics['train_faults']} training and {metrics['eval_faults']} eval images"
             " could not be decoded; faults.json in the run names them"
         )
 

@@ -4,7 +4,7 @@ import argparse
 from shlex import quote
 
 from maskcls.cli.progress import make_progress
-from maskcls.cli.trial_table import trial_table
+from maskcls.cli.status_text import trial_table
 from maskcls.cli.verbs.base import LOCATION, Verb, add_settings, say, settings_epilog
 from maskcls.cli.verbs.train import add_data_and_run
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from maskcls.commands.doctor import machine, network, ray_works, software, torch_works
+from maskcls.commands.doctor import machine, ray_works, software, torch_works
 from maskcls.commands.doctor.check import Check, guarded
 from maskcls.commands.doctor.ray_works import ray_starts
 from maskcls.core.errors import Exit
@@ -48,7 +48,7 @@ def diagnose(cache_dir: str = "auto", hub: bool = True) -> list[Check]:
         }
         checks = [guarded(name, look) for name, look in looks.items()]
         if hub:
-            checks.append(guarded("hub", network.hub))
+            checks.append(guarded("hub", software.hub))
         seen = driver.outcome() if driver is not None else None
         checks += torch_works.torch_checks(torch.outcome(), seen)
         checks.append(ray_works.ray_check(ray.outcome()))

@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 from maskcls.commands.doctor.check import Check
-from maskcls.core import cores as limits
-from maskcls.core.cores import affinity, cpu_limit, read_text
+from maskcls.core import system as limits
+from maskcls.core.system import affinity, cpu_limit, read_text
 
 MIB, GIB = 2**20, 2**30
 SHM_LEAST = 256 * MIB
@@ -85,7 +85,7 @@ def cache(folder: Path) -> Check:
     free = disk_bytes(folder)[1]
     text = f"{folder}, {free / GIB:.1f} GiB free"
     if free < FREE_LEAST:
-        return Check(name, "note", f"{text}; 18,900 photos at 384x384 need 7.8 GiB")
+        return Check(name, "note", f"{text}; 18,900 images at 384x384 need 7.8 GiB")
     return Check(name, "ok", text)
 
 

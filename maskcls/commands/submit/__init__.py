@@ -6,8 +6,13 @@ to a cluster that anybody may use, and the job's exit code, which Ray turns into
 
 import asyncio
 import os
-from collections.abc import Callable
+import re
+import secrets
+import shlex
+import string
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +21,14 @@ from maskcls.commands.submit.address import (
     Address,
     Mode,
     authentication_mode,
+    in_words,
     parse_address,
     prepare_environment,
+    quiet_ray,
     refuse_open,
 )
-from maskcls.commands.submit.client import make_client
-from maskcls.commands.submit.fetching import fetch
-from maskcls.commands.submit.following import Log, ending, follow
-from maskcls.commands.submit.job import JOB_ENVIRONMENT, checked_id, entrypoint, hints, new_id
-from maskcls.commands.submit.places import Argument, refuse_left_behind, refuse_relative
-from maskcls.commands.submit.words import in_words
+from maskcls.commands.submit.following import Log, ending, fetch, follow
+from maskcls.commands.submit.source import Argument, refuse_left_behind, refuse_relative
 from maskcls.core.errors import Exit, UserError
 from maskcls.core.names import without_credentials
 from maskcls.core.progress import Progress
@@ -150,3 +153,55 @@ def _warn(order: Order, address: Address, mode: Mode, progress: Progress) -> Non
             "a location holds credentials, and Ray keeps a job's command in its list and log;"
             " better give the cluster's machines a role."
         )
+
+
+_CONNECT_S = 10.0
+_ANSWER_S = 60.0  # Ray's dashboard waits 10 s for a node that may start the job
+_UPLOAD_S = 600.0
+
+
+def make_client(address: Address) -> Any:
+    """Ray's job client with an end to each of its requests; asks the cluster for its version."""
+    from ray.job_submission import JobSubmissionClient
+
+    quiet_ray()
+
+    class Client(JobSubmissionClient):  # type: ignore[misc]
+        def _do_request(self, method: str, endpoint: str, **options: Any) -> Any:
+            # A body is sent within the time for connecting.
+            limits = (_UPLOAD_S, _UPLOAD_S) if method == "PUT" else (_CONNECT_S, _ANSWER_S)
+            return super()._do_request(method, endpoint, timeout=limits, **options)
+
+    return Client(address.url)
+
+
+JOB_ENVIRONMENT = {
+    # `ray job stop` kills after 3 s otherwise, too soon for a fold to write its checkpoint. Ray reads
+    # it in the job's supervisor, an actor with the job's own variables (Ray 2.60).
+    "RAY_JOB_STOP_WAIT_TIME_S": "60",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+def new_id(job: str) -> str:
+    """A readable name for a job, such as train-20260131-kqxw (the date is UTC's)."""
+    letters = "".join(secrets.choice(string.ascii_lowercase) for _ in range(4))
+    return f"{job}-{datetime.now(UTC):%Y%m%d}-{letters}"
+
+
+def checked_id(text: str) -> str:
+    """The id as given; UserError where it cannot be part of a URL and a file's name."""
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", text) is None:
+        raise UserError(f"--id {text}: use up to 100 letters, digits, points and dashes.")
+    return text
+
+
+def entrypoint(job: str, words: Sequence[str]) -> str:
+    """The shell's line that the cluster runs."""
+    return shlex.join(["python", "-m", f"ray_jobs.{job}", *words])
+
+
+def hints(address: Address, mode: Mode, job_id: str) -> tuple[str, str]:
+    """The shell's lines that follow and stop a job; variables, since they win over Ray's options."""
+    where = f"RAY_AUTH_MODE={mode} RAY_API_SERVER_ADDRESS={shlex.quote(address.url)} ray job"
+    return f"{where} logs -f {job_id}", f"{where} stop {job_id}"

@@ -3,10 +3,11 @@
 import contextlib
 import ipaddress
 import json
+import logging
 import os
 import re
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Literal
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
-from maskcls.core.errors import UserError
+from maskcls.core.errors import RunFailed, UserError
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 _MODE_S = 10.0  # for the first look at the cluster
@@ -146,3 +147,38 @@ def require_token() -> None:
     # The error of the HTTP client about such a header would repeat the token.
     if re.fullmatch(rb"[\x21-\x7e]+", token) is None:
         raise UserError(f"{where}: a token is one word of letters and digits; write it anew.")
+
+
+def quiet_ray() -> logging.Logger:
+    """Ray's logger, without its remarks on packing and sending; what matters is told in our words."""
+    for name in ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    return logging.getLogger("ray")
+
+
+@contextlib.contextmanager
+def in_words(address: Address, job_id: str, otherwise: str) -> Iterator[None]:
+    """Turn what Ray's client raises into a sentence. otherwise: said where it is nobody's mistake."""
+    from ray.exceptions import AuthenticationError
+
+    try:
+        yield
+    except BrokenPipeError:  # the reader of our own output has seen enough
+        raise
+    except AuthenticationError:
+        raise UserError(
+            f"{address.url}: the token found here is not the cluster's; copy the cluster's into"
+            " RAY_AUTH_TOKEN or ~/.ray/auth_token."
+        ) from None
+    except (OSError, RuntimeError, ValueError) as e:
+        if "already exists" in str(e):
+            raise UserError(
+                f"--id {job_id}: the cluster had a job of this name; choose another."
+            ) from e
+        raise RunFailed(f"{address.url}: {last_line(str(e))}; {otherwise}") from e
+
+
+def last_line(text: str) -> str:
+    """What an answer comes down to: Ray's dashboard answers errors with whole tracebacks."""
+    lines = [line.strip() for line in text.splitlines() if re.search(r"\w", line)]
+    return lines[-1][:300].rstrip(".") if lines else "an error without a text"

@@ -58,7 +58,7 @@ class Regression(AgeBranch):
         return probs.clamp_min(1e-7).log()
 
     def loss(self, outputs_BD: torch.Tensor, target: Target, loss: RowLoss) -> torch.Tensor:
-        """See AgeBranch; a mixed photo has the mean age of its parts."""
+        """See AgeBranch; a mixed image has the mean age of its parts."""
         years = torch.arange(NUM_AGES, device=outputs_BD.device, dtype=torch.float32) + YOUNGEST
         wanted_B = (target.ages_BR @ years - _MEAN) / _STD
         return (outputs_BD[:, 0] - wanted_B).square()

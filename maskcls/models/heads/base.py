@@ -1,7 +1,7 @@
 """What a head is: features to outputs, outputs to 18 classes, and outputs and target to a loss.
 
 Outputs are whatever the head learns from; `logits` makes of them one 18-class log-probability per
-photo (up to a constant of the photo), so that ensembles can mix heads of all kinds.
+image (up to a constant of the image), so that ensembles can mix heads of all kinds.
 Shape letters: B batch, F features, D outputs, K 18 classes.
 """
 
@@ -13,8 +13,15 @@ import torch
 from torch import nn
 
 from maskcls.models.ages.base import AgeBranch
-from maskcls.models.initial import BeginPart, draw_on
 from maskcls.models.target import Target
+
+BeginPart = Callable[[str], None]
+"""Told the name of a part (a backbone, a head, a branch) before torch draws its initial values."""
+
+
+def draw_on(part: str) -> None:
+    """A BeginPart that lets all parts draw from torch's stream as it stands."""
+
 
 Losses = Mapping[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]
 """Row losses by what they are for: "class" (18), "mask" (3), "gender" (2), "age" (3)."""

@@ -6,8 +6,8 @@ from typing import Annotated
 from annotated_types import Ge, Lt
 
 from maskcls.config.schema import Model, Section
-from maskcls.models.branching import BranchedHead
 from maskcls.models.heads.base import Head, HeadInputs
+from maskcls.models.heads.branches import BranchedHead
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """ensemble: the whole command `maskcls ensemble` on one made-up run of two folds, the least to average.
 
-A row is an eval photo, whose logits every fold has. Names are as long as the competition's.
+A row is an eval image, whose logits every fold has. Names are as long as the competition's.
 """
 
 from collections.abc import Iterator

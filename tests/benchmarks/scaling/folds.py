@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from maskcls.core.folds import assign_folds, fold_table
 from maskcls.core.labels import SHOTS
-from maskcls.store import run_files
+from maskcls.folds import rows as fold_rows
+from maskcls.folds.assign import assign_folds, fold_table
 from maskcls.store.paths import Folder
 from maskcls.store.tables import write_parts, write_table
 from tests.benchmarks.scaling import made_up
@@ -27,10 +27,10 @@ def measure(size: int, seconds: float, folder: Path) -> dict[str, Any]:
         write_table(run, "folds.parquet", fold_table(people, folds))
     del people, folds
     with steps.step("read_fold_of_row"):  # the driver, when it collects
-        fold_of_row = run_files.read_fold_of_row(run, repeat=0)
+        fold_of_row = fold_rows.read_fold_of_row(run, repeat=0)
     assert len(fold_of_row) == count * len(SHOTS)
     del fold_of_row
     with steps.step("read_fold_rows"):  # a fold's worker, when it starts
-        rows = run_files.read_fold_rows(run, 0, made_up.FOLDS, set())
+        rows = fold_rows.read_fold_rows(run, 0, made_up.FOLDS, set())
     assert len(rows.train) + len(rows.held_out) == count * len(SHOTS)
     return steps.result(people=count)

@@ -8,9 +8,9 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from maskcls.core.folds import assign_folds, fold_table
 from maskcls.core.labels import AGE_GROUPS, GENDERS, MASK_OF_SHOT, NUM_CLASSES, SHOTS, class_of
-from maskcls.core.text_column import text_series
+from maskcls.data.csv_file import text_series
+from maskcls.folds.assign import assign_folds, fold_table
 from maskcls.store.paths import Folder
 from maskcls.store.tables import logits_column, write_parts, write_table
 
@@ -24,12 +24,12 @@ _Numbers = TypeVar("_Numbers", int, npt.NDArray[np.int64])
 
 
 def people_of(rows: int) -> int:
-    """People with so many photos in all, seven each."""
+    """People with so many images in all, seven each."""
     return rows // len(SHOTS)
 
 
 def people(count: int) -> pd.DataFrame:
-    """The people, as Table.people has them, less the number of photos."""
+    """The people, as Table.people has them, less the number of images."""
     numbers = np.arange(count)
     return pd.DataFrame(
         {
@@ -42,7 +42,7 @@ def people(count: int) -> pd.DataFrame:
 
 
 def table_parts(count: int) -> Iterator[pa.Table]:
-    """The photos of so many people, with the columns and types of a run's table.parquet."""
+    """The images of so many people, with the columns and types of a run's table.parquet."""
     shots, masks = pa.array(list(SHOTS), pa.string()), np.array(list(MASK_OF_SHOT.values()))
     for first in range(0, count, _PART_PEOPLE):
         numbers = np.arange(first, min(first + _PART_PEOPLE, count))

@@ -7,6 +7,7 @@ import numpy as np
 
 from maskcls.core.labels import SHOTS
 from maskcls.evaluation.out_of_fold import run_metrics, write_out_of_fold
+from maskcls.folds import rows as fold_rows
 from maskcls.store import run_files
 from maskcls.store.paths import Folder
 from maskcls.store.tables import write_parts
@@ -34,7 +35,7 @@ def _write_run(run: Folder, people: int) -> None:
     """What write_out_of_fold reads: table, folds, and each fold's held-out logits."""
     write_parts(run, "table.parquet", made_up.table_parts(people))
     made_up.write_folds(run, people)
-    fold_of_row = run_files.read_fold_of_row(run, repeat=0)
+    fold_of_row = fold_rows.read_fold_of_row(run, repeat=0)
     for fold in range(made_up.FOLDS):
         mine = np.flatnonzero(fold_of_row == fold)
         made_up.write_logits(run_files.fold_folder(run, fold), "held_out.parquet", mine, fold)

@@ -1,10 +1,10 @@
 """overhead25: what 25 x 5 folds cost when training is empty, against bare empty fits.
 
-Trial after trial: five folds through our own queue (cluster/folds.py, cluster/trainer.py), with
-nothing but the training function replaced. In every fifth trial also, in turn with it, as many bare
+Trial after trial: five folds through our own queue (cluster/fold_queue.py, cluster/ray_internals.py),
+with nothing but the training function replaced. In every fifth trial also, in turn with it, as many bare
 `DataParallelTrainer.fit()`, so many at a time as the queue has, and one at a time. All in one Ray
 session and with its settings, so the bare ones, too, are polled once a second and not, as by
-default, every two. A search's own trials go through Ray Tune (cluster/search.py) and are not
+default, every two. A search's own trials go through Ray Tune (cluster/tune.py) and are not
 measured here.
 """
 
@@ -86,7 +86,7 @@ def measure(size: int, seconds: float, folder: Path) -> dict[str, Any]:
     with make_progress() as progress, ray_session(folder / "cache", True, progress) as session:
         ways = _ways(session, folder, progress)
         # Whoever is first finds Ray cold, and modules that are not yet imported.
-        importlib.import_module("maskcls.cluster.folds")
+        importlib.import_module("maskcls.cluster.fold_queue")
         fit_all([Timed(bare_trainer("warm-up", _storage(session), {"CPU": 1}), [])], at_once=1)
         warm = time.monotonic()
         trials, longest = 0, {False: 0.0, True: 0.0}
@@ -141,7 +141,9 @@ def _through_our_queue(
 ) -> list[Fit]:
     """A trial's folds by train_folds, less the training."""
     # Only now: these import Ray, which reads its environment once, and ray_session has set it.
-    from maskcls.cluster import folds, trainer, worker
+    from maskcls.cluster import fold_queue as folds
+    from maskcls.cluster import ray_internals as trainer
+    from maskcls.cluster import worker
 
     found: list[Fit] = []
     real, name = trainer.make_trainer, Path(jobs[0].run).name

@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from maskcls.core import memory
+from maskcls.core import system
 
 _MIB = 2**20
 
@@ -22,7 +22,7 @@ class Steps:
 
     def __init__(self, rows: int | None) -> None:
         """rows: of the whole table; None when memory does not go with rows."""
-        memory.release()
+        system.release_memory()
         self._rows = rows
         self._base_mib = psutil.Process().memory_info().rss / _MIB
         self._steps: dict[str, dict[str, float]] = {}

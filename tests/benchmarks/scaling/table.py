@@ -1,6 +1,6 @@
 """table: writing a run's table.parquet part by part, then reading it part by part and whole.
 
-No folder of photos is listed and no data frame is built: ten million files do not fit here. The rows
+No folder of images is listed and no data frame is built: ten million files do not fit here. The rows
 are made up, and making them is a step of its own, to be taken off that of writing.
 """
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from maskcls.commands.submit import Argument
-from maskcls.commands.submit.fetching import SEARCH_FILES, fetch
+from maskcls.commands.submit.following import SEARCH_FILES, fetch
 from maskcls.store.paths import Folder
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from maskcls.commands.submit.address import last_line
 from maskcls.commands.submit.following import Log, ending
-from maskcls.commands.submit.words import last_line
 from maskcls.core.errors import Exit, RunFailed
 
 TEXT = "Running entrypoint\n\nfold 0 done\nmaskcls train: exit code 3 (degraded)\n"

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from maskcls.cli.main import main
 from maskcls.cli.verbs.submit import _places
-from maskcls.commands.submit import Argument, source
-from maskcls.commands.submit.job import checked_id, entrypoint, hints, new_id
-from maskcls.commands.submit.places import refuse_left_behind, refuse_relative
+from maskcls.commands.submit import Argument, checked_id, entrypoint, hints, new_id, source
+from maskcls.commands.submit.source import refuse_left_behind, refuse_relative
 from maskcls.core.errors import Exit, UserError
 from tests.commands.submit.dashboards import LOCAL
 
@@ -46,8 +45,8 @@ def test_the_arguments_reach_the_job_unchanged(words: list[str]) -> None:
          [("DATA", "s3://b/d"), ("--run", "s3://b/r"), ("--config", "c.toml")]),
         ("ensemble", "/r/1 /r/2 --weights 1:2 --out /o.csv",
          [("RUN", "/r/1"), ("RUN", "/r/2"), ("--out", "/o.csv")]),
-        ("predict", "--set cluster.gpus=0 /run /photos --out /o.csv",
-         [("RUN", "/run"), ("IMAGES", "/photos"), ("--out", "/o.csv")]),
+        ("predict", "--set cluster.gpus=0 /run /images --out /o.csv",
+         [("RUN", "/run"), ("IMAGES", "/images"), ("--out", "/o.csv")]),
     ],
 )  # fmt: skip
 def test_the_jobs_own_parser_tells_which_arguments_are_places(
@@ -124,7 +123,7 @@ def test_a_checkout_travels_as_it_lies(tmp_path: Path, monkeypatch: pytest.Monke
 def test_elsewhere_the_installed_packages_travel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "photo.jpg").write_bytes(b"stays here")
+    (tmp_path / "image.jpg").write_bytes(b"stays here")
     monkeypatch.chdir(tmp_path)
     with source.source() as (folder, is_checkout):
         assert not is_checkout
@@ -140,7 +139,7 @@ def test_what_gitignore_names_does_not_travel(tmp_path: Path) -> None:
         ".gitignore": "/data/\n*.safetensors\n",
         "maskcls/a.py": "12345",
         "maskcls/__pycache__/a.pyc": "x",
-        "data/photo.jpg": "x",
+        "data/image.jpg": "x",
         "maskcls/data/kept.csv": "x",
         "big.safetensors": "x",
         ".git/HEAD": "x",
@@ -155,8 +154,8 @@ def test_what_gitignore_names_does_not_travel(tmp_path: Path) -> None:
 
 def test_data_among_the_source_is_noticed() -> None:
     source.refuse_large({"maskcls/a.py": source.LARGEST_SOURCE})
-    files = {"maskcls/a.py": 10, "photos/1.jpg": 30 * 2**20, "photos/2.jpg": 30 * 2**20}
-    with pytest.raises(UserError, match=r"60.0 MiB .* most of it photos \(60.0 MiB\)"):
+    files = {"maskcls/a.py": 10, "images/1.jpg": 30 * 2**20, "images/2.jpg": 30 * 2**20}
+    with pytest.raises(UserError, match=r"60.0 MiB .* most of it images \(60.0 MiB\)"):
         source.refuse_large(files)
 
 

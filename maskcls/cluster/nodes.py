@@ -1,0 +1,202 @@
+"""On a machine that has not decoded the images yet: decode them there, once, before a fold runs.
+
+The command decodes on its own machine. A fold that Ray places on another one, such as a node that has
+just started for it, finds no pixels there and makes them by the same pass, pinned to that node; the
+folds that come after it wait for the same lock and find them.
+"""
+
+import logging
+import platform
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from maskcls.cluster.ingest import ensure_pixels
+from maskcls.cluster.plan import Plan
+from maskcls.core.errors import UserError
+from maskcls.core.hashing import digest_of_bytes
+from maskcls.core.progress import Progress
+from maskcls.data.table import TRAIN_CSV
+from maskcls.pixels.cache import CachePlace, open_cache
+from maskcls.store.paths import Folder
+from maskcls.store.tables import read_table
+from maskcls.training.job import FoldJob
+from maskcls.training.rank import Watcher
+
+_log = logging.getLogger(__name__)
+
+
+def require_here(job: FoldJob) -> None:
+    """UserError when this machine does not reach the run's folder and the images.
+
+    The driver asks the machines that are there when it starts (see reach); others come later.
+    """
+    files = [(Folder.at(job.run), "config.json"), (Folder.at(job.data), TRAIN_CSV)]
+    if job.extra_pixels is not None:
+        files.append((Folder.at(job.config["rows"]["extra"]), TRAIN_CSV))
+    require_files(files, "DATA, RUN and rows.extra")
+
+
+def require_files(files: Sequence[tuple[Folder, str]], arguments: str) -> None:
+    """UserError when this machine does not reach one of the files.
+
+    files: folder and name, for all that lies beside them. arguments: what of the command line they
+    belong to, for the message.
+    """
+    for folder, name in files:
+        if not folder.exists(name):
+            raise UserError(
+                f"{folder}: not there on machine {platform.node()}; with several machines,"
+                f" {arguments} must lie on storage that all of them reach (an object store, or NFS)."
+            )
+
+
+def ensure_here(job: FoldJob, watcher: Watcher | None) -> None:
+    """Make the fold's pixels on this machine, unless they are there.
+
+    watcher: hears of it; None where nobody listens, and this process's log has it.
+    """
+    run, data = Folder.at(job.run), Folder.at(job.data)
+    _ensure(job.pixels, data.child("train", "images"), run, "table.parquet", watcher)
+    if job.extra_pixels is not None:
+        extra = Folder.at(job.config["rows"]["extra"]).child("train", "images")
+        _ensure(job.extra_pixels, extra, run, "extra_table.parquet", watcher)
+    if job.eval_pixels is not None:
+        eval_images = data.child("eval", "images")
+        _ensure(job.eval_pixels, eval_images, run, "eval_table.parquet", watcher)
+
+
+def _ensure(
+    place: CachePlace, images: Folder, run: Folder, table: str, watcher: Watcher | None
+) -> None:
+    ensure_images(place, images, lambda: read_table(run, table)["path"], watcher)
+
+
+def ensure_images(
+    place: CachePlace,
+    images: Folder,
+    paths: Callable[[], "pd.Series[str]"],
+    watcher: Watcher | None = None,
+) -> None:
+    """Make some images' pixels on this machine, unless they are there.
+
+    place: on this machine. paths: gives their paths below images, in row order, [place.rows]; called
+    only when they are needed. watcher: see ensure_here. Errors as in ingest.ensure_pixels.
+    """
+    if open_cache(place) is not None:
+        return
+    import ray
+
+    here = ray.get_runtime_context().get_node_id()
+    ensure_pixels(place, images, paths(), _Telling(watcher), node=here)
+
+
+class _Telling:
+    """A Progress that passes lines on to a fold's watcher, or to the log."""
+
+    def __init__(self, watcher: Watcher | None) -> None:
+        self._watcher = watcher
+
+    def say(self, text: str) -> None:
+        """See Progress."""
+        if self._watcher is None:
+            _log.info("%s", text)
+        else:
+            self._watcher.say(f"machine {platform.node()}: {text}")
+
+    def warn(self, text: str) -> None:
+        """See Progress."""
+        self.say(text)
+
+    def count(self, what: str, done: int, total: int) -> None:
+        """See Progress; a sign of life for the queue's watch over silent folds."""
+        if self._watcher is not None:
+            self._watcher.predicted(done, total)
+
+    def folds(self, states: object) -> None:
+        """See Progress; a worker has no other folds."""
+
+
+_TIMEOUT_S = 60.0
+
+
+def require_shared(
+    plan: Plan,
+    own_node: str,
+    files: Sequence[tuple[Folder, str]],
+    progress: Progress,
+    arguments: str,
+) -> None:
+    """Make sure that each machine that folds may go to reads the same files as this one.
+
+    own_node: Ray's name of this machine. files: folder and name of files that are there; they stand
+    for all that lies beside them. arguments: what of the command line they belong to, for the
+    message. A machine that does not answer within a minute is only named: its folds will find out.
+    Raises UserError when one has other files, or none.
+    """
+    import ray
+
+    expected = [_digest(folder.location, name) for folder, name in files]
+    nodes = [n for n in ray.nodes() if n["Alive"] and n["NodeID"] != own_node and _fits(n, plan)]
+    asked = {_ask(node["NodeID"], files): node for node in nodes}
+    if asked:
+        ray.wait(list(asked), num_returns=len(asked), timeout=_TIMEOUT_S)
+    for task, node in asked.items():
+        answer = _answer(task)
+        if answer is None:
+            progress.warn(f"machine {_name(node)} does not say whether it reaches the storage")
+            continue
+        for (folder, _), mine, theirs in zip(files, expected, answer, strict=True):
+            if theirs != mine:
+                raise UserError(
+                    f"{folder.shown}: not there on machine {_name(node)}, where folds may run; with"
+                    f" several machines, {arguments} must lie on storage that all of them reach (an"
+                    " object store, or NFS at one path)."
+                )
+
+
+def _fits(node: dict[str, Any], plan: Plan) -> bool:
+    """Whether a worker of any fold fits; those of a run may differ in CPUs."""
+    has, folds = node["Resources"], range(len(plan.cpus_per_worker))
+    return any(
+        all(has.get(name, 0) >= need for name, need in plan.resources_of(fold).items())
+        for fold in folds
+    )
+
+
+def _ask(node: str, files: Sequence[tuple[Folder, str]]) -> Any:
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    strategy = NodeAffinitySchedulingStrategy(node, soft=False)
+    task = ray.remote(num_cpus=0, scheduling_strategy=strategy, max_retries=0)(_digests)
+    return task.remote([(folder.location, name) for folder, name in files])
+
+
+def _answer(task: Any) -> list[bytes | None] | None:
+    """What _digests found on a machine; None when it has not answered, or is gone meanwhile."""
+    import ray
+    from ray.exceptions import RayError
+
+    try:
+        found: list[bytes | None] = ray.get(task, timeout=0)
+    except RayError:  # GetTimeoutError is one, too
+        return None
+    return found
+
+
+def _digests(files: Sequence[tuple[str, str]]) -> list[bytes | None]:
+    return [_digest(location, name) for location, name in files]
+
+
+def _digest(location: str, name: str) -> bytes | None:
+    """Digest of a file's bytes; None when it cannot be read."""
+    try:
+        return digest_of_bytes(Folder.at(location).read_bytes(name))
+    except (OSError, UserError):
+        return None
+
+
+def _name(node: dict[str, Any]) -> str:
+    return str(node.get("NodeManagerHostname") or node["NodeID"][:8])

@@ -1,0 +1,160 @@
+"""Sizes and crops as settings spell them: "384x288" and "center:384x384", height before width."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Self
+
+_SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
+_MARGIN = re.compile(r"face:([0-2](\.\d{1,3})?|\.\d{1,3}|3(\.0{1,3})?)")
+DEFAULT_MARGIN = 0.3
+
+
+@dataclass(frozen=True, order=True)
+class Size:
+    """Height and width in pixels, spelled HEIGHTxWIDTH."""
+
+    height: int
+    width: int
+
+    @classmethod
+    def parse(cls, text: object) -> Self:
+        """Read "HEIGHTxWIDTH"; ValueError says what was expected."""
+        if isinstance(text, cls):
+            return text
+        match = _SIZE.fullmatch(text) if isinstance(text, str) else None
+        if match is None:
+            raise ValueError("expected HEIGHTxWIDTH in pixels, such as 384x288")
+        return cls(int(match[1]), int(match[2]))
+
+    def __str__(self) -> str:
+        return f"{self.height}x{self.width}"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        return text_schema(cls)
+
+
+@dataclass(frozen=True)
+class Crop:
+    """What is cut from an image before it is resized: nothing, its centre, or the face with a margin.
+
+    center: size of the centre crop; margin: of the face crop, as a share of the face's size on each
+    side; at most one of them is set.
+    """
+
+    center: Size | None = None
+    margin: float | None = None
+
+    @classmethod
+    def center_of(cls, height: int, width: int) -> Self:
+        """A centre crop of a size in pixels."""
+        return cls(Size(height, width))
+
+    @classmethod
+    def parse(cls, text: object) -> Self:
+        """Read "none", "center:HEIGHTxWIDTH", "face" or "face:MARGIN"; ValueError otherwise."""
+        if isinstance(text, cls):
+            return text
+        if text == "none":
+            return cls()
+        if isinstance(text, str) and text.startswith("center:"):
+            return cls(Size.parse(text.removeprefix("center:")))
+        if text == "face":
+            return cls(margin=DEFAULT_MARGIN)
+        if isinstance(text, str) and _MARGIN.fullmatch(text):
+            return cls(margin=float(text.removeprefix("face:")))
+        raise ValueError(
+            "expected none, center:HEIGHTxWIDTH such as center:384x384, face, or face:MARGIN with a"
+            " margin from 0 to 3 such as face:0.3"
+        )
+
+    def __str__(self) -> str:
+        if self.margin is not None:
+            return f"face:{self.margin:g}"
+        return "none" if self.center is None else f"center:{self.center}"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        return text_schema(cls)
+
+
+def text_schema(kind: Any) -> Any:
+    """The pydantic schema of a class that is spelled as text: kind.parse reads, str writes."""
+    # Imported here so that reading the schema module costs no pydantic.
+    from pydantic_core import core_schema
+
+    return core_schema.no_info_plain_validator_function(
+        kind.parse, serialization=core_schema.plain_serializer_function_ser_schema(str)
+    )
+
+
+_RANGE = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?")
+GROUPS = (*(str(k) for k in range(18)), "<30", "30-59", "60+")
+"""What a factor can apply to: a class, or an age group."""
+
+
+@dataclass(frozen=True)
+class AgeRanges:
+    """Ranges of ages in years, both ends included; spelled "27-29,57-59" or "none"."""
+
+    ranges: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def parse(cls, text: object) -> Self:
+        """Read the text; ValueError says what was expected."""
+        if isinstance(text, cls):
+            return text
+        text = str(text) if isinstance(text, int) and not isinstance(text, bool) else text
+        if text == "none":
+            return cls(())
+        matches = (
+            [_RANGE.fullmatch(p.strip()) for p in text.split(",")] if isinstance(text, str) else []
+        )
+        found = [(int(m[1]), int(m[2] or m[1])) for m in matches if m]
+        if not found or len(found) != len(matches) or any(low > high for low, high in found):
+            raise ValueError("expected ages such as 57-59 or 27-29,57-59, or none")
+        return cls(tuple(found))
+
+    def __contains__(self, age: object) -> bool:
+        return any(low <= age <= high for low, high in self.ranges)  # type: ignore[operator]
+
+    def __str__(self) -> str:
+        return ",".join(f"{a}-{b}" if a != b else str(a) for a, b in self.ranges) or "none"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        return text_schema(cls)
+
+
+@dataclass(frozen=True)
+class Factors:
+    """Whole factors for groups of rows; spelled "60+:8,2:3" or "none"."""
+
+    factors: tuple[tuple[str, int], ...]
+
+    @classmethod
+    def parse(cls, text: object) -> Self:
+        """Read the text; ValueError says what was expected."""
+        if isinstance(text, cls):
+            return text
+        if text == "none":
+            return cls(())
+        found = []
+        for part in text.split(",") if isinstance(text, str) else [""]:
+            group, _, factor = part.strip().rpartition(":")
+            if group not in GROUPS or not factor.isdecimal() or int(factor) < 1:
+                raise ValueError(
+                    "expected GROUP:FACTOR, such as 60+:8 or 2:3,5:3, or none; groups are 0 to 17,"
+                    " <30, 30-59 and 60+, factors whole numbers from 1"
+                )
+            found.append((group, int(factor)))
+        if len({group for group, _ in found}) < len(found):
+            raise ValueError("expected each group once")
+        return cls(tuple(found))
+
+    def __str__(self) -> str:
+        return ",".join(f"{group}:{factor}" for group, factor in self.factors) or "none"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        return text_schema(cls)

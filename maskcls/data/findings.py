@@ -1,0 +1,96 @@
+"""What reading the data turned up: faults, which stop, and findings, which are only told."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from maskcls.core.errors import UserError
+from maskcls.core.names import printable
+
+Kind = Literal[
+    "contradiction",  # train.csv and a folder's name differ in gender or age
+    "double_id",  # one id for several people
+    "columns",  # columns that are not used, or that are usual and missing
+    "hidden_files",  # hidden files and junk, counted
+    "unknown_files",  # neither a known shot nor a known extension
+    "missing_shots",  # a person with fewer than seven images
+    "no_images",  # a row of train.csv without images
+    "no_row",  # a folder that train.csv does not know
+    "eval_missing",  # a row of info.csv without its image
+    "eval_extra",  # files in eval/images that info.csv does not name
+    "eval_empty",  # a folder eval/ with nothing that is read
+]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to know that stops nothing; `maskcls check` shows it."""
+
+    kind: Kind
+    where: str
+    text: str
+
+
+class Findings:
+    """Collects findings; at most `limit` of a kind are kept, the rest is counted.
+
+    The limit keeps a wrongly copied data set from filling memory and screen with one sentence.
+    """
+
+    def __init__(self, limit: int = 50) -> None:
+        self._limit = limit
+        self._kept: dict[Kind, list[Finding]] = {}
+        self._num_dropped: dict[Kind, int] = {}
+        self._hidden: list[str] = []
+        self._num_hidden = 0
+
+    def add(self, kind: Kind, where: str, text: str) -> None:
+        """Keep or count one finding."""
+        kept = self._kept.setdefault(kind, [])
+        if len(kept) < self._limit:
+            kept.append(Finding(kind, printable(where), printable(text)))
+        else:
+            self._num_dropped[kind] = self._num_dropped.get(kind, 0) + 1
+
+    def skip_hidden(self, name: str) -> None:
+        """Count a hidden or junk file; all of them become one finding."""
+        self._num_hidden += 1
+        if len(self._hidden) < 3:
+            self._hidden.append(name)
+
+    def collected(self) -> tuple[Finding, ...]:
+        """All findings, kind by kind in the order in which the kinds first came up."""
+        found: list[Finding] = []
+        for kind, kept in self._kept.items():
+            found += kept
+            if kind in self._num_dropped:
+                text = f"... and {self._num_dropped[kind]} more like these"
+                found.append(Finding(kind, kept[-1].where, text))
+        if self._num_hidden:
+            more = ", ..." if self._num_hidden > len(self._hidden) else ""
+            text = f"{self._num_hidden} hidden or junk files ignored: {', '.join(self._hidden)}"
+            found.append(Finding("hidden_files", "DATA", printable(text + more)))
+        return tuple(found)
+
+
+class Faults:
+    """Collects what is wrong with the input, so that one message tells it all."""
+
+    def __init__(self, limit: int = 10) -> None:
+        self._limit = limit
+        self._lines: list[str] = []
+        self._num = 0
+
+    def add(self, where: str, text: str) -> None:
+        """One fault: a sentence that says what and what to do, without its full stop."""
+        self._num += 1
+        if len(self._lines) < self._limit:
+            self._lines.append(printable(f"{where}: {text}"))
+
+    def raise_if_any(self) -> None:
+        """UserError with a line for each fault (the first ten), nothing if there is none."""
+        if not self._num:
+            return
+        lines = list(self._lines)
+        if self._num > len(lines):
+            lines.append(f"... and {self._num - len(lines)} more")
+        raise UserError("\n".join(lines))

@@ -1,0 +1,185 @@
+"""train/images: which image shows which person in which shot. Nothing is opened or decoded.
+
+Listed folder by folder, so that never more than one person's entries are in memory.
+"""
+
+from array import array
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from maskcls.core.errors import UserError
+from maskcls.core.labels import MASK_OF_SHOT, SHOTS, age_group_of, class_of
+from maskcls.core.names import IMAGE_EXTENSIONS, is_junk, nfc, some, split_extension
+from maskcls.data.csv_file import TextColumn, text_series
+from maskcls.data.findings import Faults, Findings
+from maskcls.data.folder import DataFolder, Entry
+from maskcls.data.people_csv import PeopleRows
+
+IMAGES = "train/images"
+_SHOT_NUMBER = {shot: number for number, shot in enumerate(SHOTS)}
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """The images' own columns, in order; what belongs to the person is repeated at the end."""
+
+    path: TextColumn = field(default_factory=TextColumn)
+    shot: "array[int]" = field(default_factory=lambda: array("b"))
+    mask: "array[int]" = field(default_factory=lambda: array("b"))
+    label: "array[int]" = field(default_factory=lambda: array("b"))
+    size_bytes: "array[int]" = field(default_factory=lambda: array("q"))
+    mtime_ns: "array[int]" = field(default_factory=lambda: array("q"))
+
+
+def read_images(
+    data: DataFolder, people: PeopleRows, faults: Faults, findings: Findings
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """List the images of everybody in train.csv.
+
+    Returns the frames `images` and `people` as `Table` describes them. Two files for one shot go
+    to `faults`; raises UserError when there is no image at all, or two folders have one name.
+    """
+    folder_on_disk = _match_folders(data, people, findings)
+    columns = _Columns()
+    used, num_images = array("q"), array("b")
+    # With "/" behind it, a folder sorts as its files' paths do ("a-1/" before "a/").
+    for row in sorted(range(len(people.folder)), key=lambda row: nfc(people.folder[row]) + "/"):
+        folder = folder_on_disk[row]
+        if folder is None:
+            _tell_no_images(people, row, "does not exist", findings)
+            continue
+        shots = _shots_in(data, folder, faults, findings)
+        if not shots:
+            _tell_no_images(people, row, "has no images", findings)
+            continue
+        missing = [name for name in SHOTS if name not in shots]
+        if missing:
+            text = f"no image {', '.join(missing)}; the others are used"
+            findings.add("missing_shots", f"{IMAGES}/{folder}", text)
+        used.append(row)
+        num_images.append(len(shots))
+        gender, age_group = people.gender[row], age_group_of(people.age[row])
+        for shot, entry in sorted(shots.items(), key=lambda item: nfc(item[1].name)):
+            columns.path.append(f"{folder}/{entry.name}")
+            columns.shot.append(_SHOT_NUMBER[shot])
+            columns.mask.append(MASK_OF_SHOT[shot])
+            columns.label.append(class_of(MASK_OF_SHOT[shot], gender, age_group))
+            columns.size_bytes.append(entry.size_bytes)
+            columns.mtime_ns.append(entry.mtime_ns)
+    if not used:
+        faults.raise_if_any()
+        raise UserError(
+            f"{data.shown}: no image found in {IMAGES} for anyone in train.csv; each person needs "
+            f"a folder named as in column path, with mask1.jpg ... normal.jpg in it"
+        )
+    return _frames(people, _numbers(used), _numbers(num_images), columns)
+
+
+def _match_folders(data: DataFolder, people: PeopleRows, findings: Findings) -> list[str | None]:
+    """The folder's name on disk for each row of train.csv; other folders become findings."""
+    found: list[str | None] = [None] * len(people.folder)
+    stray: list[str] = []
+    for entry in data.list(IMAGES):
+        name = entry.name
+        if is_junk(name):
+            findings.skip_hidden(f"{IMAGES}/{name}")
+        elif entry.is_file:
+            stray.append(name)
+        elif (row := people.row_of.get(nfc(name))) is None:
+            findings.add("no_row", f"{IMAGES}/{name}", "no row in train.csv; not used")
+        elif found[row] is not None:
+            raise UserError(
+                f"{IMAGES}: {found[row]!a} and {name!a} are the same name in composed and in "
+                f"decomposed letters (NFC, NFD); delete or rename one of the two folders"
+            )
+        else:
+            # Nearly always equal: then one string serves both.
+            found[row] = people.folder[row] if name == people.folder[row] else name
+    if stray:
+        text = f"files outside of a person's folder, not used: {some(sorted(stray))}"
+        findings.add("unknown_files", IMAGES, text)
+    return found
+
+
+def _tell_no_images(people: PeopleRows, row: int, what: str, findings: Findings) -> None:
+    findings.add(
+        "no_images",
+        f"train/train.csv line {people.line[row]}",
+        f"folder {IMAGES}/{people.folder[row]} {what}; this person is not used",
+    )
+
+
+def _shots_in(
+    data: DataFolder, folder: str, faults: Faults, findings: Findings
+) -> dict[str, Entry]:
+    """One person's images by shot."""
+    shots: dict[str, Entry] = {}
+    unknown: list[str] = []
+    for entry in data.list(f"{IMAGES}/{folder}"):
+        stem, extension = split_extension(entry.name)
+        if is_junk(entry.name):
+            findings.skip_hidden(f"{IMAGES}/{folder}/{entry.name}")
+        elif not entry.is_file or stem not in MASK_OF_SHOT or extension not in IMAGE_EXTENSIONS:
+            unknown.append(entry.name)
+        elif stem in shots:
+            first, second = sorted((shots[stem].name, entry.name))
+            text = f"{first} and {second} are both the shot {stem}; delete one of the two"
+            faults.add(f"{IMAGES}/{folder}", text)
+        else:
+            shots[stem] = entry
+    if unknown:
+        text = f"not a known shot or extension, not used: {some(sorted(unknown))}"
+        findings.add("unknown_files", f"{IMAGES}/{folder}", text)
+    return shots
+
+
+def _numbers(values: "array[int]") -> npt.NDArray[Any]:
+    """The array's memory as NumPy, without a copy."""
+    return np.frombuffer(values, dtype=values.typecode)
+
+
+def _frames(
+    rows: PeopleRows, used: npt.NDArray[Any], num_images: npt.NDArray[Any], columns: _Columns
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """images and people.
+
+    used: the rows of train.csv with images, in the order of the images' paths; num_images: of each.
+    """
+    folders = [rows.folder[row] for row in used]
+    by_name = sorted(range(len(used)), key=lambda place: nfc(folders[place]))
+    gender, age = _numbers(rows.gender)[used], _numbers(rows.age)[used]
+    age_group = np.array([age_group_of(years) for years in age], dtype=np.int8)
+    people = pd.DataFrame(
+        {
+            "person": text_series(folders[place] for place in by_name),
+            "gender": gender[by_name],
+            "age": age[by_name],
+            "age_group": age_group[by_name],
+            "num_images": num_images[by_name],
+        }
+    )
+    # The row number in `people` is the code of the category.
+    code = np.empty(len(used), dtype=np.int32)
+    code[by_name] = np.arange(len(used), dtype=np.int32)
+    person = pd.CategoricalDtype(pd.Index(people["person"]))
+    shot = pd.CategoricalDtype(pd.Index(SHOTS, dtype="str"))
+    images = pd.DataFrame(
+        {
+            "path": columns.path.series(),
+            "person": pd.Categorical.from_codes(np.repeat(code, num_images), dtype=person),
+            "shot": pd.Categorical.from_codes(_numbers(columns.shot), dtype=shot),
+            "mask": _numbers(columns.mask),
+            "gender": np.repeat(gender, num_images),
+            "age": np.repeat(age, num_images),
+            "age_group": np.repeat(age_group, num_images),
+            "label": _numbers(columns.label),
+            "size_bytes": _numbers(columns.size_bytes),
+            "mtime_ns": _numbers(columns.mtime_ns),
+        },
+        copy=False,
+    )
+    return images, people

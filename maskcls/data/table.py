@@ -1,0 +1,81 @@
+"""DATA as one checked table: who is in it, which images, which labels, and what is odd.
+
+    DATA/train/train.csv             id,gender,race,age,path     a row for each person
+    DATA/train/images/PATH/SHOT.EXT  mask1..mask5, incorrect_mask, normal; jpg, jpeg, png
+    DATA/eval/info.csv               ImageID,ans                 optional, as is eval/images
+    DATA/eval/images/ImageID
+
+It accepts or refuses and never guesses; no image is opened here.
+"""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from maskcls.core.errors import UserError
+from maskcls.data.eval_info import read_eval_images, read_info
+from maskcls.data.findings import Faults, Finding, Findings
+from maskcls.data.folder import DataFolder
+from maskcls.data.images import IMAGES, read_images
+from maskcls.data.people_csv import read_people
+
+TRAIN_CSV = "train/train.csv"
+LAYOUT = "DATA/train/train.csv and DATA/train/images/PERSON/mask1.jpg ... normal.jpg"
+
+
+@dataclass(frozen=True)
+class Table:
+    """What `read_data` found.
+
+    images: a row for each training image, sorted by the NFC form of path; the index 0.. is the
+        row number by which pixels and logits are addressed. Columns:
+        path (str, relative to train/images, as on disk), person (categorical of str, as in
+        train.csv's path; the code is the row number in `people`), shot (categorical), mask int8,
+        gender int8, age int16 [years], age_group int8, label int8 (0..17), size_bytes int64,
+        mtime_ns int64.
+    people: a row for each person who has images, sorted by the NFC form of person. Columns:
+        person (str), gender int8, age int16 [years], age_group int8, num_images int8 (1..7).
+    eval_images: in the order of info.csv; None without eval/. Columns:
+        ImageID (str), found (bool), path (str, the name in eval/images as on disk, "" if missing),
+        size_bytes int64, mtime_ns int64 (both 0 if missing).
+    findings: what is odd but stops nothing.
+    """
+
+    images: pd.DataFrame
+    people: pd.DataFrame
+    eval_images: pd.DataFrame | None
+    findings: tuple[Finding, ...]
+
+
+def read_data(data: DataFolder) -> Table:
+    """Read DATA (see the layout above).
+
+    Raises UserError with a line for each fault (the first ten): layout, encoding, columns, values,
+    double rows, two files for one shot, no image at all. All CSV faults are told before the images
+    are listed.
+    """
+    _check_layout(data)
+    faults, findings = Faults(), Findings()
+    rows = read_people(data.read_bytes(TRAIN_CSV), TRAIN_CSV, faults, findings)
+    eval_rows = read_info(data, faults, findings)
+    faults.raise_if_any()
+    images, people = read_images(data, rows, faults, findings)
+    faults.raise_if_any()
+    eval_images = None if eval_rows is None else read_eval_images(data, eval_rows, findings)
+    return Table(images, people, eval_images, findings.collected())
+
+
+def _check_layout(data: DataFolder) -> None:
+    if not data.exists():
+        raise UserError(f"{data.shown}: no such folder; it should hold {LAYOUT}")
+    if not data.is_dir():
+        raise UserError(f"{data.shown}: a file, not a folder; it should hold {LAYOUT}")
+    if not data.exists(TRAIN_CSV):
+        if data.exists("train.csv"):
+            raise UserError(
+                f"{data.shown}: train.csv lies in it, not in a folder train; "
+                f"did you mean its parent? DATA should hold {LAYOUT}"
+            )
+        raise UserError(f"{data.shown}: no {TRAIN_CSV} in it; it should hold {LAYOUT}")
+    if not data.is_dir(IMAGES):
+        raise UserError(f"{data.shown}: no folder {IMAGES} in it; it should hold {LAYOUT}")

@@ -1,0 +1,152 @@
+"""Folds of people, stratified on gender x age group, so that validation means something.
+
+All images of a person follow the person: with the same face and clothes on both sides, a
+validation score says nothing about new people.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from maskcls.core.errors import UserError
+from maskcls.core.labels import AGE_GROUPS, GENDERS
+from maskcls.core.names import nfc
+
+_NUM_GROUPS = len(GENDERS) * len(AGE_GROUPS)
+
+
+def assign_folds(people: pd.DataFrame, count: int, seed: int) -> npt.NDArray[np.int16]:
+    """Draw a fold for each person.
+
+    people: columns person (unique), gender (0, 1), age_group (0, 1, 2), in any order.
+    count: number of folds, 2 or more; seed: 0 or more.
+    Returns int16 [number of people] in 0..count-1, aligned to the rows given. Each of the six
+    groups differs by at most one person between any two folds, and so do the folds' totals. The
+    same people get the same folds in whatever order they come.
+    Raises UserError when count is below 2 or above the largest group; a smaller group is allowed
+    (see `small_groups`).
+    """
+    if count < 2:
+        raise UserError(f"folds.count={count}: two folds are the least; set 2 or more")
+    sizes = _group_sizes(people)
+    if count > sizes.max():
+        raise UserError(
+            f"folds.count={count}: the largest of the six gender x age groups has only "
+            f"{sizes.max()} people ({len(people)} in all); set {max(2, int(sizes.max()))} or less"
+        )
+    return deal(people["person"], _group_of(people), count, seed)
+
+
+def assign_holdout(people: pd.DataFrame, share: float, seed: int) -> npt.NDArray[np.int16]:
+    """Draw the people to hold out once, without replacement, stratified on gender x age group.
+
+    people: as for assign_folds. Returns int16 [number of people]: 0 for those held out, -1 for the
+    others. Of each group share * size people are held out, rounded (in all, and then in groups whose
+    fractions are largest), so that no small group is forgotten by always rounding down.
+    """
+    person = np.array([nfc(name) for name in people["person"]], dtype=object)
+    group = _group_of(people)
+    sizes = np.bincount(group, minlength=_NUM_GROUPS)
+    wanted = np.floor(share * sizes).astype(np.int64)
+    rest = round(share * len(people)) - int(wanted.sum())
+    for largest in np.argsort(-(share * sizes - wanted), kind="stable")[: max(0, rest)]:
+        wanted[largest] += 1
+    by_name = np.argsort(person)
+    ticket = np.random.PCG64(seed).random_raw(len(person))
+    order = by_name[np.lexsort((ticket, group[by_name]))]
+    folds = np.full(len(person), -1, dtype=np.int16)
+    for number, most in enumerate(wanted.tolist()):
+        folds[order[group[order] == number][:most]] = 0
+    return folds
+
+
+def deal(
+    names: "pd.Series[str]", groups: npt.NDArray[np.int64], count: int, seed: int
+) -> npt.NDArray[np.int16]:
+    """Deal names into folds so that each group, and the whole, is even within one.
+
+    names: unique; groups: int64 [N]. Returns int16 [N]; indifferent to the order of names.
+    """
+    person = np.array([nfc(name) for name in names], dtype=object)
+    if len(set(person)) < len(person):
+        raise ValueError("a name is there twice")
+    by_name = np.argsort(person)
+    # Raw bits: NumPy promises that PCG64's stream stays, but not that of Generator's methods.
+    bits = np.random.PCG64(seed)
+    ticket = bits.random_raw(len(person))
+    fold_in_turn = np.argsort(bits.random_raw(count), kind="stable")
+
+    # One deal around the table, group after group: each group is a run of consecutive cards, so
+    # it is even within one, and so is the whole deal.
+    order = by_name[np.lexsort((ticket, groups[by_name]))]
+    folds = np.empty(len(person), dtype=np.int16)
+    folds[order] = fold_in_turn[np.arange(len(person)) % count]
+    return folds
+
+
+def small_groups(people: pd.DataFrame, count: int) -> list[str]:
+    """A sentence for each gender x age group with fewer people than folds."""
+    sentences = []
+    for group, size in enumerate(_group_sizes(people)):
+        if size < count:
+            name = f"{GENDERS[group // 3]}, {AGE_GROUPS[group % 3]}"
+            sentences.append(
+                f"group {name}: {size} people for {count} folds, "
+                f"so {count - size} folds hold out none of them"
+            )
+    return sentences
+
+
+def assert_no_person_on_two_sides(
+    person_of_row: Any, fold_of_row: npt.ArrayLike, names: Sequence[str] | None = None
+) -> None:
+    """Raise RuntimeError when a person's rows lie in more than one fold.
+
+    person_of_row: names or codes [N], a categorical too; fold_of_row: integers [N]. names: of the
+    codes, for the message.
+    """
+    folds = np.asarray(fold_of_row)
+    code, persons = pd.factorize(person_of_row)
+    if code.shape != folds.shape:
+        raise ValueError(f"{len(code)} persons for {len(folds)} folds")
+    one_fold = np.zeros(len(persons), dtype=folds.dtype)
+    one_fold[code] = folds
+    wrong = np.flatnonzero(one_fold[code] != folds)
+    if len(wrong):
+        row = wrong[0]
+        person = persons[code[row]] if names is None else names[persons[code[row]]]
+        raise RuntimeError(
+            f"person {person} is on two sides: folds {one_fold[code[row]]} "
+            f"and {folds[row]} (row {row}); this is a bug, do not trust the scores"
+        )
+
+
+def fold_table(people: pd.DataFrame, folds: npt.ArrayLike, repeat: int = 0) -> pd.DataFrame:
+    """The folds as written to disk.
+
+    Returns person, gender ("male", "female"), age_group ("<30", "30-59", "60+"), repeat, fold (both
+    int16; fold is -1 for people whom no fold holds out), in the order of people.
+    """
+    return pd.DataFrame(
+        {
+            "person": pd.Series(list(people["person"]), dtype="str"),
+            "gender": pd.Series([GENDERS[code] for code in people["gender"]], dtype="str"),
+            "age_group": pd.Series([AGE_GROUPS[code] for code in people["age_group"]], dtype="str"),
+            "repeat": np.full(len(people), repeat, dtype=np.int16),
+            "fold": np.asarray(folds, dtype=np.int16),
+        }
+    )
+
+
+def _group_of(people: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """3 * gender + age_group, 0..5."""
+    gender, age_group = (people[name].to_numpy(np.int64) for name in ("gender", "age_group"))
+    return np.asarray(len(AGE_GROUPS) * gender + age_group, dtype=np.int64)
+
+
+def _group_sizes(people: pd.DataFrame) -> npt.NDArray[np.int64]:
+    sizes: npt.NDArray[np.int64] = np.bincount(_group_of(people), minlength=_NUM_GROUPS)
+    return sizes

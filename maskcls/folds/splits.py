@@ -1,0 +1,55 @@
+"""The split that the settings ask for, as the table that goes into the run's folder."""
+
+import numpy as np
+import pandas as pd
+
+from maskcls.config.schema import Folds
+from maskcls.core.errors import UserError
+from maskcls.data.table import Table
+from maskcls.folds.assign import assign_folds, assign_holdout, deal, fold_table
+
+IMAGE_STAMP = (
+    "folds.scheme=image: images of one person are on both sides of every fold, so this score says"
+    " nothing about new people; it shows what that leak is worth"
+)
+
+
+def draw_splits(table: Table, settings: Folds) -> pd.DataFrame:
+    """folds.parquet: a row per person and repeat (per image and repeat for folds.scheme=image).
+
+    Repeat r is drawn with the seed folds.seed + r. Raises UserError for more folds than people, and
+    for a holdout that leaves one of its two sides empty.
+    """
+    drawn = []
+    for repeat in range(settings.repeats):
+        seed = settings.seed + repeat
+        if settings.scheme == "image":
+            drawn.append(_by_image(table, settings.count, seed, repeat))
+        elif settings.scheme == "kfold":
+            folds = assign_folds(table.people, settings.count, seed)
+            drawn.append(fold_table(table.people, folds, repeat))
+        elif settings.scheme == "holdout":
+            folds = assign_holdout(table.people, settings.share, seed)
+            if len(set(folds.tolist())) < 2:
+                raise UserError(
+                    f"folds.share={settings.share:g}: of {len(table.people)} people it holds out"
+                    f" {int((folds == 0).sum())}; both sides need somebody."
+                )
+            drawn.append(fold_table(table.people, folds, repeat))
+        else:
+            nobody = np.full(len(table.people), -1)
+            drawn.append(fold_table(table.people, nobody, repeat))
+    return pd.concat(drawn, ignore_index=True)
+
+
+def _by_image(table: Table, count: int, seed: int, repeat: int) -> pd.DataFrame:
+    """The original report's split: images dealt into folds, stratified on the class."""
+    images = table.images
+    return pd.DataFrame(
+        {
+            "path": images["path"],
+            "person": images["person"].astype("str"),
+            "repeat": np.full(len(images), repeat, np.int16),
+            "fold": deal(images["path"], images["label"].to_numpy(np.int64), count, seed),
+        }
+    )

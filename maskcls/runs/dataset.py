@@ -1,0 +1,79 @@
+"""A data set with the fingerprint of its images: what train, check and predict start from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from maskcls.core import system
+from maskcls.core.hashing import combine
+from maskcls.data.table import Table, read_data
+from maskcls.pixels.cache import CachePlace, cache_place
+from maskcls.pixels.fingerprint import digests_of
+from maskcls.pixels.geometry import Geometry
+from maskcls.store.paths import Folder
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images in row order: where they lie, their paths there, and the digests of their bytes."""
+
+    folder: Folder
+    paths: "pd.Series[str]"
+    digests: npt.NDArray[np.uint8]
+
+    def place(self, cache: Path, geometry: Geometry) -> CachePlace:
+        """Where their pixels at this geometry lie on this machine."""
+        return cache_place(cache, self.digests, geometry)
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """The checked table and its images; eval_images is None without eval/."""
+
+    table: Table
+    train: Images
+    eval_images: Images | None
+
+    def describe(self, location: str) -> dict[str, Any]:
+        """What record.json says of the data: counts and fingerprints of contents and labels."""
+        table, images = self.table, self.table.images
+        labels = [images["label"].to_numpy(np.int16).tobytes(), self.train.digests.tobytes()]
+        people = images["person"].cat.codes.to_numpy(np.int32).tobytes()
+        names = "\n".join(images["person"].cat.categories)
+        ages = images["age"].to_numpy(np.int16).tobytes()  # those that train may be moved by age
+        out = {
+            "location": location,
+            "images": len(images),
+            "people": len(table.people),
+            "fingerprint": combine([*labels, people, names, ages]),
+            "eval_images": None,
+            "eval_fingerprint": None,
+        }
+        if table.eval_images is not None and self.eval_images is not None:
+            ids = "\n".join(table.eval_images["ImageID"])
+            out["eval_images"] = len(table.eval_images)
+            out["eval_fingerprint"] = combine([ids, self.eval_images.digests.tobytes()])
+        return out
+
+
+def read_data_set(data: Folder, cache: Path) -> DataSet:
+    """Read, check and fingerprint DATA; raises UserError for what is wrong with it."""
+    table = read_data(data)
+    system.release_memory()
+    train = images_of(data.child("train", "images"), table.images, cache)
+    eval_images = None
+    if table.eval_images is not None:
+        eval_images = images_of(data.child("eval", "images"), table.eval_images, cache)
+    return DataSet(table, train, eval_images)
+
+
+def images_of(folder: Folder, rows: pd.DataFrame, cache: Path) -> Images:
+    """Fingerprint images; rows: columns path, size_bytes, mtime_ns, in row order."""
+    sizes = rows["size_bytes"].to_numpy(np.int64)
+    mtimes = rows["mtime_ns"].to_numpy(np.int64)
+    paths = rows["path"]
+    return Images(folder, paths, digests_of(folder, paths, sizes, mtimes, cache))

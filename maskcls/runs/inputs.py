@@ -1,0 +1,244 @@
+"""What trains besides the table as it is: corrected labels, an extra folder, pseudo-labels.
+
+Read and checked by the command, before anything starts, and written into the run's folder, where the
+folds find it; what these inputs were is part of the run's identity.
+"""
+
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from maskcls.augment.partners import partners_asked, pool_of
+from maskcls.config.resolve import to_json
+from maskcls.config.schema import Config
+from maskcls.core.errors import UserError
+from maskcls.core.hashing import combine
+from maskcls.core.labels import AGE_BORDERS
+from maskcls.core.names import nfc
+from maskcls.data.table import read_data
+from maskcls.evaluation.ensembling import softmax
+from maskcls.runs.dataset import DataSet, Images, images_of
+from maskcls.sampling.corrections import CorrectedLabels, read_corrections, train_labels
+from maskcls.sampling.training_rows import TrainingLabels, training_rows
+from maskcls.store import run_files
+from maskcls.store.paths import Folder
+from maskcls.store.record import read_record
+from maskcls.store.tables import logits_of, read_arrow, read_table
+
+PUBLISHED = "published"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """train: labels of the table's rows to train with. extra, extra_images: the extra folder's rows
+    (extra_table.parquet) and images. pseudo: row (of an eval image), fold, label, probability.
+    described: fingerprints for the record. notes: what the user should know.
+    """
+
+    train: CorrectedLabels
+    extra: pa.Table | None
+    extra_images: Images | None
+    pseudo: pd.DataFrame | None
+    described: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_inputs(config: Config, data: DataSet, folds: pd.DataFrame, cache: Path) -> Inputs:
+    """Read what the section rows names; raises UserError for what is wrong with it.
+
+    It is wrong, too, when a fold is left without anybody to train on, or a mix without a partner.
+    """
+    rows, described, notes = config.rows, dict[str, Any](), list[str]()
+    train = _train_labels(config, data.table.images, described, notes)
+    extra, extra_images = None, None
+    if rows.extra != "none":
+        extra, extra_images = _extra(config, data, cache, described)
+        notes.append(f"rows.extra: {extra.num_rows:,} more images train in every fold")
+    pseudo = None
+    if rows.pseudo_labels != "none":
+        pseudo = _pseudo(config, data, folds, described)
+        share = pseudo["row"].nunique()
+        notes.append(
+            f"rows.pseudo_labels: {share:,} eval images have a label of probability"
+            f" {rows.pseudo_confidence:g} or more in some fold"
+        )
+    inputs = Inputs(train, extra, extra_images, pseudo, described, notes)
+    refuse_empty_sides(config, data, folds, inputs)
+    return inputs
+
+
+def _train_labels(
+    config: Config, images: pd.DataFrame, described: dict[str, Any], notes: list[str]
+) -> CorrectedLabels:
+    where, border = config.rows.corrections, config.rows.age_border
+    if where == "none":
+        return train_labels(images, "path", [], where, border)
+    if where == PUBLISHED:
+        content = (
+            resources.files("maskcls.sampling").joinpath("published_corrections.csv").read_bytes()
+        )
+    else:
+        folder, name = Folder.of_file(where)
+        try:
+            content = folder.read_bytes(name)
+        except (FileNotFoundError, IsADirectoryError) as e:
+            raise UserError(f"rows.corrections={where}: there is no such file.") from e
+    key, corrections = read_corrections(content, where)
+    train = train_labels(images, key, corrections, where, border)
+    described["corrections"] = combine([content])
+    notes.append(
+        f"rows.corrections: {train.num_corrected} images train with another label;"
+        f" {train.num_unknown} of {len(corrections)} rows are about people who are not here"
+    )
+    return train
+
+
+def _extra(
+    config: Config, data: DataSet, cache: Path, described: dict[str, Any]
+) -> tuple[pa.Table, Images]:
+    folder = Folder.at(config.rows.extra)
+    table = read_data(folder)
+    here = {nfc(name) for name in data.table.people["person"]}
+    both = [name for name in table.people["person"] if nfc(name) in here]
+    if both:
+        raise UserError(
+            f"rows.extra={folder.shown}: {both[0]} is in DATA, too ({len(both)} people are);"
+            " whoever is held out must not train, so give other people."
+        )
+    images = images_of(folder.child("train", "images"), table.images, cache)
+    train = train_labels(table.images, "path", [], "", config.rows.age_border)
+    described["extra_fingerprint"] = combine(
+        [images.digests.tobytes(), train.classes.tobytes(), train.ages.tobytes()]
+    )
+    frame = pa.table(
+        {
+            "path": pa.array(table.images["path"], pa.string()),
+            "person": pa.array(table.images["person"].astype("str"), pa.string()),
+            "train_label": train.classes.astype(np.int8),
+            "train_age": train.ages.astype(np.int16),
+        }
+    )
+    return frame, images
+
+
+def _pseudo(
+    config: Config, data: DataSet, folds: pd.DataFrame, described: dict[str, Any]
+) -> pd.DataFrame:
+    """Each fold's labels, by the same fold of the other run, which saw none of its held-out people."""
+    name = f"rows.pseudo_labels={config.rows.pseudo_labels}"
+    if data.table.eval_images is None or data.eval_images is None:
+        raise UserError(f"{name}: DATA has no eval images to label.")
+    teacher = Folder.at(config.rows.pseudo_labels)
+    if not teacher.exists("config.json") or not teacher.exists("eval_table.parquet"):
+        raise UserError(f"{name}: no finished run with eval images.")
+    theirs = read_table(teacher, "folds.parquet")
+    if theirs.astype(str).to_numpy().tolist() != folds.astype(str).to_numpy().tolist():
+        raise UserError(
+            f"{name}: it has other folds, so its networks saw people who are held out here;"
+            " train it with the same people, folds.scheme, folds.count and folds.seed."
+        )
+    ids = read_arrow(teacher, "eval_table.parquet")["ImageID"].to_pylist()
+    place = {image: row for row, image in enumerate(data.table.eval_images["ImageID"])}
+    if set(ids) != set(place):
+        raise UserError(f"{name}: it was made for other eval images.")
+    row_of = np.array([place[image] for image in ids])
+    # As DataSet.describe makes it, but in the order that the other run had them in.
+    ours = combine(["\n".join(ids), data.eval_images.digests[row_of].tobytes()])
+    record = read_record(teacher) or {"data": {}}
+    if record["data"].get("eval_fingerprint") != ours:
+        raise UserError(
+            f"{name}: it was made for other eval images under the same names; train that run with"
+            " those of DATA."
+        )
+    found = []
+    for number in range(run_files.num_folds(teacher.read_json("config.json"))):
+        if run_files.read_done(teacher, number) is None:
+            raise UserError(f"{name}: its fold {number} is not done; finish that run first.")
+        table = read_arrow(run_files.fold_folder(teacher, number), "eval.parquet")
+        probs = softmax(logits_of(table["logits"])[0].astype(np.float64))
+        sure = probs.max(axis=1) >= config.rows.pseudo_confidence
+        found.append(
+            pd.DataFrame(
+                {
+                    "row": row_of[table["row"].to_numpy()[sure]],
+                    "fold": np.full(int(sure.sum()), number, np.int16),
+                    "label": probs.argmax(axis=1)[sure],
+                    "probability": probs.max(axis=1)[sure],
+                }
+            )
+        )
+    pseudo = pd.concat(found, ignore_index=True)
+    if config.rows.age_border != AGE_BORDERS[1]:
+        # The other run's labels keep its own border; nothing is known of the images' ages.
+        described["pseudo_border"] = "as the other run has it"
+    described["pseudo_labels"] = combine(
+        [pseudo["row"].to_numpy().tobytes(), pseudo["label"].to_numpy().tobytes()]
+    )
+    return pseudo
+
+
+Int64 = npt.NDArray[np.int64]
+
+
+def refuse_empty_sides(config: Config, data: DataSet, folds: pd.DataFrame, inputs: Inputs) -> None:
+    """UserError when the settings leave a fold nobody to train on, or its mix no partner.
+
+    folds: folds.parquet as it should be. Which images cannot be decoded is not known yet; a fold's
+    worker asks the same again, without them.
+    """
+    asked = partners_asked(config.augment)
+    if not config.rows.drop_ages.ranges and "old" not in asked.values():
+        return  # nobody can be missing, and a table may have millions of rows
+    tree = to_json(config)
+    per_repeat = run_files.folds_per_repeat(tree)
+    for number in range(run_files.num_folds(tree)):
+        repeat, fold = divmod(number, per_repeat)
+        fold_of_row = _fold_of_row(data, folds[folds["repeat"] == repeat])
+        candidates, labelled = _may_train(np.flatnonzero(fold_of_row != fold), number, inputs)
+        try:
+            rows = training_rows(candidates, labelled, config.rows).rows
+            for name, partner in asked.items():
+                pool_of(name, partner, labelled.classes, rows)
+        except ValueError as e:
+            raise UserError(f"fold {number}: {e}.") from e
+        except UserError as e:
+            raise UserError(f"fold {number}: {e}") from e
+
+
+def _fold_of_row(data: DataSet, folds: pd.DataFrame) -> Int64:
+    """Fold of each image, int64 [N]; folds: of one repeat, of people or of images, in their order."""
+    fold = folds["fold"].to_numpy().astype(np.int64)
+    if "path" in folds.columns:  # folds.scheme=image
+        return fold
+    mine: Int64 = fold[data.table.images["person"].cat.codes.to_numpy()]
+    return mine
+
+
+def _may_train(rows: Int64, fold: int, inputs: Inputs) -> tuple[Int64, TrainingLabels]:
+    """What a fold's worker begins with: its rows, then the extra ones, then its pseudo-labels.
+
+    rows: of the table, on the fold's training side. Numbered as in training/fold_data.py, but that
+    the eval images are those with a label. Only whether a person is known matters here, not who.
+    """
+    classes, ages = [inputs.train.classes], [inputs.train.ages]
+    candidates, start = [rows], len(inputs.train.classes)
+    if inputs.extra is not None:
+        classes.append(inputs.extra["train_label"].to_numpy().astype(np.int64))
+        ages.append(inputs.extra["train_age"].to_numpy().astype(np.int64))
+        candidates.append(np.arange(start, start + inputs.extra.num_rows))
+        start += inputs.extra.num_rows
+    person = np.zeros(start, np.int64)
+    if inputs.pseudo is not None:
+        mine = inputs.pseudo.loc[inputs.pseudo["fold"] == fold, "label"].to_numpy().astype(np.int64)
+        classes.append(mine)
+        ages.append(np.zeros(len(mine), np.int64))
+        person = np.concatenate([person, np.full(len(mine), -1)])
+        candidates.append(np.arange(start, start + len(mine)))
+    labelled = TrainingLabels(np.concatenate(classes), np.concatenate(ages), person)
+    return np.concatenate(candidates), labelled

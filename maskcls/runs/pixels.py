@@ -1,0 +1,85 @@
+"""The decoded images of a run: those to train on, those of eval, and those of rows.extra."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from maskcls.config.schema import Image
+from maskcls.core.progress import Progress
+from maskcls.pixels.cache import CachedPixels, open_cache
+from maskcls.pixels.geometry import Geometry
+from maskcls.runs.dataset import DataSet, Images
+
+_MOST_NAMED = 20
+Pixels = tuple[CachedPixels, CachedPixels | None]
+"""Of the images to train on, and of eval if there is one."""
+
+
+class RunPixels:
+    """Where a run's pixels lie on this machine, and which images have none.
+
+    place, eval_place, extra_place: in the cache; None where there are no such images.
+    """
+
+    def __init__(
+        self, data_set: DataSet, extra: Images | None, image: Image, cache: Path, progress: Progress
+    ) -> None:
+        geometry = Geometry(image.crop, image.size)
+        self._data_set, self._extra, self._progress = data_set, extra, progress
+        self.place = data_set.train.place(cache, geometry)
+        eval_images = data_set.eval_images
+        self.eval_place = eval_images.place(cache, geometry) if eval_images else None
+        self.extra_place = extra.place(cache, geometry) if extra else None
+        self._extra_faults: dict[str, str] = {}
+
+    def there(self) -> Pixels | None:
+        """What has to be there once the folds are trained; None when some of it is not."""
+        pixels = open_cache(self.place)
+        eval_pixels = open_cache(self.eval_place) if self.eval_place else None
+        if pixels is None or (eval_pixels is None and self.eval_place is not None):
+            return None
+        return pixels, eval_pixels
+
+    def ensure(self, node: str | None) -> Pixels:
+        """All of them, made on this machine if they are not there; tells what cannot be decoded.
+
+        node: see ensure_pixels.
+        """
+        from maskcls.cluster.ingest import ensure_pixels
+
+        data_set, extra = self._data_set, self._extra
+        train, eval_images = data_set.train, data_set.eval_images
+        pixels = ensure_pixels(self.place, train.folder, train.paths, self._progress, node)
+        self._tell_faults(pixels, train.paths, "train/images")
+        if extra is not None and self.extra_place is not None:
+            found = ensure_pixels(self.extra_place, extra.folder, extra.paths, self._progress, node)
+            self._tell_faults(found, extra.paths, "rows.extra")
+            self._extra_faults = _named(found, extra.paths)
+        if eval_images is None or self.eval_place is None:
+            return pixels, None
+        folder, paths = eval_images.folder, eval_images.paths
+        eval_pixels = ensure_pixels(self.eval_place, folder, paths, self._progress, node)
+        rows = data_set.table.eval_images
+        self._tell_faults(eval_pixels, paths if rows is None else rows["ImageID"], "eval/images")
+        return pixels, eval_pixels
+
+    def faults(
+        self, pixels: CachedPixels, eval_pixels: CachedPixels | None
+    ) -> dict[str, dict[str, str]]:
+        """What faults.json says: why images could not be decoded, by their names."""
+        train, ids = _named(pixels, self._data_set.train.paths), self._data_set.table.eval_images
+        evals = {}
+        if eval_pixels is not None and ids is not None:
+            evals = _named(eval_pixels, ids["ImageID"])
+        return {"train": train, "eval": evals, "extra": self._extra_faults}
+
+    def _tell_faults(self, pixels: CachedPixels, paths: "pd.Series[str]", where: str) -> None:
+        for row, reason in sorted(pixels.faults.items())[:_MOST_NAMED]:
+            self._progress.warn(f"{where}/{paths.iloc[row]}: not used, {reason}")
+        if len(pixels.faults) > _MOST_NAMED:
+            more = len(pixels.faults) - _MOST_NAMED
+            self._progress.warn(f"{where}: {more} more cannot be decoded")
+
+
+def _named(pixels: CachedPixels, names: "pd.Series[str]") -> dict[str, str]:
+    return {names.iloc[row]: why for row, why in sorted(pixels.faults.items())}

@@ -1,0 +1,55 @@
+"""Ask whether the network can be built, before anything else starts; in a process of its own."""
+
+import json
+import subprocess
+import sys
+from contextlib import suppress
+from typing import Any
+
+from maskcls.config.resolve import to_json
+from maskcls.config.schema import Config
+from maskcls.core.errors import RunFailed, UserError
+
+_TIMEOUT_S = 900  # a big backbone over a slow line
+
+
+class Preflight:
+    """The question, asked at once; the answer, when it is needed. Reading the data goes on beside."""
+
+    def __init__(self, config: Config) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "maskcls.training.inspect_network"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):  # it has ended already; answer() says why
+            # Far less than a pipe holds, so this does not wait.
+            self._process.stdin.write(json.dumps(to_json(config)))
+            self._process.stdin.close()
+        self._process.stdin = None  # communicate() would flush it
+
+    def answer(self) -> dict[str, Any]:
+        """What the network is: parameters, mean, std, channels_last, weights_sha256.
+
+        Raises UserError with the sentence of what cannot be built.
+        """
+        try:
+            out, err = self._process.communicate(timeout=_TIMEOUT_S)
+        except subprocess.TimeoutExpired as e:
+            self.cancel()
+            raise UserError(
+                f"model.weights: the weights did not arrive within {_TIMEOUT_S} s; give a"
+                " safetensors file as model.weights=PATH, or model.weights=none."
+            ) from e
+        if self._process.returncode != 0:
+            raise RunFailed(f"checking the model failed: {err.strip()[-2000:]}")
+        answer: dict[str, Any] = json.loads(out)
+        if "fault" in answer:
+            raise UserError(answer["fault"])
+        return answer
+
+    def cancel(self) -> None:
+        """End the process, if it still runs."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()

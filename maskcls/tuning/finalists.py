@@ -1,0 +1,68 @@
+"""The best trials of a search, trained on all folds."""
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from maskcls.core.errors import RunFailed, UserError, may_pass
+from maskcls.core.progress import Progress
+from maskcls.runs.run import FoldsFailed
+from maskcls.store.lease import Lease
+from maskcls.tuning.backoff import TrialLosses
+from maskcls.tuning.trial_runs import TrialRuns
+from maskcls.tuning.trial_table import TrialTable
+
+if TYPE_CHECKING:
+    from maskcls.cluster.session import Session
+
+
+def train_finalists(
+    table: TrialTable, most: int, runs: TrialRuns, losses: TrialLosses, progress: Progress,
+    lease: Lease, session: "Session",
+) -> None:  # fmt: skip
+    """Train the best so many trials of fold 0 on all folds, the best first.
+
+    The next best moves up for one that fails or is lost. Raises RunFailed when the lease is lost.
+    """
+    losses.begin()
+    while (left := table.finalists_left(most)) and not losses.too_many:
+        trial = left[0]
+        progress.say(f"trial {trial.number} goes on on all folds: {trial.words}")
+        prepared = False
+        try:
+            work = runs.work_on(trial, quietly=False)
+            work.prepare()
+            prepared = True
+            metrics = work.run_in(session)
+        except (OSError, RunFailed, UserError) as e:
+            # The next best moves up: one that fails on another fold must not end the search.
+            lease.check()
+            if isinstance(e, FoldsFailed):
+                own = e.by_training
+            else:
+                # Fold 0 met with no mistake in the settings, so none is there to be met later.
+                own = not prepared and isinstance(e, UserError) and not may_pass(e)
+            trial.state = "failed" if own else "finished"
+            trial.error = str(e).partition("\n")[0]
+            progress.warn(f"trial {trial.number}: {e}")
+            table.write(trial)
+            if not own:
+                # One that was lost before must not keep the next best from its turn.
+                losses.add(trial.error, counts=trial.number not in table.lost_before)
+                time.sleep(losses.pause_s)
+        else:
+            trial.out_of_fold = _out_of_fold(metrics)
+            table.write(trial)
+            losses.none()
+
+
+def _out_of_fold(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    folds = [fold["macro_f1"] for fold in metrics["folds"]]
+    return {
+        "macro_f1": metrics["oof"]["macro_f1"],
+        "folds": folds,
+        "deviation": float(np.std(folds, ddof=1)) if len(folds) > 1 else None,
+        "faults": metrics["train_faults"] + metrics["eval_faults"],
+    }

@@ -1,0 +1,220 @@
+"""Fold 0 of every trial of a search: begun, watched by ASHA, and noted how they end."""
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from maskcls.cluster.plan import make_plan
+from maskcls.core.errors import RunFailed, UserError, may_pass
+from maskcls.core.progress import Progress
+from maskcls.runs.run import Ready, RunWork
+from maskcls.store import run_files
+from maskcls.store.fold_states import read_history
+from maskcls.store.lease import Lease
+from maskcls.store.paths import Folder
+from maskcls.tuning.backoff import TrialLosses
+from maskcls.tuning.sampler import Sampler, make_sampler
+from maskcls.tuning.search_record import SearchRecord
+from maskcls.tuning.space import Space
+from maskcls.tuning.trial_runs import TrialRuns
+from maskcls.tuning.trial_table import TrialTable
+from maskcls.tuning.trials import State, Trial
+
+if TYPE_CHECKING:
+    from maskcls.cluster.session import Session
+    from maskcls.training.job import FoldJob
+
+_FOLD = 0
+"""The fold on which all trials are compared first."""
+_MANY = 1000
+_ATTEMPTS = 50
+"""Proposals for one trial that may come out as earlier ones, in a space of a few choices."""
+
+
+class FirstFold:
+    """One command's work on fold 0 of the trials."""
+
+    def __init__(
+        self, ready: Ready, space: Space, runs: TrialRuns, table: TrialTable, record: SearchRecord,
+        losses: TrialLosses, progress: Progress, lease: Lease,
+    ) -> None:  # fmt: skip
+        self.ready, self.space, self.runs, self.table = ready, space, runs, table
+        self.record, self.losses, self.progress, self.lease = record, losses, progress, lease
+        self.trials = table.trials
+        self.exhausted = False
+
+    def run(self, session: "Session") -> None:
+        """Begin or go on with trials until the budget is spent; Ray must be running."""
+        again = sorted(t.number for t in self.trials.values() if t.state == "running")
+        lost_before = sorted(t.number for t in self.trials.values() if t.state == "lost")
+        if not again and not lost_before and not self.record.may_begin(len(self.trials)):
+            return
+        from maskcls.cluster.tune import LATER, Later, Trials, run_trials
+
+        cluster = self.ready.config.cluster
+        machine = session.machine(cluster.resources_per_worker)
+        places = make_plan(cluster, _MANY, machine)  # as many as fit
+        # The smallest place of a round, so that all of them find room.
+        self.place = min(range(places.folds_at_once), key=lambda k: places.threads[k])
+        self.threads = places.threads[self.place]
+        self.losses.begin(places.folds_at_once)
+        sampler = make_sampler(self.space, (t for t in self.trials.values() if not t.is_open))
+
+        begun: set[int] = set()
+        turn_of_lost = False
+
+        def choose() -> Trial | None:
+            nonlocal turn_of_lost
+            if again:
+                return self.trials[again.pop(0)]
+            # In turn: those that are lost every time must not keep the others from theirs, nor a
+            # budget in hours be spent on others alone.
+            turn, turn_of_lost = turn_of_lost, not turn_of_lost
+            new = None if lost_before and turn else self._new_trial(sampler)
+            return self.trials[lost_before.pop(0)] if new is None and lost_before else new
+
+        def propose() -> tuple[int, "FoldJob"] | Later | None:
+            while not self.losses.too_many:
+                if self.losses.pause_s > 0:
+                    return LATER
+                if (trial := choose()) is None:
+                    return None
+                begun.add(trial.number)
+                if (job := self._begin(trial, session)) is not None:
+                    return trial.number, job
+                sampler.tell(trial)
+            return None
+
+        def ended(number: int, fault: str | None) -> None:
+            self._end(self.trials[number], "failed" if fault else "stopped", fault)
+            sampler.tell(self.trials[number])
+
+        def lost(number: int, why: str) -> None:
+            self._end(self.trials[number], "lost", why)
+            sampler.tell(self.trials[number])
+
+        self.progress.say(
+            f"{places.reason}: {places.folds_at_once} trials at a time on fold {_FOLD}, then the best"
+            f" {self.space.search.finalists} on all folds"
+        )
+        storage = _tunes_records(session, self.table.root)
+        run_trials(
+            Trials(
+                first_rung=self.space.search.first_rung, reduction=self.space.search.reduction,
+                propose=propose, epoch_done=self._epoch_done, ended=ended,
+                lost=lost, known={t.number: t.scores for t in self.trials.values() if t.scores},
+                resources=places.resources_of(self.place), at_once=places.folds_at_once,
+                waits_for="a GPU" if places.device == "cuda" else "a worker",
+                most_epochs=self._most_epochs(), retries=cluster.retries, stall_s=cluster.stall_s,
+                progress=self.progress,
+            ),
+            storage, f"search-{self.record.starts}",
+        )  # fmt: skip
+        if left := [number for number in begun if self.trials[number].state == "running"]:
+            raise RunFailed(f"Ray Tune ended and left trial {left[0]} unfinished; run it again.")
+
+    def _new_trial(self, sampler: Sampler) -> Trial | None:
+        """A trial that was not there before; None when the budget is spent, or no other is found."""
+        number, seen = len(self.trials), [t.settings for t in self.trials.values()]
+        if self.exhausted or not self.record.may_begin(number):
+            return None
+        for attempt in range(_ATTEMPTS):
+            settings = sampler.propose(number, attempt)
+            if settings not in seen:
+                self.trials[number] = Trial(number, settings)
+                return self.trials[number]
+        self.exhausted = True
+        self.progress.warn(f"{number} trials: no other settings were found in this space")
+        return None
+
+    def _most_epochs(self) -> int:
+        domain = self.space.domains.get("train.epochs")
+        if domain is None:
+            return self.ready.config.train.epochs
+        return max(int(domain.at(share)) for share in np.linspace(0, 1, 1000, endpoint=False))
+
+    def _begin(self, trial: Trial, session: "Session") -> "FoldJob | None":
+        """Prepare the trial's run; None when it cannot be, or not now."""
+        trial.state, trial.error = "running", None
+        self.table.write(trial)
+        if not self.table.is_written(trial):
+            # A kill after its run was begun would lose the number, and another trial find the run.
+            self._put_away(trial, "lost", "its record could not be written")
+            return None
+        try:
+            work = self.runs.work_on(trial, quietly=True)
+            work.prepare()
+        except (OSError, RunFailed, UserError) as e:
+            own = isinstance(e, UserError) and not may_pass(e)
+            self._put_away(trial, "refused" if own else "lost", str(e))
+            return None
+        try:
+            return self._place(trial, work, session)
+        except (OSError, UserError) as e:
+            if not may_pass(e):
+                raise  # of the machines or the disk, and of all trials
+            self._put_away(trial, "lost", str(e))
+            return None
+
+    def _place(self, trial: Trial, work: RunWork, session: "Session") -> "FoldJob":
+        machine = session.machine(self.ready.config.cluster.resources_per_worker)
+        plan = work.plan(machine, {_FOLD: self.threads})
+        work.require_shared(plan, session.own_node())
+        # Once for all trials of its size and crop. The trials at work hold the CPUs and wait for us, so
+        # it must not ask for any: hence a node, on our own Ray, too.
+        work.pixels(session.ray.get_runtime_context().get_node_id())
+        self.progress.say(f"trial {trial.number}: {trial.words}")
+        return work.jobs(plan, session.own_node())[_FOLD]
+
+    def _put_away(self, trial: Trial, state: Literal["refused", "lost"], why: str) -> None:
+        trial.state, trial.error = state, " ".join(why.split())
+        self.table.write(trial)
+        cannot = "cannot be" if state == "refused" else "cannot be begun now"
+        self.progress.warn(f"trial {trial.number} {cannot}: {trial.error}")
+        if state == "lost":
+            self.losses.add(trial.error)
+
+    def _epoch_done(self, number: int) -> None:
+        self.lease.check()
+        self.losses.none()
+        trial = self.trials[number]
+        self._read_scores(trial)
+        self.table.write(trial)
+        if trial.scores:
+            self.progress.say(
+                f"trial {number} epoch {len(trial.scores)} macro_f1={trial.scores[-1]:.4f}"
+            )
+
+    def _read_scores(self, trial: Trial) -> None:
+        history = read_history(self.table.folder_of(trial), _FOLD)
+        # Storage that is away for a moment must not wipe what is known.
+        trial.scores = [entry["macro_f1"] for entry in history] or trial.scores
+
+    def _end(self, trial: Trial, state: State, why: str | None) -> None:
+        """Note how a trial ended, if its fold is not done: why it failed or was lost."""
+        self._read_scores(trial)
+        try:
+            if run_files.read_done(self.table.folder_of(trial), _FOLD) is not None:
+                state, why = "finished", None
+        except (OSError, UserError) as e:
+            if not may_pass(e):
+                raise
+            # Whether it is done is not known now: another start looks again.
+            state, why = "lost", f"its folder cannot be read ({e})"
+        trial.state, trial.error = state, None if why is None else " ".join(why.split())
+        self.table.write(trial)
+        best = "" if trial.best is None else f", macro F1 {trial.best:.4f}"
+        text = f"trial {trial.number} {state} after {len(trial.scores)} epochs{best}"
+        tell = self.progress.say if why is None else self.progress.warn
+        tell(text if why is None else f"{text}: {trial.error}")
+        if state == "lost":
+            self.losses.add(trial.error)
+        else:
+            self.losses.none()
+
+
+def _tunes_records(session: "Session", root: Folder) -> str:
+    """Where Ray Tune keeps what it shows; ours decides, so a local search's is thrown away."""
+    if session.temporary is None:
+        return root.child("ray").location
+    return str(session.temporary / "tune")

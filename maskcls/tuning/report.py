@@ -1,0 +1,209 @@
+"""search.html: what a search found, and what mattered; one file that needs nothing else."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from maskcls.tuning.sampler import as_optuna, quiet_optuna
+from maskcls.tuning.space import Domain, Range, Space
+from maskcls.tuning.trials import Trial, shown
+
+_FEWEST = 8
+
+
+@dataclass(frozen=True)
+class Importance:
+    """shares: of each setting, 0 to 1, summing to 1; {} when too little is known. epoch: after how
+    many epochs the trials were compared. note: how to read it, or why there is nothing.
+    """
+
+    epoch: int
+    note: str
+    shares: dict[str, float] = field(default_factory=dict)
+
+
+def importance_of(space: Space, trials: Sequence[Trial]) -> Importance:
+    """Each setting's importance over all trials with a score."""
+    seen = [t for t in trials if t.scores and not t.is_open]
+    epoch = min((len(t.scores) for t in seen), default=0)
+    values = {t.number: max(t.scores[:epoch]) for t in seen}
+    if len(seen) < _FEWEST:
+        return Importance(
+            epoch, f"{len(seen)} trials with a score are too few to say; {_FEWEST} do."
+        )
+    if len(set(values.values())) == 1:
+        return Importance(epoch, "All trials scored the same.")
+    optuna = quiet_optuna()
+    study = optuna.create_study(direction="maximize")
+    for trial in seen:
+        study.add_trial(as_optuna(space, trial, values[trial.number]))
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=space.search.seed)
+    shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
+    note = (
+        f"Share of the variance of fold 0's macro F1 after {epoch} epoch{'s' if epoch > 1 else ''},"
+        f" over {len(seen)} trials (fANOVA). It says where the score moved within this space, not"
+        " which value is good: that the plots show."
+    )
+    return Importance(epoch, note, {name: float(share) for name, share in shares.items()})
+
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem;
+  color: #222; background: #fff; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid #ddd;
+  vertical-align: top; }
+th.n, td.n { text-align: right; }
+.best { background: #eef6ee; } .note { color: #555; }
+.plots { display: flex; flex-wrap: wrap; gap: 1rem; } figure { margin: 0; }
+figcaption { color: #555; font-size: .85rem; }
+.bar { background: #4a7fb5; height: .8rem; display: inline-block; }
+"""
+_WIDTH, _HEIGHT, _EDGE = 280, 150, 34
+
+
+def page(space: Space, trials: Sequence[Trial], record: Mapping[str, Any]) -> str:
+    """The page. trials: best first; record: search.json."""
+    found = importance_of(space, trials)
+    body = [
+        f"<h1>{_title(trials)}</h1>",
+        f"<p>{_summary(trials, record)}</p>",
+        "<h2>What mattered</h2>",
+        *_importance(found),
+        '<div class="plots">',
+        *(_plot(name, domain, trials, found.epoch) for name, domain in space.domains.items()),
+        "</div>",
+        "<h2>Finalists, trained on all folds</h2>",
+        _finalists(trials),
+        '<p class="note">The best of several is flattered by the choice: on new people expect'
+        " somewhat less. A difference smaller than the folds' deviation means little.</p>",
+        "<h2>All trials</h2>",
+        _all(trials),
+    ]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>maskcls search</title><style>{_STYLE}</style></head>\n<body>\n"
+        + "\n".join(body)
+        + "\n</body></html>\n"
+    )
+
+
+def _title(trials: Sequence[Trial]) -> str:
+    best = trials[0]
+    whole = best.out_of_fold or {}
+    spread = whole.get("deviation")
+    text = f"Trial {best.number}: out-of-fold macro F1 {whole.get('macro_f1', float('nan')):.4f}"
+    return text + (f", folds' deviation {spread:.4f}" if spread is not None else "")
+
+
+def _summary(trials: Sequence[Trial], record: Mapping[str, Any]) -> str:
+    states = ("finished", "stopped", "failed", "lost", "refused")
+    counts = {state: sum(t.state == state for t in trials) for state in states}
+    parts = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    minutes = record["seconds"] / 60
+    data = record["data"]
+    return escape(
+        f"{len(trials)} trials by {record['search']['sampler']} in {minutes:.0f} minutes: {parts}."
+        f" {data['images']:,} images of {data['people']:,} people. Each trial trained fold 0 first;"
+        " ASHA stopped the weak ones; the best finished ones were trained on all folds and are"
+        " ranked by their out-of-fold score. best.toml holds the winner's settings."
+    )
+
+
+def _importance(found: Importance) -> list[str]:
+    if not found.shares:
+        return [f'<p class="note">{escape(found.note)}</p>']
+    rows = "".join(
+        f"<tr><td>{escape(name)}</td><td class=n>{share:.2f}</td>"
+        f'<td style="width:60%"><span class="bar" style="width:{100 * share:.0f}%"></span></td></tr>'
+        for name, share in sorted(found.shares.items(), key=lambda item: -item[1])
+    )
+    return [
+        f'<p class="note">{escape(found.note)}</p>',
+        f"<table><tr><th>setting</th><th class=n>share</th><th></th></tr>{rows}</table>",
+    ]
+
+
+def _plot(name: str, domain: Domain, trials: Sequence[Trial], epoch: int) -> str:
+    """Score of fold 0 after an epoch that all trials reached, over the setting's values."""
+    seen = [t for t in trials if len(t.scores) >= epoch and name in t.settings]
+    if not seen:
+        return ""
+    scores = np.array([max(t.scores[:epoch]) for t in seen])
+    low, high = float(scores.min()), float(scores.max())
+    span = (high - low) or 1.0
+    dots = []
+    for trial, score in zip(seen, scores.tolist(), strict=True):
+        x = _EDGE + (_WIDTH - _EDGE - 10) * _share(domain, trial.settings[name])
+        y = 10 + (_HEIGHT - 40) * (1 - (score - low) / span)
+        colour = "#2a7a2a" if trial is trials[0] else "#4a7fb5"
+        told = escape(f"trial {trial.number}: {name}={shown(trial.settings[name])}, {score:.4f}")
+        dots.append(
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}" fill-opacity=".75">'
+            f"<title>{told}</title></circle>"
+        )
+    labels = "".join(
+        f'<text x="{_EDGE + (_WIDTH - _EDGE - 10) * share:.0f}" y="{_HEIGHT - 12}" font-size="10"'
+        f' text-anchor="{anchor}">{escape(text)}</text>'
+        for text, share, anchor in _ticks(domain)
+    )
+    return (
+        f'<figure><svg width="{_WIDTH}" height="{_HEIGHT}" role="img"'
+        f' aria-label="score over {escape(name)}">'
+        f'<line x1="{_EDGE}" y1="{_HEIGHT - 26}" x2="{_WIDTH - 6}" y2="{_HEIGHT - 26}"'
+        ' stroke="#bbb"/>'
+        f'<text x="0" y="16" font-size="10">{high:.3f}</text>'
+        f'<text x="0" y="{_HEIGHT - 28}" font-size="10">{low:.3f}</text>{labels}{"".join(dots)}'
+        f"</svg><figcaption>{escape(name)}</figcaption></figure>"
+    )
+
+
+def _share(domain: Domain, value: Any) -> float:
+    if isinstance(domain, Range):
+        return domain.share_of(value)
+    return (domain.values.index(value) + 0.5) / len(domain.values)
+
+
+def _ticks(domain: Domain) -> list[tuple[str, float, str]]:
+    if isinstance(domain, Range):
+        return [(shown(domain.low), 0.0, "start"), (shown(domain.high), 1.0, "end")]
+    return [(shown(v), _share(domain, v), "middle") for v in domain.values]
+
+
+def _finalists(trials: Sequence[Trial]) -> str:
+    rows = []
+    for trial in trials:
+        if trial.out_of_fold is None:
+            continue
+        whole = trial.out_of_fold
+        folds = "  ".join("-" if f is None else f"{f:.4f}" for f in whole["folds"])
+        deviation = "-" if whole["deviation"] is None else f"{whole['deviation']:.4f}"
+        rows.append(
+            f"<tr{' class=best' if trial is trials[0] else ''}><td class=n>{trial.number}</td>"
+            f"<td class=n>{whole['macro_f1']:.4f}</td><td class=n>{deviation}</td>"
+            f"<td>{folds}</td><td>{escape(trial.words)}</td></tr>"
+        )
+    return (
+        "<table><tr><th class=n>trial</th><th class=n>out-of-fold macro F1</th>"
+        "<th class=n>deviation</th><th>folds</th><th>settings</th></tr>"
+        + "".join(rows)
+        + "</table>"
+    )
+
+
+def _all(trials: Sequence[Trial]) -> str:
+    rows = "".join(
+        f"<tr><td class=n>{t.number}</td><td>{escape(t.state)}</td><td class=n>{len(t.scores)}</td>"
+        f"<td class=n>{'-' if t.best is None else f'{t.best:.4f}'}</td><td>{escape(t.words)}"
+        f"{f'<br><span class=note>{escape(t.note)}</span>' if t.note else ''}</td></tr>"
+        for t in trials
+    )
+    return (
+        "<table><tr><th class=n>trial</th><th>state</th><th class=n>epochs</th>"
+        "<th class=n>best macro F1 of fold 0</th><th>settings</th></tr>" + rows + "</table>"
+    )

@@ -1,0 +1,99 @@
+"""A trial's record: RUN/trials/NNN.json, beside the trial's own run RUN/trials/NNN/.
+
+    running -> finished   all epochs of fold 0
+            -> stopped    by ASHA, after some
+            -> failed     by its settings or its training: the same would come again
+            -> lost       to the system too often, or storage was away; goes on with the next start
+            -> refused    settings that contradict one another; never trained
+
+Written by the command alone, after each epoch; what the records hold is all that a search needs to go
+on after a kill.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from maskcls.store.paths import Folder
+
+State = Literal["running", "finished", "stopped", "failed", "lost", "refused"]
+
+
+@dataclass
+class Trial:
+    """settings: what the trial changes. scores: held-out macro F1 of fold 0 after each epoch.
+
+    error: why it failed, was lost or refused; of one that is finished, why other folds were lost.
+    out_of_fold: of a finalist that was trained on all folds: macro_f1, folds (each fold's macro F1),
+    deviation (their sample standard deviation) and faults (images that could not be decoded).
+    """
+
+    number: int
+    settings: dict[str, Any]
+    state: State = "running"
+    scores: list[float] = field(default_factory=list)
+    error: str | None = None
+    out_of_fold: dict[str, Any] | None = None
+
+    @property
+    def best(self) -> float | None:
+        """Best macro F1 of fold 0; None before the first epoch."""
+        return max(self.scores, default=None)
+
+    @property
+    def is_open(self) -> bool:
+        """The next start of the command goes on with its fold 0."""
+        return self.state in ("running", "lost")
+
+    @property
+    def is_lost(self) -> bool:
+        """Something of it was lost to the system; the next start of the command tries it again."""
+        return self.state == "lost" or (self.state == "finished" and self.error is not None)
+
+    @property
+    def note(self) -> str:
+        """Its error for people; "" when it has none."""
+        if self.error is None or not self.is_lost:
+            return self.error or ""
+        where = "lost" if self.state == "lost" else "lost on other folds"
+        return f"{where}: {self.error.rstrip('.')}; the same command tries it again"
+
+    @property
+    def words(self) -> str:
+        """What it changes, as it is shown: optim.lr=0.001  loss.name=focal."""
+        return "  ".join(f"{name}={shown(value)}" for name, value in self.settings.items())
+
+
+def shown(value: Any) -> str:
+    """A setting's value for people: floats with three digits."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def folder_of(root: Folder, number: int) -> Folder:
+    """The trial's own run."""
+    return root.child("trials", f"{number:03}")
+
+
+def write_trial(root: Folder, trial: Trial) -> None:
+    """Write a trial's record."""
+    root.child("trials").write_json(f"{trial.number:03}.json", asdict(trial))
+
+
+def read_trials(root: Folder) -> list[Trial]:
+    """All trials that were begun, by number."""
+    folder = root.child("trials")
+    if not folder.exists():
+        return []
+    names = [e.name for e in folder.list() if e.is_file and e.name.endswith(".json")]
+    return sorted((Trial(**folder.read_json(name)) for name in names), key=lambda t: t.number)
+
+
+def ranked(trials: Iterable[Trial]) -> list[Trial]:
+    """Best first: by out-of-fold score, then those of fold 0 alone by how far they came and scored."""
+
+    def rank(trial: Trial) -> tuple[Any, ...]:
+        whole = trial.out_of_fold["macro_f1"] if trial.out_of_fold else -1.0
+        finished = trial.state == "finished"
+        return (-whole, not finished, -(trial.best if trial.best is not None else -1), trial.number)
+
+    return sorted(trials, key=rank)

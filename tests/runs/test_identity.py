@@ -1,0 +1,113 @@
+"""A run is not gone on with as another one."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from maskcls.config.resolve import resolve, to_json
+from maskcls.core.errors import UserError
+from maskcls.folds.assign import assign_folds, fold_table
+from maskcls.runs import identity as run_identity
+from maskcls.store.paths import Folder
+from maskcls.store.tables import write_table
+
+
+def test_a_folder_that_is_no_run_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    (tmp_path / ".tmp-other").write_text("mine too")
+    with pytest.raises(UserError, match="not empty and is no run"):
+        run_identity.refuse_no_run(Folder.at(tmp_path))
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".tmp-other", "thesis.txt"]
+
+
+def test_other_weights_under_the_same_name_are_refused(tmp_path: Path) -> None:
+    # A head with separate networks has several files.
+    files = [tmp_path / name for name in ("mask.safetensors", "age.safetensors")]
+    for file in files:
+        file.write_bytes(b"one")
+    digest = hashlib.sha256(b"one").hexdigest()
+    network = {"weights_sha256": {str(file): digest for file in files}}
+    run = Folder.at(tmp_path / "run")
+    run_identity.refuse_other_weights(run, network)
+    run_identity.refuse_other_weights(run, {"weights_sha256": {}})
+    files[1].write_bytes(b"two")
+    with pytest.raises(UserError, match=r"other weights in .*age\.safetensors"):
+        run_identity.refuse_other_weights(run, network)
+    files[1].unlink()
+    with pytest.raises(
+        UserError, match=r"age\.safetensors: the weights .* are not there any more; put them back"
+    ):
+        run_identity.refuse_other_weights(run, network)
+
+
+def people(count: int = 9) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "person": [f"p{number}" for number in range(count)],
+            "gender": np.zeros(count, np.int8),
+            "age_group": np.zeros(count, np.int8),
+        }
+    )
+
+
+def test_folds_that_were_changed_are_refused(tmp_path: Path) -> None:
+    run = Folder.at(tmp_path)
+    folds = fold_table(people(), assign_folds(people(), 3, 0))
+    write_table(run, "folds.parquet", folds)
+    run_identity.refuse_other_folds(run, folds)
+    another = folds.assign(fold=folds["fold"].to_numpy()[::-1])
+    more = pd.concat([folds, folds.assign(repeat=np.int16(1))])
+    one = folds.assign(fold=np.where(folds["person"] == "p4", 7, folds["fold"]))
+    p0, p4 = (folds.set_index("person")["fold"][name] for name in ("p0", "p4"))
+    for wanted, difference in (
+        (one, f"row 5, person p4: fold {p4} there, 7 wanted"),
+        (another, rf"row 1, person p0: fold {p0} there, \d wanted, and \d more rows"),
+        (more, "9 rows there, 18 wanted"),
+        (folds.iloc[:-1], "9 rows there, 8 wanted"),
+        (folds.rename(columns={"person": "path"}), "columns person, .* there, path, .* wanted"),
+    ):
+        with pytest.raises(UserError, match=rf"not the folds that these people .*\({difference}"):
+            run_identity.refuse_other_folds(run, wanted)
+
+
+def test_folds_of_a_version_without_repeats_are_refused(tmp_path: Path) -> None:
+    run = Folder.at(tmp_path)
+    folds = fold_table(people(), assign_folds(people(), 3, 0))
+    write_table(run, "folds.parquet", folds.drop(columns="repeat"))
+    with pytest.raises(UserError, match="another version made it"):
+        run_identity.refuse_other_folds(run, folds)
+
+
+def test_other_data_and_other_inputs_are_refused_by_name(tmp_path: Path) -> None:
+    run = Folder.at(tmp_path)
+    old = {"location": "/a", "images": 84, "fingerprint": "x"}
+    run_identity.refuse_other_data(run, old, old | {"location": "/moved"})
+    with pytest.raises(UserError, match=r"\(fingerprint: x there, y now\)"):
+        run_identity.refuse_other_data(run, old, old | {"fingerprint": "y"})
+    with pytest.raises(UserError, match=r"\(corrections: None there, z now\)"):
+        run_identity.refuse_other_data(run, old, old | {"corrections": "z"})
+    with pytest.raises(UserError, match=r"\(corrections: z there, None now\)"):
+        run_identity.refuse_other_data(run, old | {"corrections": "z"}, old)
+
+
+def test_a_setting_that_came_later_has_its_default_in_an_older_run(tmp_path: Path) -> None:
+    run, config = Folder.at(tmp_path), resolve("smoke")
+    old = to_json(config)
+    del old["optim"]["weight_decay"]
+    run.write_json("config.json", old)
+    run_identity.refuse_other_settings(run, config)
+    with pytest.raises(UserError, match=r"optim\.weight_decay: 0\.0 there, 0\.1 now"):
+        run_identity.refuse_other_settings(run, resolve("smoke", None, ["optim.weight_decay=0.1"]))
+
+
+def test_placement_may_change_and_a_choices_settings_may_not(tmp_path: Path) -> None:
+    run = Folder.at(tmp_path)
+    run.write_json("config.json", to_json(resolve("smoke", None, ["loss.name=focal"])))
+    same = ["loss.name=focal", "cluster.gpus=0", "train.checkpoint_s=5"]
+    run_identity.refuse_other_settings(run, resolve("smoke", None, same))
+    other = resolve("smoke", None, ["loss.name=focal", "loss.focal.gamma=5.0"])
+    with pytest.raises(UserError, match=r"loss\.focal\.gamma: 2\.0 there, 5\.0 now"):
+        run_identity.refuse_other_settings(run, other)

@@ -1,0 +1,40 @@
+"""Paths in settings: the user's own folder's, and refused where there is none."""
+
+from pathlib import Path
+
+import pytest
+
+from maskcls.config.resolve import resolve
+from maskcls.core.errors import UserError
+from maskcls.runs.settings import with_absolute_paths
+
+SETTINGS = [
+    "rows.corrections=fixes.csv", "rows.extra=more", "rows.pseudo_labels=run",
+    "model.weights=a.safetensors",
+]  # fmt: skip
+
+
+def test_a_path_is_the_working_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = with_absolute_paths(resolve("smoke", sets=SETTINGS))
+    assert config.rows.corrections == str(tmp_path / "fixes.csv")
+    assert config.rows.extra == str(tmp_path / "more")
+    assert config.model.weights == str(tmp_path / "a.safetensors")
+    plain = with_absolute_paths(resolve("smoke"))
+    assert plain == resolve("smoke")
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_job_has_no_folder_of_its_own(
+    setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Where Ray puts what was submitted; another place after every change of the source.
+    job = tmp_path / "working_dir_files/_ray_pkg_0123456789abcdef"
+    job.mkdir(parents=True)
+    monkeypatch.chdir(job)
+    with pytest.raises(UserError, match=rf"^{setting}: a relative path means nothing to a job"):
+        with_absolute_paths(resolve("smoke", sets=[setting]))
+    name, _, value = setting.partition("=")
+    for place in (f"/nfs/{value}", f"s3://bucket/{value}"):
+        config = with_absolute_paths(resolve("smoke", sets=[f"{name}={place}"]))
+        assert place in repr(config)

@@ -1,0 +1,53 @@
+"""What cannot be built is told before anything starts."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import timm
+
+from maskcls.config.resolve import resolve, to_json
+from maskcls.core.errors import UserError
+from maskcls.training.inspect_network import inspect
+
+SMALL = ("model.backbone=test_efficientnet", "image.size=32x32")
+
+
+def config(*sets: str) -> dict[str, Any]:
+    return to_json(resolve("smoke", sets=[*SMALL, *sets]))
+
+
+def test_network_is_described() -> None:
+    found = inspect(config())
+    model = timm.create_model("test_efficientnet", num_classes=0)
+    head = model.num_features * 18 + 18
+    assert found["parameters"] == sum(p.numel() for p in model.parameters()) + head
+    assert found["channels_last"] is True
+    assert found["weights_sha256"] == {}
+    assert len(found["mean"]) == len(found["std"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("sets", "words"),
+    [
+        (("model.backbone=test_efficientnett",), "did you mean test_efficientnet?"),
+        (("optim.name=adamm",), "optim.name: there is no 'adamm'"),
+        (("loss.cross_entropy.smoothing=2",), "loss.cross_entropy.smoothing: should be less"),
+        (("model.weights=/nowhere/a.safetensors",), "there is no such file"),
+        (("model.backbone=vit_tiny_patch16_224", "image.size=8x8"), "8x8"),
+    ],
+)
+def test_what_cannot_be_built_is_told(sets: tuple[str, ...], words: str) -> None:
+    with pytest.raises(UserError) as raised:
+        inspect(config(*sets))
+    assert words in str(raised.value)
+
+
+@pytest.mark.slow
+def test_answers_stand_alone_on_stdout() -> None:
+    question = json.dumps(config("optim.name=nothing_like_it"))
+    command = [sys.executable, "-m", "maskcls.training.inspect_network"]
+    done = subprocess.run(command, input=question, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["fault"].startswith("optim.name: there is no 'nothing_like_it'")

@@ -1,0 +1,86 @@
+"""The page, the ranking and the records of a search."""
+
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+from maskcls.cli.status_text import trial_table
+from maskcls.store.paths import Folder
+from maskcls.tuning.report import importance_of, page
+from maskcls.tuning.space import Choice, Range, Search, Space
+from maskcls.tuning.trials import State, Trial, ranked, read_trials, write_trial
+
+SPACE = Space(
+    Search(), {"optim.lr": Range(1e-4, 1e-2, log=True), "loss.name": Choice(("f1", "focal"))}
+)
+RECORD = {"seconds": 600.0, "search": {"sampler": "optuna"}, "data": {"images": 84, "people": 12}}
+
+
+def trials() -> list[Trial]:
+    first = Trial(0, {"optim.lr": 1e-3, "loss.name": "focal"}, "finished", [0.1, 0.3])
+    first.out_of_fold = {"macro_f1": 0.31, "folds": [0.3, 0.32], "deviation": 0.0141}
+    second = Trial(1, {"optim.lr": 1e-4, "loss.name": "f1"}, "finished", [0.2, 0.4])
+    second.out_of_fold = {"macro_f1": 0.29, "folds": [0.4, 0.18], "deviation": 0.1556}
+    stopped = Trial(2, {"optim.lr": 5e-3, "loss.name": "f1"}, "stopped", [0.05])
+    failed = Trial(3, {"optim.lr": 9e-3, "loss.name": "f1"}, "failed", [], "loss became <nan>")
+    return [failed, stopped, second, first]
+
+
+def test_the_out_of_fold_score_ranks_and_not_fold_0() -> None:
+    assert [t.number for t in ranked(trials())] == [0, 1, 2, 3]
+
+
+def test_the_page_is_whole_and_names_every_trial() -> None:
+    text = page(SPACE, ranked(trials()), RECORD)
+    assert "Trial 0: out-of-fold macro F1 0.3100, folds&#x27; deviation 0.0141" in text.replace(
+        "folds' deviation", "folds&#x27; deviation"
+    )
+    assert "4 trials by optuna in 10 minutes: 2 finished, 1 stopped, 1 failed." in text
+    assert "loss became &lt;nan&gt;" in text
+    for trial in trials():
+        assert f"<td class=n>{trial.number}</td>" in text
+    # Each picture is XML, with a dot for each trial that has a score.
+    pictures = [p.split("</svg>")[0] + "</svg>" for p in text.split("<figure>")[1:]]
+    for picture in pictures:
+        assert len(ElementTree.fromstring(picture).findall("circle")) == 3  # noqa: S314  # ours
+    assert len(pictures) == 2
+    assert "src=" not in text
+    assert "http" not in text
+
+
+def test_what_was_lost_is_told_to_be_tried_again() -> None:
+    best, second, third, failed = ranked(trials())
+    third.state, third.error = "lost", "the disk is full."
+    second.out_of_fold, second.error = None, "fold 1 failed: the actor died"
+    assert [t.is_lost for t in (best, second, third, failed)] == [False, True, True, False]
+    assert [t.is_open for t in (best, second, third, failed)] == [False, False, True, False]
+    lines = trial_table([best, second, third, failed])
+    assert lines[1].endswith("loss.name=focal")
+    assert lines[2].endswith(
+        "  lost on other folds: fold 1 failed: the actor died; the same command tries it again"
+    )
+    assert lines[3].split()[:2] == ["2", "lost"]
+    assert lines[3].endswith("  lost: the disk is full; the same command tries it again")
+    assert lines[4].endswith("  loss became <nan>")
+    text = page(SPACE, [best, second, third, failed], RECORD)
+    assert "2 finished, 1 failed, 1 lost." in text
+    assert "lost: the disk is full; the same command tries it again" in text
+
+
+def test_a_lost_trial_does_not_shorten_the_comparison() -> None:
+    def of(state: State, scores: list[float], number: int = 0) -> Trial:
+        return Trial(number, {"optim.lr": 1e-3 + 1e-4 * number, "loss.name": "f1"}, state, scores)
+
+    whole = [of("finished", [0.1, 0.2 + 0.01 * n], n) for n in range(8)]
+    assert importance_of(SPACE, whole).epoch == 2
+    assert importance_of(SPACE, [*whole, of("lost", [0.9], 8)]).epoch == 2
+    assert importance_of(SPACE, [*whole, of("stopped", [0.1], 8)]).epoch == 1
+
+
+def test_records_come_back(tmp_path: Path) -> None:
+    root = Folder.at(tmp_path)
+    assert read_trials(root) == []
+    for trial in trials():
+        write_trial(root, trial)
+    (tmp_path / "trials/000").mkdir()
+    assert [t.number for t in read_trials(root)] == [0, 1, 2, 3]
+    assert read_trials(root)[0] == trials()[3]

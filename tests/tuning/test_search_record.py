@@ -1,0 +1,93 @@
+"""What a search remembers between starts: what it is, and what of its budget is spent."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from maskcls.config.resolve import resolve
+from maskcls.core.errors import UserError
+from maskcls.store.paths import Folder
+from maskcls.tuning import search_record as records
+from maskcls.tuning.search_record import SearchRecord
+from maskcls.tuning.space import Choice, Search, Space
+
+DOMAINS = {"optim.lr": Choice((1e-2, 1e-3))}
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seconds = 1000.0
+        monkeypatch.setattr(records.time, "monotonic", lambda: self.seconds)
+
+    def pass_hours(self, hours: float) -> None:
+        self.seconds += 3600 * hours
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def start(root: Path, search: Search, fingerprint: str = "images") -> SearchRecord:
+    """Another start of the command."""
+    ready: Any = SimpleNamespace(
+        run=Folder.at(root), config=resolve("smoke"), network={},
+        data_set=SimpleNamespace(describe=lambda where: {"fingerprint": fingerprint}),
+        data_folder=SimpleNamespace(shown="data"), inputs=SimpleNamespace(described={}),
+        folds=pd.DataFrame({"person": ["a"], "fold": [0]}),
+    )  # fmt: skip
+    return SearchRecord(ready, Space(search, DOMAINS), ["maskcls", "tune"])
+
+
+def test_hours_are_spent_over_all_starts(tmp_path: Path, clock: Clock) -> None:
+    search = Search(trials=None, hours=2.0)
+    first = start(tmp_path, search)
+    clock.pass_hours(1.5)
+    assert first.may_begin(1000)
+    first.write()
+    clock.pass_hours(100)  # nobody searches
+    second = start(tmp_path, search)
+    assert second.starts == 2
+    clock.pass_hours(0.4)
+    assert second.may_begin(0)
+    clock.pass_hours(0.2)
+    assert not second.may_begin(0)
+    # More of it is no other search.
+    second.write()
+    assert start(tmp_path, replace(search, hours=3.0)).may_begin(0)
+
+
+def test_trials_and_hours_bind_together(tmp_path: Path, clock: Clock) -> None:
+    record = start(tmp_path, Search(trials=3, hours=1.0))
+    assert record.may_begin(2)
+    assert not record.may_begin(3)
+    clock.pass_hours(1.1)
+    assert not record.may_begin(2)
+
+
+def test_without_a_budget_there_are_twenty_trials(tmp_path: Path, clock: Clock) -> None:
+    record = start(tmp_path, Search())
+    assert record.may_begin(19)
+    assert not record.may_begin(20)
+
+
+@pytest.mark.parametrize(
+    ("search", "fingerprint", "says"),
+    [
+        (Search(trials=3, seed=1), "images", r"\[search\] differs"),
+        (Search(trials=3), "other images", "fingerprint: images there, other images now"),
+    ],
+)
+def test_another_search_is_refused_by_what_differs(
+    tmp_path: Path, search: Search, fingerprint: str, says: str
+) -> None:
+    start(tmp_path, Search(trials=3))
+    with pytest.raises(UserError, match=says):
+        start(tmp_path, search, fingerprint)
+    start(tmp_path, Search(trials=9, finalists=1))
