@@ -84,6 +84,16 @@ class Folds(Section):
     seed: Annotated[int, Ge(0), Lt(4294967296)] = 0
     """Seed of the folds."""
 
+    @property
+    def per_repeat(self) -> int:
+        """Folds of one draw of the split."""
+        return self.count if self.scheme in ("kfold", "image") else 1
+
+    @property
+    def total(self) -> int:
+        """Folds of the whole run, over its repeats; they are numbered through."""
+        return self.per_repeat * self.repeats
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rows(Section):

@@ -57,11 +57,9 @@ class Built:
         return EpochPlan(drawn, build_losses(config, counts, epoch), augmented, rate)
 
 
-def build_learner(
-    job: FoldJob, config: Config, data: FoldData, rank: Rank, pretrained: bool
-) -> Built:
+def build_learner(job: FoldJob, data: FoldData, rank: Rank, pretrained: bool) -> Built:
     """Build the parts of a fold; pretrained False when a checkpoint replaces the weights at once."""
-    device = pick_device(job.device)
+    config, device = job.config, pick_device(job.device)
     described = describe(config)
     begin_part = partial(seeding.seed_part, seed=config.train.seed, fold=job.fold)
     network, normalization = networks.build(described, config.image.size, pretrained, begin_part)
