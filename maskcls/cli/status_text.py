@@ -125,10 +125,10 @@ def trial_table(trials: Sequence["Trial"]) -> list[str]:
 def _line(trial: "Trial") -> str:
     whole = trial.out_of_fold
     note = f"  {trial.note}" if trial.note else ""
+    score, deviation = (whole.macro_f1, whole.deviation) if whole else (None, None)
     return (
-        f"{trial.number:>5} {trial.state:<8} {_score(whole.macro_f1 if whole else None):>12}"
-        f" {_score(whole.deviation if whole else None):>10} {_score(trial.best):>8} {len(trial.scores):>7}"
-        f"  {trial.words}{note}"
+        f"{trial.number:>5} {trial.state:<8} {_score(score):>12} {_score(deviation):>10}"
+        f" {_score(trial.best):>8} {len(trial.scores):>7}  {trial.words}{note}"
     )
 
 

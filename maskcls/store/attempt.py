@@ -40,7 +40,8 @@ class Fence:
     def _checked(self, now: Attempt | None) -> bool:
         if now is not None and self._own is not None and now.token != self._own.token:
             raise Superseded(
-    XX
+                f"attempt {self._own.number} was replaced by attempt {now.number}, and writes nothing"
+                " more"
             )
         return now is not None and now.stop
 
