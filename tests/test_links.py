@@ -1,0 +1,31 @@
+"""Every link of every page leads to a file, and to a heading of it where it names one."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.markdown_page import broken_links
+
+TOP = Path(__file__).parents[1]
+PAGES = [*TOP.glob("*.md"), *(TOP / "docs").rglob("*.md")]
+
+
+def test_there_are_pages() -> None:
+    assert {"README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md"} <= {
+        str(page.relative_to(TOP)) for page in PAGES
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))
+def test_links_lead_somewhere(page: Path) -> None:
+    assert broken_links(page) == []
+
+
+def test_a_link_to_a_missing_file_or_heading_is_found(tmp_path: Path) -> None:
+    (tmp_path / "other.md").write_text("# A run's folder\n", encoding="utf-8")
+    page = tmp_path / "page.md"
+    page.write_text(
+        "[a](other.md#a-runs-folder) [b](other.md#missing) [c](missing.md) [d](https://x.org)\n",
+        encoding="utf-8",
+    )
+    assert broken_links(page) == ["other.md#missing", "missing.md"]
