@@ -141,7 +141,7 @@ class Train(Section):
     patience: Annotated[int, Ge(0)] = 0
     """Early stopping after this many epochs without a better held-out macro F1; 0: none [epochs]."""
     seed: Annotated[int, Ge(0), Lt(4294967296)] = 0
-    """Seed of initial weights, order of batches, augmentation and dropout."""
+    """Seed of initial values, order of batches, augmentation and dropout."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Arithmetic; auto is bfloat16 AMP on a GPU that has it, float32 elsewhere."""
     checkpoint_s: Annotated[float, Gt(0)] = 600.0
@@ -219,7 +219,7 @@ class Cluster(Section):
     workers_per_fold: Annotated[int, Ge(1)] = 1
     """Workers that train one fold together (DDP)."""
     gpus_per_worker: Annotated[float, Gt(0)] = 1.0
-    """Share of a GPU per worker: 0.5 puts two on one GPU; must be a whole number above 1 [GPUs]."""
+    """Share of a GPU per worker: 1, or less to put several on one GPU, such as 0.5 [GPUs]."""
     folds_at_once: Annotated[int, Ge(1)] | Auto = "auto"
     """Maximum number of folds that train at the same time; auto fills the GPUs, or else the cores."""
     threads: Annotated[int, Ge(1)] | Auto = "auto"
