@@ -1,5 +1,6 @@
-"""Every link of every page leads to a file, and to a heading of it where it names one."""
+"""Every link of every page leads to a file, and to a heading where it names one; so do file names."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from tests.markdown_page import broken_links
 
 TOP = Path(__file__).parents[1]
+EXAMPLES = ("maskcls/losses/poly.py",)
+"""Files that a page asks its reader to write."""
 PAGES = [*TOP.glob("*.md"), *(TOP / "docs").rglob("*.md")]
 
 
@@ -19,6 +22,16 @@ def test_there_are_pages() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))
 def test_links_lead_somewhere(page: Path) -> None:
     assert broken_links(page) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))
+def test_modules_that_a_page_names_exist(page: Path) -> None:
+    """`maskcls/store/run.py` and, for short, `store/run.py`; NAME.py and the like are placeholders."""
+    if page.name == "changelog.md":  # of its own time
+        return
+    named = re.findall(r"`((?:\w+/)+[a-z_0-9]+\.(?:py|toml))`", page.read_text(encoding="utf-8"))
+    missing = [n for n in named if not ((TOP / n).exists() or (TOP / "maskcls" / n).exists())]
+    assert [name for name in missing if name not in EXAMPLES] == []
 
 
 def test_a_link_to_a_missing_file_or_heading_is_found(tmp_path: Path) -> None:
