@@ -23,6 +23,10 @@ class UserError(Exception):
     """Bad input, told in one sentence: where, what, what to do. Exit code 2, no traceback."""
 
 
+class StorageError(UserError):
+    """Storage could not do it now; the same may succeed when tried again."""
+
+
 class RunFailed(Exception):
     """Something failed that is not the user's input; the message says what and where the log lies."""
 
