@@ -123,7 +123,6 @@ def _fill(
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    context.raise_original_map_exception = True  # a UserError of a task comes out as its cause
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # it logs every data set
     # Enough tasks to keep all cores busy to the end, and not one per chunk: each costs the driver
     # some 100 KB while the pass runs.
@@ -135,7 +134,7 @@ def _fill(
         batch_size=1,
         **_where(node, blocks),
     )
-    yield from map(_status, _unwrapped(data))
+    yield from map(_status, data.iter_rows())
 
 
 def write_paths(file: Path, paths: "pd.Series[str]") -> None:
@@ -157,35 +156,24 @@ def _read_paths(file: str, start: int) -> list[str]:
         return paths
 
 
-def _unwrapped(data: Any) -> Iterator[dict[str, Any]]:
-    """The rows; a task's UserError comes out as one, without Ray's wrapping."""
-    from ray.exceptions import RayTaskError
-
-    try:
-        yield from data.iter_rows()
-    except RayTaskError as e:
-        cause: BaseException | None = e
-        # Ray's own error for a UserError is an instance of both.
-        while isinstance(cause, RayTaskError) or not isinstance(cause, UserError | None):
-            cause = getattr(cause, "cause", None) or cause.__cause__
-        if cause is None:
-            raise
-        raise cause from e
-
-
 class _Fill:
     """Fills one chunk; a class so that its few arguments travel once."""
 
     def __init__(self, file: str, list_file: str, place: CachePlace, images: str) -> None:
         self.file, self.list_file, self.place, self.images = file, list_file, place, images
 
+        self.error: UserError | None = None
+
     def __call__(self, batch: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
         start = int(batch["start"][0])
-        paths = _read_paths(self.list_file, start)
-        images = read_images(Folder.at(self.images), paths, self.place)
-        status = cache.fill_chunk(Path(self.file), self.place, start, images)
-        # Here, not where Ray delivers it: what a task has returned is lost when another one fails.
-        cache.note_finished(self.place, status)
+        status = ChunkStatus(start, start, 0, {})
+        # After an error, a task's other chunks are not begun: each might wait for storage as long.
+        if self.error is None:
+            try:
+                status = self._fill(start)
+            except UserError as e:
+                self.error = e
+        error = self.error
         return {
             "start": [status.start],
             "stop": [status.stop],
@@ -193,11 +181,24 @@ class _Fill:
             "fault_rows": [np.array(list(status.faults), np.int64)],
             "fault_reasons": [list(status.faults.values())],
             "fallback_rows": [np.array(status.fallbacks, np.int64)],
+            # As a value: what a task raises is logged by Ray with its traceback and comes wrapped.
+            "error": ["" if error is None else str(error)],
+            "may_pass": [isinstance(error, StorageError)],
         }
+
+    def _fill(self, start: int) -> ChunkStatus:
+        paths = _read_paths(self.list_file, start)
+        images = read_images(Folder.at(self.images), paths, self.place)
+        status = cache.fill_chunk(Path(self.file), self.place, start, images)
+        # Here, not where Ray delivers it: what a task has returned is lost when another one fails.
+        cache.note_finished(self.place, status)
+        return status
 
 
 def _status(row: dict[str, Any]) -> ChunkStatus:
-    """What _Fill returned for one chunk."""
+    """What _Fill returned for one chunk; raises the UserError that it met."""
+    if row["error"]:
+        raise (StorageError if row["may_pass"] else UserError)(row["error"])
     faults = dict(zip(map(int, row["fault_rows"]), row["fault_reasons"], strict=True))
     fallbacks = tuple(map(int, row["fallback_rows"]))
     return ChunkStatus(row["start"], row["stop"], row["crc32"], faults, fallbacks)

@@ -3,13 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from ray.exceptions import RayError, RayTaskError
 from skimage.data import astronaut
 
 from maskcls.cluster import ingest
@@ -49,34 +47,8 @@ def test_an_image_that_cannot_be_read_is_tried_again_and_never_kept_as_a_fault(
     assert len(tries) == 4
 
 
-@dataclass
-class TasksThatFail:
-    """What iterating over a pass whose task failed does: Ray raises its own error."""
-
-    cause: Exception
-
-    def iter_rows(self) -> Iterator[dict[str, Any]]:
-        error = RayTaskError("fill", "its traceback", self.cause)
-        yield {"start": 0}
-        # As it arrives from another process: without the chain of causes.
-        raise RayError.from_bytes(error.to_bytes()).as_instanceof_cause()
-
-
-@pytest.mark.parametrize("cause", [UserError("of the data"), StorageError("of the storage")])
-def test_a_tasks_error_comes_out_as_what_it_was(cause: Exception) -> None:
-    rows = ingest._unwrapped(TasksThatFail(cause))
-    assert next(rows) == {"start": 0}
-    with pytest.raises(UserError) as caught:
-        next(rows)
-    assert type(caught.value) is type(cause)
-    assert str(caught.value) == str(cause)
-
-
-def test_a_tasks_bug_stays_rays_error() -> None:
-    with pytest.raises(RayTaskError, match="its traceback"):
-        list(ingest._unwrapped(TasksThatFail(ZeroDivisionError("division by zero"))))
-
-
+SMALL = Geometry(Crop(None), Size(2, 2))
+NUM_IMAGES = 2 * cache.CHUNK_ROWS + 5
 FACES = Geometry(Crop(margin=0.2), Size(24, 16))
 PATHS = ["face.png", "blank.png", "gone.png", "face.png", "blank.png"]
 
@@ -152,8 +124,29 @@ def test_without_a_detector_nothing_is_begun(
     assert heard.lines == []
 
 
-SMALL = Geometry(Crop(None), Size(2, 2))
-NUM_IMAGES = 2 * cache.CHUNK_ROWS + 5
+@pytest.mark.parametrize("error", [UserError("mend that"), StorageError("try again")])
+def test_a_tasks_error_comes_out_as_what_it_is_and_its_other_chunks_are_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: UserError
+) -> None:
+    reads = []
+
+    def away(images: Folder, path: str) -> bytes:
+        reads.append(path)
+        raise error
+
+    monkeypatch.setattr(ingest, "read_image", away)
+    place = cache.cache_place(tmp_path, np.zeros((NUM_IMAGES, 16), np.uint8), SMALL)
+    file = cache.start_building(place)
+    ingest.write_paths(tmp_path / "paths", pd.Series(["a.png"] * NUM_IMAGES))
+    task = ingest._Fill(str(file), str(tmp_path / "paths"), place, str(tmp_path))
+    for start in (0, 256):
+        (row,) = pd.DataFrame(task({"start": np.array([start])})).to_dict("records")
+        with pytest.raises(UserError) as caught:
+            ingest._status(row)
+        assert type(caught.value) is type(error)
+        assert str(caught.value) == str(error)
+    assert reads == ["a.png"]
+    assert not place.journal.exists()
 
 
 @dataclass
@@ -251,7 +244,7 @@ def test_after_other_errors_nothing_stays_behind(
 @pytest.mark.ray
 @pytest.mark.slow
 def test_an_unreadable_image_is_told_from_a_task_and_nothing_stays_behind(
-    tmp_path: Path, heard: Heard
+    tmp_path: Path, heard: Heard, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "images").mkdir()
     Image.new("RGB", (9, 9)).save(tmp_path / "images/a.png")
@@ -261,10 +254,13 @@ def test_an_unreadable_image_is_told_from_a_task_and_nothing_stays_behind(
     )
     images, paths = Folder.at(tmp_path / "images"), pd.Series(["a.png", "b.png"])
     with ray_session(tmp_path / "cache", False, heard) as session:
-        with pytest.raises(
-            UserError, match=r"b\.png: cannot be read \(Is a directory\); mend that"
-        ):
+        with pytest.raises(UserError) as caught:
             ingest.ensure_pixels(place, images, paths, heard)
+        assert str(caught.value) == (
+            f"{images.shown}/b.png: cannot be read (Is a directory); mend that, or take the image"
+            " away, and run the same command again."
+        )
+        assert "Traceback" not in "".join(capfd.readouterr())
         assert [p.suffix for p in (tmp_path / "cache/pixels").iterdir()] == [".lock"]
         # A machine that went away does not answer, and that is no error of the run's.
         files = [(images, "a.png")]
