@@ -17,6 +17,7 @@ from maskcls.models.ages.base import AgeBranch
 from maskcls.models.backbone import Normalization
 from maskcls.models.heads import base as heads
 from maskcls.models.heads.base import BeginPart, draw_on
+from maskcls.models.report import Report, ignore
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,9 @@ def build(
     size: Size,
     pretrained: bool = True,
     begin_part: BeginPart = draw_on,
+    report: Report = ignore,
 ) -> tuple[Network, Normalization]:
-    """Build the network; see backbone.build for pretrained and what is raised.
+    """Build the network; see backbone.build for pretrained, report and what is raised.
 
     begin_part: seeds torch for each backbone ("backbone 0", ...), the head ("head") and each of its
     branches ("head.mask", "head.gender", "head.age"), so that none depends on the size of another.
@@ -116,7 +118,7 @@ def build(
     built = []
     for number, model in enumerate(module.backbones(own, described.model)):
         begin_part(f"backbone {number}")
-        built.append(backbone.build(model, size, pretrained))
+        built.append(backbone.build(model, size, pretrained, report))
     ages = parts.load("head.age", head.age)
     age_settings = parts.settings_of("head.age", head.age, head.settings)
 

@@ -94,6 +94,8 @@ def get_ready(
         for note in inputs.notes:
             progress.say(note)
         network = preflight.answer() if preflight else run_folder.read_json("network.json")
+        for note in network.get("notes", ()):  # names and weights that were not taken as written
+            progress.say(note)
     finally:
         if preflight:
             preflight.cancel()

@@ -18,8 +18,8 @@ from maskcls.config import resolve
 from maskcls.config.schema import Config
 from maskcls.core.errors import UserError
 from maskcls.core.labels import NUM_CLASSES
-from maskcls.models import backbone, weights
 from maskcls.models import network as networks
+from maskcls.models import weights
 from maskcls.models.network import Network
 from maskcls.optim import factory
 from maskcls.optim.averaging import make_average
@@ -31,17 +31,15 @@ def inspect(config_json: dict[str, Any]) -> dict[str, Any]:
 
     Raises UserError for whatever cannot be built.
     """
-    config = resolve.from_json(config_json)
-    described = describe(config)
+    config, notes = resolve.from_json(config_json), list[str]()
+    described = describe(config, notes.append)
     models = networks.models_of(described)
-    for model in models:
-        backbone.check_name(model.backbone)
     build_losses(config, [1] * NUM_CLASSES, epoch=0)
     Pipeline(config.augment, Context((0.0, 0.0, 0.0)))
     factory.check_name(config.optim.name)
     if config.optim.name == "sam":
         factory.check_name(config.optim.sam_base, "optim.sam_base")
-    network, normalization = networks.build(described, config.image.size)
+    network, normalization = networks.build(described, config.image.size, report=notes.append)
     factory.build(network, config.optim)
     make_average(config.optim)
     _run_one(network, config)
@@ -52,6 +50,7 @@ def inspect(config_json: dict[str, Any]) -> dict[str, Any]:
         "std": normalization.std,
         "channels_last": networks.wants_channels_last(described),
         "weights_sha256": {str(path): weights.sha256_of(path) for path in local},
+        "notes": list(dict.fromkeys(notes)),  # backbones of a head may share a file
     }
 
 
