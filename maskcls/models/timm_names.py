@@ -121,7 +121,7 @@ def _weights_of(setting: str) -> str:
 
 def _nearest(arch: str) -> str | None:
     """The nearest architecture; spelling aside (EfficientNet-B0), the same one."""
-    known = timm.list_models()
+    known: list[str] = timm.list_models()
     plain = {name.replace("_", ""): name for name in known}
     written = re.sub(r"[\s_-]", "", arch.lower())
     if written in plain:

@@ -58,7 +58,8 @@ def load_into(
         left = [name for name in tensors if not name.startswith(prefix)]
         also = f"; {len(left)} other tensors are left out, such as {left[0]}" if left else ""
         report(
-            f"model.weights={path}: the names of its tensors begin with {prefix!r}, which is taken off{also}"
+            f"model.weights={path}: the names of its tensors begin with {prefix!r}, which is taken"
+            f" off{also}"
         )
     backbone.load_state_dict(kept, strict=False)
     require_finite(backbone, f"model.weights={path}")
