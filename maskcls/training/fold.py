@@ -27,7 +27,7 @@ from maskcls.store.tables import logits_column, write_table
 from maskcls.training import checkpoint, evaluate, seeding
 from maskcls.training.building import build_learner
 from maskcls.training.checkpoint import Position, Snapshot, Weights
-from maskcls.training.feed import Feed, batches_of_epoch
+from maskcls.training.feed import Feed
 from maskcls.training.fold_data import open_pixels, read_fold_data
 from maskcls.training.job import FoldJob
 from maskcls.training.loop import Interval, mean_loss_of, require_finite, train_epoch
@@ -146,7 +146,7 @@ class _Fold:
             weights = self._weights_in_use()
         require_finite("held-out logits", logits, epoch)
         seconds = trained - started
-        sizes = [len(b) for b in batches_of_epoch(plan.epoch.rows, train.batch_size)]
+        sizes = [len(b) for b in self.learner.batches(plan.epoch.rows, train.batch_size)]
         entry = {
             "epoch": epoch + 1,
             "lr": plan.rate(0, len(sizes)),
@@ -181,7 +181,7 @@ class _Fold:
 
     def _refresh_statistics(self, rows: npt.NDArray[np.int64]) -> None:
         """Make the batch norms' statistics anew, by all training rows, on every worker alike."""
-        batches = batches_of_epoch(rows, self.config.train.batch_size)
+        batches = self.learner.batches(rows, self.config.train.batch_size)
         with fresh_statistics(self.learner.network), torch.no_grad():
             for done, pixels_BCHW in enumerate(self.learner.feed.batches(batches)):
                 self.learner.forward_context.forward(self.learner.network, pixels_BCHW)

@@ -21,6 +21,7 @@ from maskcls.core.labels import NUM_CLASSES
 from maskcls.models import network as networks
 from maskcls.models import weights
 from maskcls.models.network import Network
+from maskcls.models.smallest_batch import smallest_batch
 from maskcls.optim import factory
 from maskcls.optim.averaging import make_average
 from maskcls.training.objective import build_losses, describe
@@ -43,6 +44,7 @@ def inspect(config_json: dict[str, Any]) -> dict[str, Any]:
     factory.build(network, config.optim)
     make_average(config.optim)
     _run_one(network, config)
+    _require_company(network, config)
     local = [weights.check_path(m.weights) for m in models if m.weights not in ("hub", "none")]
     return {
         "parameters": sum(p.numel() for p in network.parameters()),
@@ -66,6 +68,15 @@ def _run_one(network: Network, config: Config) -> None:
         raise UserError(f"image.size={size}: {names} cannot take it ({first_line}).") from e
     if tuple(logits.shape) != (1, NUM_CLASSES):
         raise UserError(f"model.backbone={names}: gives {tuple(logits.shape)}.")
+
+
+def _require_company(network: Network, config: Config) -> None:
+    train = config.train
+    if train.micro_batch_size == 1 and smallest_batch(network, config.image.size) > 1:
+        raise UserError(
+            f"train.micro_batch_size=1: {config.model.backbone} at {config.image.size} normalises over"
+            " the images of a pass (batch normalisation of a 1x1 map); set 2 or more."
+        )
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from maskcls.augment.pipeline import EpochAugmenter
+from maskcls.core.errors import UserError
 from maskcls.models.heads.base import Losses
 from maskcls.models.network import Network
 from maskcls.models.target import Target
@@ -20,7 +21,7 @@ from maskcls.optim.averaging import Average
 from maskcls.optim.sam import Sam
 from maskcls.sampling.epoch import Epoch
 from maskcls.training.device import ForwardContext
-from maskcls.training.feed import Feed, batches_of_epoch, share_of_rank
+from maskcls.training.feed import Feed, Rows, batches_of_epoch, num_parts, share_of_rank
 from maskcls.training.objective import RowTargets, mixed
 from maskcls.training.rank import Rank
 
@@ -34,7 +35,8 @@ class Learner:
     """What an update needs; model is the network, wrapped under DDP.
 
     micro_batch_size: most images of one forward pass, None for a worker's whole share. clip_norm: 0
-    does not clip. only_copies: augment only what is in an epoch again.
+    does not clip. only_copies: augment only what is in an epoch again. smallest_batch: fewest images
+    that the network can train on at once (models/smallest_batch.py).
     """
 
     network: Network
@@ -48,6 +50,23 @@ class Learner:
     micro_batch_size: int | None
     clip_norm: float
     only_copies: bool
+    smallest_batch: int = 1
+
+    def batches(self, rows: Rows, batch_size: int) -> list[Rows]:
+        """An epoch's batches (feed.batches_of_epoch), none too small for any worker's share.
+
+        UserError when there are not enough rows for that.
+        """
+        if self.smallest_batch == 1:
+            return batches_of_epoch(rows, batch_size)
+        smallest = self.smallest_batch * self.rank.world
+        if len(rows) < smallest:
+            raise UserError(
+                f"an epoch has {len(rows)} rows, and this network's batch normalisation needs"
+                f" {self.smallest_batch} for each of {self.rank.world} workers; give more images, or"
+                " take another model.backbone or a larger image.size."
+            )
+        return batches_of_epoch(rows, batch_size, smallest)
 
 
 @dataclass(frozen=True)
@@ -79,7 +98,7 @@ def train_epoch(
     random stream.
     """
     rank, device = learner.rank, learner.forward_context.device
-    batches = batches_of_epoch(np.arange(len(plan.epoch)), batch_size)
+    batches = learner.batches(np.arange(len(plan.epoch)), batch_size)
     mine = [share_of_rank(b, rank.index, rank.world) for b in batches]
     gathered = [_with_partners(plan, places) for places in mine[first_step:]]
     learner.model.train()
@@ -143,7 +162,7 @@ def _accumulate(
 ) -> torch.Tensor:
     """Add the gradient of a worker's share of a batch, in as many passes as it takes."""
     num = len(pixels_BCHW)
-    passes = -(-num // learner.micro_batch_size) if learner.micro_batch_size else 1
+    passes = num_parts(num, learner.micro_batch_size or max(num, 1), learner.smallest_batch)
     bounds = [num * i // passes for i in range(passes + 1)]
     loss_sum = torch.zeros((), dtype=torch.float64, device=pixels_BCHW.device)
     for i in range(passes):

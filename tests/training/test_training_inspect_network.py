@@ -41,12 +41,21 @@ def test_network_is_described() -> None:
         (("loss.cross_entropy.smoothing=2",), "loss.cross_entropy.smoothing: should be less"),
         (("model.weights=/nowhere/a.safetensors",), "there is no such file"),
         (("model.backbone=vit_tiny_patch16_224", "image.size=8x8"), "8x8"),
+        (
+            ("train.micro_batch_size=1",),
+            "train.micro_batch_size=1: test_efficientnet at 32x32 normalises over the images of a pass",
+        ),
     ],
 )
 def test_what_cannot_be_built_is_told(sets: tuple[str, ...], words: str) -> None:
     with pytest.raises(UserError) as raised:
         inspect(config(*sets))
     assert words in str(raised.value)
+
+
+def test_passes_of_one_image_are_taken_where_the_network_takes_them() -> None:
+    inspect(config("train.micro_batch_size=1", "model.backbone=test_vit"))
+    inspect(config("train.micro_batch_size=1", "image.size=64x64"))
 
 
 def test_a_deprecated_name_is_built_as_its_replacement_and_noted() -> None:
