@@ -3,6 +3,7 @@
 Shape letters: B batch, C H W picture, F features, D outputs, K 18 classes.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -69,12 +70,20 @@ class Network(nn.Module):
         self.head = head
 
     def forward(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
-        """Outputs of the head; its own methods make logits or a loss of them."""
-        features = self.backbone(pixels_BCHW)
-        outputs_BD: torch.Tensor = self.head(
-            features if isinstance(features, tuple) else (features,)
-        )
+        """Outputs of the head, float32; its own methods make logits or a loss of them."""
+        found = self.backbone(pixels_BCHW)
+        features = found if isinstance(found, tuple) else (found,)
+        # Under AMP the backbone alone is of low precision: bfloat16 has three digits, and logits of it
+        # tie where classes are close. In here, since DDP wants one call of the wrapped module.
+        with _without_autocast(pixels_BCHW.device.type):
+            outputs_BD: torch.Tensor = self.head(tuple(f.float() for f in features))
         return outputs_BD
+
+
+def _without_autocast(device: str) -> AbstractContextManager[object]:
+    if not torch.amp.is_autocast_available(device):  # the meta device has none
+        return nullcontext()
+    return torch.autocast(device, enabled=False)
 
 
 class MultiBackbone(nn.Module):

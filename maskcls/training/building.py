@@ -70,6 +70,7 @@ def build_learner(
     layout = torch.channels_last if channels_last else torch.contiguous_format
     network = network.to(device, memory_format=layout)  # type: ignore[call-overload]
     micro = config.train.micro_batch_size
+    forward_context = ForwardContext(device, config.train.precision, normalization)
     labelled = data.labelled
     learner = Learner(
         network=network,
@@ -78,14 +79,15 @@ def build_learner(
         average=make_average(config.optim),
         feed=Feed(data.sources, device, channels_last),
         targets=RowTargets.on(device, labelled.classes, labelled.ages),
-        forward_context=ForwardContext(device, config.train.precision, normalization),
+        forward_context=forward_context,
         rank=rank,
         micro_batch_size=None if micro == "auto" else micro,
         clip_norm=config.optim.clip_norm,
         only_copies=config.rows.augment == "copies",
         smallest_batch=_smallest_batch(network, config),
+        scaler=forward_context.make_scaler(),
     )
-    pipeline = Pipeline(config.augment, Context(learner.forward_context.fill))
+    pipeline = Pipeline(config.augment, Context(forward_context.fill))
     return Built(learner, described, normalization, channels_last, pipeline, config, data, job.fold)
 
 
