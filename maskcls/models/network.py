@@ -164,3 +164,9 @@ def models_of(described: Description) -> tuple[Model, ...]:
     own = parts.settings_of("head.name", head.name, head.settings)
     found: tuple[Model, ...] = parts.load("head.name", head.name).backbones(own, described.model)
     return found
+
+
+def backbones_of(network: Network) -> tuple[nn.Module, ...]:
+    """The backbones, in the order of models_of."""
+    body = network.backbone
+    return tuple(body.parts) if isinstance(body, MultiBackbone) else (body,)

@@ -79,6 +79,10 @@ def _difference(found: pd.DataFrame, wanted: pd.DataFrame) -> str:
 def refuse_other_weights(run: Folder, network: dict[str, Any]) -> None:
     """UserError when a weights file was changed since; network: the run's network.json."""
     for name, old in network["weights_sha256"].items():
+        if name.startswith(
+            ("hub:", "hub-state:")
+        ):  # no path; a started fold has its own checkpoint
+            continue
         path = Path(name)
         if not path.is_file():
             raise UserError(

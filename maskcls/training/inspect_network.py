@@ -18,8 +18,8 @@ from maskcls.config import resolve
 from maskcls.config.schema import Config
 from maskcls.core.errors import UserError
 from maskcls.core.labels import NUM_CLASSES
+from maskcls.models import hub, weights
 from maskcls.models import network as networks
-from maskcls.models import weights
 from maskcls.models.network import Network
 from maskcls.models.smallest_batch import smallest_batch
 from maskcls.optim import factory
@@ -46,12 +46,17 @@ def inspect(config_json: dict[str, Any]) -> dict[str, Any]:
     _run_one(network, config)
     _require_company(network, config)
     local = [weights.check_path(m.weights) for m in models if m.weights not in ("hub", "none")]
+    from_hub = [
+        hub.identity_of(model.backbone, body)
+        for model, body in zip(models, networks.backbones_of(network), strict=True)
+        if model.weights == "hub"
+    ]
     return {
         "parameters": sum(p.numel() for p in network.parameters()),
         "mean": normalization.mean,
         "std": normalization.std,
         "channels_last": networks.wants_channels_last(described),
-        "weights_sha256": {str(path): weights.sha256_of(path) for path in local},
+        "weights_sha256": {str(path): weights.sha256_of(path) for path in local} | dict(from_hub),
         "notes": list(dict.fromkeys(notes)),  # backbones of a head may share a file
     }
 

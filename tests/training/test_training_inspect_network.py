@@ -1,17 +1,21 @@
 """What cannot be built is told before anything starts."""
 
+import hashlib
 import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
 import timm
-from safetensors.torch import save_file
+import torch
+from safetensors.torch import load_file, save_file
 
 from maskcls.config.resolve import resolve, to_json
 from maskcls.core.errors import UserError
+from maskcls.models import hub
 from maskcls.models.weights import clone_state
 from maskcls.training.inspect_network import inspect
 
@@ -79,6 +83,65 @@ def test_weights_that_were_renamed_on_reading_are_noted_once(tmp_path: Path) -> 
         f"model.weights={path}: the names of its tensors begin with 'module.', which is taken off"
     )
     assert list(found["weights_sha256"]) == [str(path)]
+
+
+@pytest.fixture
+def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The hub's cache with the weights of one backbone; returns their file."""
+    repository = tmp_path / "models--timm--test_efficientnet.r160_in1k"
+    file = repository / "snapshots/0123/model.safetensors"
+    file.parent.mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs/main").write_text("0123")
+    torch.manual_seed(5)
+    save_file(clone_state(timm.create_model("test_efficientnet")), file)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    return file
+
+
+@pytest.mark.parametrize("name", ["test_efficientnet", "hf-hub:timm/test_efficientnet.r160_in1k"])
+def test_weights_of_the_hub_are_recorded_by_their_files_hash(hub_cache: Path, name: str) -> None:
+    found = inspect(config(f"model.backbone={name}", "model.weights=hub"))
+    digest = hashlib.sha256(hub_cache.read_bytes()).hexdigest()
+    assert found["weights_sha256"] == {"hub:test_efficientnet.r160_in1k": digest}
+
+
+def test_weights_of_the_hub_whose_file_is_elsewhere_are_recorded_by_their_tensors(
+    hub_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "cached_file", lambda name: None)
+    found = inspect(config("model.weights=hub"))["weights_sha256"]
+    assert list(found) == ["hub-state:test_efficientnet.r160_in1k"]
+    assert inspect(config("model.weights=hub", "train.seed=3"))["weights_sha256"] == found
+    tensors = load_file(hub_cache)
+    tensors["conv_stem.weight"][0, 0, 0, 0] += 1
+    save_file(tensors, hub_cache)
+    assert inspect(config("model.weights=hub"))["weights_sha256"] != found
+
+
+def test_each_backbone_of_a_head_is_recorded_where_its_weights_come_from(
+    hub_cache: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "own.safetensors"
+    save_file(clone_state(timm.create_model("test_resnet")), path)
+    sets = ["head.name=separate", "model.weights=hub", "head.separate.mask_weights=none"]
+    own = ["head.separate.age_backbone=test_resnet", f"head.separate.age_weights={path}"]
+    found = inspect(config(*sets, *own))["weights_sha256"]
+    assert found == {
+        str(path): hashlib.sha256(path.read_bytes()).hexdigest(),
+        "hub:test_efficientnet.r160_in1k": hashlib.sha256(hub_cache.read_bytes()).hexdigest(),
+    }
+
+
+def test_nan_in_weights_of_the_hub_is_refused(hub_cache: Path) -> None:
+    tensors = load_file(hub_cache)
+    tensors["bn1.bias"][0] = float("nan")
+    save_file(tensors, hub_cache)
+    with pytest.raises(UserError) as raised:
+        inspect(config("model.weights=hub"))
+    assert str(raised.value).startswith(
+        "model.weights=hub, test_efficientnet: tensor bn1.bias holds NaN or inf (1 of "
+    )
 
 
 @pytest.mark.slow
