@@ -4,6 +4,7 @@ Shape letters: B batch, C H W picture, T all rows, D draws.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from types import ModuleType
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 
 from maskcls.augment import draws
 from maskcls.augment.base import Change, Context, Mix
-from maskcls.augment.partners import Partner, pool_of
+from maskcls.augment.partners import Partner, Pool
 from maskcls.config import parts
 from maskcls.config.schema import Augment
 from maskcls.core.errors import UserError
@@ -88,20 +89,14 @@ class EpochAugmenter:
         """
         if self._pipeline.mix is None:
             return None
-        draw = self._draws(f"{self._pipeline.mix.name}.partner", 1, rows, copies)[:, 0]
-        if self._pipeline.partner == "same_class":
-            # Sorted by class, each class is a run: the draw picks a place in the row's own run.
-            ordered = self._rows[np.argsort(self._classes[self._rows], kind="stable")]
-            start, stop = (
-                np.searchsorted(self._classes[ordered], self._classes[rows], side=side)
-                for side in ("left", "right")
-            )
-            chosen: Int64 = ordered[start + (draw * (stop - start)).astype(np.int64)]
-            return chosen
+        draw_B = self._draws(f"{self._pipeline.mix.name}.partner", 1, rows, copies)[:, 0]
+        return self._pool.partners(self._classes[rows], draw_B)
+
+    @cached_property
+    def _pool(self) -> Pool:
+        assert self._pipeline.mix is not None
         name, partner = self._pipeline.mix.name, self._pipeline.partner
-        pool = pool_of(name, partner, self._classes, self._rows)
-        out: Int64 = pool[(draw * len(pool)).astype(np.int64)]
-        return out
+        return Pool(name, partner, self._classes, self._rows)
 
     def apply(
         self, pixels_BCHW: torch.Tensor, rows: Int64, copies: Int64, partners: Int64 | None,

@@ -70,8 +70,12 @@ def names_in(text: str) -> tuple[str, ...]:
 
 def _placement(config: "Config") -> str | None:
     share = config.cluster.gpus_per_worker
-    if share > 1 and share != int(share):
-        return "cluster.gpus_per_worker above 1 must be a whole number of GPUs"
+    if share > 1:
+        # Ray would reserve them, and torch would use the first.
+        return (
+            f"cluster.gpus_per_worker={share:g}: a worker uses one GPU; to train a fold on several,"
+            " set cluster.workers_per_fold"
+        )
     gpus, workers = config.cluster.gpus, config.cluster.workers_per_fold
     if workers > 1 and share <= 0.5 and gpus not in ("auto", 0):  # with auto, the plan tells
         return shared_gpu(workers, share)

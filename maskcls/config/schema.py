@@ -152,8 +152,9 @@ class Train(Section):
     """Early stopping after this many epochs without a better held-out macro F1; 0: none [epochs]."""
     seed: Annotated[int, Ge(0), Lt(4294967296)] = 0
     """Seed of initial values, order of batches, augmentation and dropout."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Arithmetic; auto is bfloat16 AMP on a GPU that has it, float32 elsewhere."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Arithmetic of the backbone; auto is bfloat16 AMP on a GPU that has it, float16 AMP on one of
+    compute capability 7.0 or above that has not, float32 elsewhere."""
     checkpoint_s: Annotated[float, Gt(0)] = 600.0
     """Maximum time between two checkpoints within an epoch; every epoch ends with one [s]."""
 

@@ -76,7 +76,10 @@ def prepare(
         _report(data_set, config, inputs, progress)
         if network is None:
             assert preflight is not None
-            network = from_plain(Network, preflight.answer())
+            answer = preflight.answer()
+            for note in answer.get("notes", ()):  # names and weights that were not taken as written
+                progress.say(note)
+            network = from_plain(Network, answer)
     finally:
         if preflight:
             preflight.cancel()
