@@ -20,7 +20,9 @@ from maskcls.pixels.cache import cache_root
 from maskcls.pixels.geometry import Geometry
 from maskcls.runs.dataset import images_of
 from maskcls.store import manifest, run_files
+from maskcls.store.outputs import OutputFile
 from maskcls.store.paths import Folder
+from maskcls.store.uris import is_uri
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def predict(
 
     run_folder = Folder.at(run)
     checkpoints, geometry = _checkpoints_of(run_folder)
-    out_folder, out_name = Folder.of_file(out)  # before the work, not after it
+    output = OutputFile.at(out)  # before the work, not after it
     placing = cluster or Cluster()
     image_folder, rows = _list(images)
     cache = cache_root(placing.cache_dir)
@@ -89,7 +91,7 @@ def predict(
             )
         logits[member, at] = values
     faults = {rows["path"].iloc[row]: reason for row, reason in sorted(pixels.faults.items())}
-    out_folder.write_bytes(out_name, _csv(rows["path"], mean_logits(logits)))
+    output.write(_csv(rows["path"], mean_logits(logits)))
     for path, reason in list(faults.items())[:20]:
         progress.warn(f"{path}: no answer, {reason}")
     return Predicted(Exit.DEGRADED if faults else Exit.GOOD, out, len(rows), faults)
@@ -128,7 +130,7 @@ def _list(images: str) -> tuple[Folder, pd.DataFrame]:
     folder = Folder.at(images)
     if folder.is_dir():
         return folder, list_images(folder)
-    if not images.partition("?")[0].lower().endswith(".csv"):
+    if not (images.partition("?")[0] if is_uri(images) else images).lower().endswith(".csv"):
         raise UserError(f"{images}: neither a folder of images nor a CSV file.")
     parent, name = Folder.of_file(images)
     try:

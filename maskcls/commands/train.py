@@ -12,6 +12,7 @@ from maskcls.evaluation.ensembling import Rule
 from maskcls.runs.run import RunWork, get_ready
 from maskcls.store import record as records
 from maskcls.store.lease import Lease
+from maskcls.store.outputs import OutputFile
 from maskcls.store.paths import Folder
 
 
@@ -75,7 +76,7 @@ def pipeline(
     Arguments as those of train and ensemble. Raises as they do; what only the second would refuse is
     refused before the first begins.
     """
-    Folder.of_file(out)
+    OutputFile.at(out)
     if not Folder.at(data).exists("eval/info.csv"):
         raise UserError(
             f"{data}: no eval/info.csv in it, so there is nothing to submit; use train."

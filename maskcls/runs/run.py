@@ -360,5 +360,6 @@ def _table_of(data_set: DataSet, inputs: Inputs) -> pa.Table:
 
 def _display_name(run: Folder) -> str:
     """The run's name in Ray's records, which become file names: short and plain."""
-    name = run.location.partition("?")[0].rstrip("/").rsplit("/", 1)[-1]
+    path = run.location if run.is_local else run.location.partition("?")[0]
+    name = path.rstrip("/").rsplit("/", 1)[-1]
     return re.sub(r"[^A-Za-z0-9._-]", "_", name)[:60]
