@@ -11,10 +11,10 @@ from typing import Any
 from maskcls.cluster.dashboard import address_of, is_loopback, look_at_workers, token_of
 from maskcls.core.errors import UserError
 from maskcls.core.progress import FoldState
-from maskcls.pixels.cache import cache_root
 from maskcls.store import run_files
 from maskcls.store.fold_states import is_before, read_progress, read_state, seconds_since
 from maskcls.store.paths import Folder
+from maskcls.store.places import read_token
 from maskcls.tuning.trials import Trial, ranked, read_trials
 
 _TOLD = ("host", "node", "worker", "pid", "gpus", "gpu_idle")
@@ -136,8 +136,7 @@ def _add_rays_side(
     address, token = address_of(told), token_of()
     if address is None and (local := _dashboard_of(folder)) is not None:
         # That of a run's own local Ray is asked with its own token, which is no cluster's.
-        file = cache_root(cache_dir) / "ray-token"
-        address, token = local, file.read_text("utf-8").strip() if file.is_file() else None
+        address, token = local, read_token(cache_dir)
     if address is None:
         return
     found = look_at_workers(workers, address, token)

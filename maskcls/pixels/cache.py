@@ -31,6 +31,7 @@ from maskcls.core.errors import UserError
 from maskcls.core.hashing import combine
 from maskcls.pixels.geometry import Geometry
 from maskcls.store.atomic import rename_into_place, write_file_atomically
+from maskcls.store.places import cache_root as cache_root
 
 FORMAT = 1
 CHUNK_ROWS = 256
@@ -103,14 +104,6 @@ class ChunkStatus:
     crc32: int
     faults: Mapping[int, str]
     fallbacks: tuple[int, ...] = ()
-
-
-def cache_root(setting: str) -> Path:
-    """Folder for everything that is kept between runs; setting is cluster.cache_dir."""
-    if setting != "auto":
-        return Path(setting).expanduser().absolute()
-    told = os.environ.get("MASKCLS_CACHE")
-    return Path(told).absolute() if told else Path("~/.cache/maskcls").expanduser()
 
 
 def cache_place(root: Path, digests: npt.NDArray[np.uint8], geometry: Geometry) -> CachePlace:
