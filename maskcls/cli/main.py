@@ -18,7 +18,6 @@ from maskcls.core.errors import Exit, RunFailed, UserError
 from maskcls.core.names import without_credentials
 from maskcls.core.processes import leave_current_folder_out
 from maskcls.store.outputs import is_stdout
-from maskcls.store.places import require_home
 from maskcls.store.uris import refuse_credentials
 
 DESCRIPTION = (
@@ -45,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(name)s %(message)s", level=logging.WARNING, stream=sys.stderr)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        _require_places(args.verb)
+        _require_start(args.verb)
         with _results_aside(getattr(args, "out", None)):
             code: int = args.run(args, ["maskcls", *words])
     except UserError as e:
@@ -94,8 +93,8 @@ def job(verb: str) -> NoReturn:
     _end(code)
 
 
-def _require_places(verb: str) -> None:
-    """UserError when there is no current folder, or no home folder for a verb that starts Ray."""
+def _require_start(verb: str) -> None:
+    """Raises UserError or RunFailed for what the command would end of after minutes of work."""
     try:
         Path.cwd()
     except OSError as e:
@@ -103,7 +102,9 @@ def _require_places(verb: str) -> None:
             "the current folder does not exist any more; change to one that does."
         ) from e
     if verb in _WITH_RAY:
-        require_home()
+        from maskcls.cluster.requirements import require_start
+
+        require_start()
 
 
 def _results_aside(out: str | None) -> contextlib.AbstractContextManager[object]:

@@ -4,13 +4,31 @@ import os
 import resource
 import socket
 
+from maskcls.cluster.joining import address_to_join, require_ray_at
+from maskcls.cluster.temporary import temporary_root
 from maskcls.core.errors import RunFailed, UserError
+from maskcls.store.places import require_home
 
 MIN_OPEN_FILES = 256
 """Open files that one process of a run may need."""
 # Read by every Python process: with asserts and docstrings stripped Ray's dashboard dies; with warnings
 # as errors, or a prompt after the program, its other processes do.
 _NOT_FOR_RAY = ("PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONINSPECT")
+
+
+def require_start() -> None:
+    """Raises UserError or RunFailed where a Ray cannot be started, or the named one not joined.
+
+    Asked before anything is read, and again by the session; within 10 s.
+    """
+    require_home()
+    require_open_files()
+    address = address_to_join()
+    if address is not None:
+        require_ray_at(address)
+    else:
+        require_loopback()
+        temporary_root()
 
 
 def drop_what_breaks_ray() -> None:
