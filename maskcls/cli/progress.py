@@ -1,7 +1,7 @@
-"""How a command tells what it does: a live table in a terminal, plain lines anywhere else.
+"""How a command reports what it does: a live table in a terminal, plain lines anywhere else.
 
 Both end with close(), or as a context manager. Neither raises because of the stream it writes to: a
-character that it cannot show becomes "?", and a stream that is gone is not written to any more.
+character that it cannot show becomes an escape, and a stream that is gone is not written to any more.
 """
 
 import atexit
@@ -39,7 +39,7 @@ def make_progress(stream: TextIO | None = None) -> "PlainProgress | TerminalProg
 
 
 class _Lenient(io.TextIOBase):
-    """A stream that shows "?" for what its encoding lacks and goes quiet when nobody reads it."""
+    """A stream that escapes what its encoding lacks and goes quiet when nobody reads it."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -50,7 +50,7 @@ class _Lenient(io.TextIOBase):
         return getattr(self._stream, "encoding", None) or "utf-8"
 
     def write(self, text: str) -> int:
-        shown = text.encode(self.encoding, "replace").decode(self.encoding)
+        shown = text.encode(self.encoding, "backslashreplace").decode(self.encoding)
         self._unless_gone(lambda: self._stream.write(shown))
         return len(text)
 

@@ -19,9 +19,11 @@ from maskcls.pixels.cache import cache_root
 from maskcls.pixels.geometry import Geometry
 from maskcls.runs.dataset import images_of
 from maskcls.store import manifest
+from maskcls.store.outputs import OutputFile
 from maskcls.store.paths import Folder
 from maskcls.store.results import FoldResult
 from maskcls.store.run import Run
+from maskcls.store.uris import is_uri
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def predict(
 
     trained = Run.open(Folder.at(run))
     results, geometry = _checkpoints_of(trained)
-    out_folder, out_name = Folder.of_file(out)  # before the work, not after it
+    output = OutputFile.at(out)  # before the work, not after it
     placing = cluster or Cluster()
     image_folder, rows = _list(images)
     cache = cache_root(placing.cache_dir)
@@ -90,7 +92,7 @@ def predict(
             )
         logits[member, at] = values
     faults = {rows["path"].iloc[row]: reason for row, reason in sorted(pixels.faults.items())}
-    out_folder.write_bytes(out_name, _csv(rows["path"], mean_logits(logits)))
+    output.write(_csv(rows["path"], mean_logits(logits)))
     for path, reason in list(faults.items())[:20]:
         progress.warn(f"{path}: no answer, {reason}")
     return PredictResult(Exit.DEGRADED if faults else Exit.GOOD, out, len(rows), faults)
@@ -127,7 +129,7 @@ def _list(images: str) -> tuple[Folder, pd.DataFrame]:
     folder = Folder.at(images)
     if folder.is_dir():
         return folder, list_images(folder)
-    if not images.partition("?")[0].lower().endswith(".csv"):
+    if not (images.partition("?")[0] if is_uri(images) else images).lower().endswith(".csv"):
         raise UserError(f"{images}: neither a folder of images nor a CSV file.")
     parent, name = Folder.of_file(images)
     try:

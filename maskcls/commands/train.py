@@ -11,6 +11,7 @@ from maskcls.evaluation.ensembling import Rule
 from maskcls.runs.prepare import prepare
 from maskcls.runs.run import begin, train_run
 from maskcls.store.lease import Lease
+from maskcls.store.outputs import OutputFile
 from maskcls.store.paths import Folder
 from maskcls.store.record import ending
 from maskcls.store.results import Metrics
@@ -74,7 +75,7 @@ def pipeline(
     Arguments as those of train and ensemble. Raises as they do; what only the second would refuse is
     refused before the first begins.
     """
-    Folder.of_file(out)
+    OutputFile.at(out)
     if not Folder.at(data).exists("eval/info.csv"):
         raise UserError(
             f"{data}: no eval/info.csv in it, so there is nothing to submit; use train."

@@ -36,6 +36,7 @@ from maskcls.pixels import checked, journal
 from maskcls.pixels.geometry import Geometry
 from maskcls.pixels.journal import ChunkStatus as ChunkStatus
 from maskcls.store.atomic import rename_into_place, write_file_atomically
+from maskcls.store.places import cache_root as cache_root
 
 FORMAT = 1
 CHUNK_ROWS = 256
@@ -105,14 +106,6 @@ class NoFace:
 
 Image = Pixels | NoFace | str
 """What becomes of an image: pixels, pixels without a face, or the reason why there are none."""
-
-
-def cache_root(setting: str) -> Path:
-    """Folder for everything that is kept between runs; setting is cluster.cache_dir."""
-    if setting != "auto":
-        return Path(setting).expanduser().absolute()
-    told = os.environ.get("MASKCLS_CACHE")
-    return Path(told).absolute() if told else Path("~/.cache/maskcls").expanduser()
 
 
 def cache_place(root: Path, digests: npt.NDArray[np.uint8], geometry: Geometry) -> CachePlace:

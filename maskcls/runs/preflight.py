@@ -2,24 +2,25 @@
 
 import json
 import subprocess
-import sys
 from contextlib import suppress
 from typing import Any
 
 from maskcls.config.resolve import to_json
 from maskcls.config.schema import Config
 from maskcls.core.errors import RunFailed, UserError
+from maskcls.core.processes import python_command, python_environment
 
 _TIMEOUT_S = 900  # a big backbone over a slow line
 
 
 class Preflight:
-    """The question, asked at once; the answer, when it is needed. Reading the data goes on beside."""
+    """The question, asked at once; the answer, when it is needed. The data is read meanwhile."""
 
     def __init__(self, config: Config) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "maskcls.training.inspect_network"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        self._process = subprocess.Popen(  # noqa: S603  # our own module
+            python_command("-m", "maskcls.training.inspect_network"), env=python_environment(),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            encoding="utf-8", errors="backslashreplace",
         )  # fmt: skip
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # it has ended already; answer() says why

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from maskcls.core.errors import GpuFault
 from maskcls.models.backbone import Normalization
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -95,7 +96,7 @@ def pick_device(kind: Literal["cpu", "cuda"]) -> torch.device:
     if kind == "cpu":
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        raise RuntimeError(
+        raise GpuFault(
             "this worker was given a GPU, but torch sees none: driver and torch's CUDA build"
             f" ({torch.version.cuda}) do not fit; maskcls doctor on that machine says more"
         )

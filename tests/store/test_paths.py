@@ -12,6 +12,7 @@ import pytest
 from maskcls.core.errors import UserError
 from maskcls.store import atomic
 from maskcls.store.paths import Folder
+from maskcls.store.uris import refuse_credentials
 
 NFC = unicodedata.normalize("NFC", "마스크-é")
 NFD = unicodedata.normalize("NFD", NFC)
@@ -89,9 +90,52 @@ def test_credentials_are_never_shown(uri: str) -> None:
 def test_secret_that_breaks_the_uri_is_not_told(secret: str) -> None:
     with pytest.raises(UserError) as caught:
         Folder.at(f"s3://KEY:{secret}@bucket/a?region=x")
+    said = str(caught.value).partition(": a URI must not hold credentials")[0]
     for part in ("KEY", "SEC", "RET", "12"):
-        assert part not in str(caught.value)
+        assert part not in said
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+WITH_CREDENTIALS = [
+    "s3://KEY:SECRET@b/runs", "s3://KEY@b/runs", "s3://KEY:SEC/RET@b/runs", "gs://token@b/runs",
+    "abfs://container:SECRET@account/runs", "abfss://:SECRET@account/runs", "hdfs://me@host:8020/a",
+    "S3://KEY:SECRET@b", "file://me:SECRET@localhost/a", "s3://b/a?secret_key=SECRET",
+    "abfs://c@account/a?client_secret=SECRET&tenant_id=1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("uri", WITH_CREDENTIALS)
+def test_a_uri_with_credentials_is_refused_wherever_it_stands(uri: str) -> None:
+    looks = (
+        lambda: Folder.at(uri),
+        lambda: Folder.of_file(f"{uri}/out.csv" if "?" not in uri else uri),
+        lambda: refuse_credentials(f"--run={uri}"),
+        lambda: refuse_credentials(f"s3://b/first {uri}", "rows.extra"),
+    )
+    for look in looks:
+        with pytest.raises(UserError, match=r"must not hold credentials.*environment") as raised:
+            look()
+        (line,) = str(raised.value).splitlines()
+        assert "SEC" not in line.replace("AWS_SECRET_ACCESS_KEY", "")
+        assert "token@" not in line
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "s3://bucket/a@b", "s3://bucket/a:b@c", "abfs://container@account/runs", "hdfs://host:8020/a@b",
+        "gs://anonymous@public/a", "http://127.0.0.1:8265", "http://host:8265/a@b", "me@host:runs/a",
+        "s3://b/a?endpoint_override=127.0.0.1:9000&scheme=http&region=x", "runs/a?token=1",
+        "abfs://c@account/a?credential_kind=cli",
+    ],
+)  # fmt: skip
+def test_what_holds_no_credentials_is_let_through(text: str) -> None:
+    refuse_credentials(text)
+
+
+def test_a_name_that_is_not_utf_8_is_one_sentence() -> None:
+    with pytest.raises(UserError, match=r"^runs/\\udce9: this name is not UTF-8"):
+        Folder.at("runs/\udce9")
 
 
 def test_reading_what_was_written(tmp_path: Path) -> None:
