@@ -26,6 +26,7 @@ def _nothing() -> None:
 class Bucket(Folder):
     """Has the lease of an object store, but lies on the disk, so that other processes reach it."""
 
+    before_read: Callable[[], None] = _nothing
     before_write: Callable[[], None] = _nothing
     after_write: Callable[[], None] = _nothing
 
@@ -44,6 +45,7 @@ class Bucket(Folder):
         return "s3://bucket"
 
     def read_bytes(self, name: str) -> bytes:
+        self.before_read()
         return self.disk.read_bytes(name)
 
     def write_bytes(self, name: str, data: Data) -> None:
@@ -170,10 +172,12 @@ def test_who_renews_late_notices_a_command_that_found_the_lease_free_just_then(
 
 
 ASKED = """
-import sys
+import sys, time
 from pathlib import Path
-from tests.store.test_lease_renewal import Bucket, _answer, _lease
-with _lease(Bucket.on(Path(sys.argv[1]))) as lease:
+from maskcls.store.lease import Lease
+from tests.store.test_lease_renewal import Bucket, _answer
+bucket = Bucket.on(Path(sys.argv[1]), before_read=lambda: time.sleep(0.03))
+with Lease(bucket, "train", renew_s=0.5, free_after_s=0.8, settle_s=0.05) as lease:
     print("held", flush=True)
     for _ in sys.stdin:
         print(_answer(lease), flush=True)
@@ -194,7 +198,7 @@ def test_a_process_that_was_suspended_asks_the_store_before_it_writes(
         try:
             assert process.stdout.readline() == "held\n"
             process.send_signal(signal.SIGSTOP)
-            time.sleep(0.6)
+            time.sleep(1.0)
             if is_taken:
                 Bucket.on(tmp_path).disk.write_json(LEASE, {"holder": "other"})
             process.stdin.write("\n")
