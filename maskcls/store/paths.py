@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Self
 from urllib.parse import unquote
 
-from maskcls.core.errors import UserError
+from maskcls.core.errors import StorageError, UserError
 from maskcls.core.names import as_on_disk, without_credentials
 from maskcls.store import atomic
 from maskcls.store.uris import Uri, endpoint, open_store, put, put_file
@@ -301,14 +301,18 @@ def json_bytes(value: Any) -> bytes:
 
 @contextlib.contextmanager
 def in_words(folder: Folder, verb: str) -> Iterator[None]:
-    """Turn the errors of disk or store that a user can mend into UserError; others pass."""
+    """Turn the errors of disk or store that a user can mend into UserError; others pass.
+
+    A full disk or quota becomes a StorageError: somebody else may have filled it, and free it.
+    """
     try:
         yield
     except OSError as error:
         sentence = _in_words(folder, verb, error)
         if sentence is None:
             raise
-        raise UserError(f"{folder.shown}: {sentence}") from error
+        kind = StorageError if error.errno in (errno.ENOSPC, errno.EDQUOT) else UserError
+        raise kind(f"{folder.shown}: {sentence}") from error
 
 
 def _in_words(folder: Folder, verb: str, error: OSError) -> str | None:
