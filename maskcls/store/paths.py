@@ -320,7 +320,10 @@ def json_bytes(value: Any) -> bytes:
 
 @contextlib.contextmanager
 def in_words(folder: Folder, verb: str) -> Iterator[None]:
-    """Turn the errors of disk or store that a user can mend into UserError; others pass."""
+    """Turn the errors of disk or store that a user can mend into UserError; others pass.
+
+    A full disk or quota becomes a StorageError: somebody else may have filled it, and free it.
+    """
     try:
         yield
     except OSError as error:

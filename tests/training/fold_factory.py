@@ -143,7 +143,7 @@ def noise(place: CachePlace, seed: int, faults: Sequence[int]) -> Iterator[np.nd
 
 @dataclass
 class Notes:
-    """A Watcher that remembers what it was told."""
+    """A Watcher that remembers what was reported to it."""
 
     said: list[str] = field(default_factory=list)
     epochs: list[EpochEntry] = field(default_factory=list)
@@ -165,12 +165,12 @@ class Notes:
         return False
 
 
-class Stopped(Exception):
+class Killed(Exception):
     """What a kill is in these tests."""
 
 
 @dataclass
-class StopAt(Notes):
+class KillAt(Notes):
     """A Watcher that ends the fold after an update, or after an epoch (step 0)."""
 
     epoch: int = 0
@@ -179,12 +179,12 @@ class StopAt(Notes):
     def step_done(self, epoch: int, step: int, num_steps: int, images: int) -> None:
         super().step_done(epoch, step, num_steps, images)
         if (epoch, step) == (self.epoch, self.step):
-            raise Stopped
+            raise Killed
 
     def epoch_done(self, entry: EpochEntry) -> None:
         super().epoch_done(entry)
         if (entry.epoch - 1, 0) == (self.epoch, self.step):
-            raise Stopped
+            raise Killed
 
 
 class Plain(Network):

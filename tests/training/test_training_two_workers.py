@@ -74,5 +74,5 @@ def test_held_out_logits_are_those_of_the_kept_network(run: TinyRun, found: list
     # Batch norm's running statistics differ between workers unless they are aligned.
     job = PredictJob(run.checkpoints.location, "epoch-0001", run.job.pixels, "cpu", 1)
     rows, logits = predict_images(job)
-    held_out, expected = run.logits("held_out.parquet")
+    held_out, expected = run.logits("held_out/epoch-0001.parquet")
     np.testing.assert_allclose(logits[np.isin(rows, held_out)], expected, rtol=0, atol=1e-5)

@@ -40,7 +40,7 @@ def train_plain(place: CachePlace, rank: Rank, micro: int | None = None) -> dict
     for epoch in range(2):
         order = ROWS[np.argsort(tickets(len(ROWS), "order", epoch))]
         loss_sum = torch.zeros((), dtype=torch.float64)
-        train_epoch(learner, plain_plan(order), BATCH_SIZE, 0, loss_sum, lambda *told: None)
+        train_epoch(learner, plain_plan(order), BATCH_SIZE, 0, loss_sum, lambda *report: None)
     found = {f"p{i}": p.detach().numpy() for i, p in enumerate(model.parameters())}
     found["loss"] = np.array(mean_loss_of(loss_sum, len(ROWS), rank, 0))
     found["logits"] = evaluate.predict(model, feed, ROWS, 4, rank, learner.forward_context, WHOLE)
@@ -58,7 +58,7 @@ def main(rank: int, root: Path) -> None:
     found |= {f"micro_{name}": value for name, value in in_parts.items()}
     notes = Notes()
     done = run_fold(job, Distributed(), notes)
-    found["macro_f1"] = np.array(done["macro_f1"])
+    found["macro_f1"] = np.array(done.macro_f1)
     found["num_epochs_told"] = np.array(len(notes.epochs))
     np.savez(root / f"{rank}.npz", **found)
     torch.distributed.destroy_process_group()
