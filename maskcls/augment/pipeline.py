@@ -1,6 +1,6 @@
 """The configured transforms, one after the other, on a batch of training images.
 
-Shape letters: B batch, C H W picture, T all rows, D draws.
+Shape letters: B batch, C H W image, T all rows, D draws.
 """
 
 from dataclasses import dataclass
@@ -85,7 +85,7 @@ class EpochAugmenter:
     def partners(self, rows: Int64, copies: Int64) -> Int64 | None:
         """Row of each row's partner, int64 [B]; None when nothing mixes.
 
-        Raises UserError when nobody fits as a partner.
+        Raises UserError when no row fits as a partner.
         """
         if self._pipeline.mix is None:
             return None
@@ -109,7 +109,7 @@ class EpochAugmenter:
         """
         num = len(rows)
         device = pixels_BCHW.device
-        left_alone = torch.from_numpy(copies == 0).to(device) if only_copies else None
+        left_alone = _mask_on(device, copies == 0) if only_copies else None
         changed, share_B = pixels_BCHW.float(), None
         every, every_copy = rows, copies
         if partners is not None:
@@ -129,7 +129,7 @@ class EpochAugmenter:
                 change: Change = part.change
                 changed = change(changed, self._draws_of(part, every, every_copy))
                 if only_copies:
-                    alone = torch.from_numpy(every_copy == 0).to(device)
+                    alone = _mask_on(device, every_copy == 0)
                     changed = torch.where(alone.view(-1, 1, 1, 1), before, changed)
         return Changed(changed, share_B)
 
@@ -147,3 +147,7 @@ class EpochAugmenter:
             mine = copies == copy
             found[mine] = self._tables[key][rows[mine]]
         return found
+
+
+def _mask_on(device: torch.device, mask_B: npt.NDArray[np.bool_]) -> torch.Tensor:
+    return torch.from_numpy(mask_B).to(device, non_blocking=True)  # the host need not wait

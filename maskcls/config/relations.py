@@ -23,8 +23,8 @@ NEEDS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "tta.share": ("tta.crops", (5,)),
     "train.patience": ("folds.scheme", ("kfold", "holdout", "image")),
 }
-"""Setting -> the setting that it depends on, and the values under which it has an effect. Whoever
-types it without them expected something of it and is told; in a preset it may wait for its use."""
+"""Setting -> the setting that it depends on, and the values under which it has an effect. A
+user who sets it without them expected an effect, so that is refused; a preset may set it for later."""
 
 
 def idle(name: str, config: "Config") -> str | None:
@@ -77,7 +77,7 @@ def _placement(config: "Config") -> str | None:
             " set cluster.workers_per_fold"
         )
     gpus, workers = config.cluster.gpus, config.cluster.workers_per_fold
-    if workers > 1 and share <= 0.5 and gpus not in ("auto", 0):  # with auto, the plan tells
+    if workers > 1 and share <= 0.5 and gpus not in ("auto", 0):  # with auto, the plan says it
         return shared_gpu(workers, share)
     if config.train.batch_size < 2 * config.cluster.workers_per_fold:
         # An epoch's batches may be half of batch_size; none of a worker's shares may be empty.

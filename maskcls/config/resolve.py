@@ -30,7 +30,7 @@ def from_flat(flat: Mapping[str, Value]) -> Config:
         config = _validate(tree, flat)
         faults += [f"{text}." for text in _idle(flat, config)]
     except _Wrong as e:
-        # A relation is judged with defaults where a value was refused: told only when all are good.
+        # A relation is judged with defaults where a value was refused: reported only when all are good.
         faults += [text for name, text in e.faults if name or not faults]
     if faults:
         raise UserError("\n".join(faults))
@@ -122,7 +122,7 @@ def _tree(flat: Mapping[str, Value]) -> tuple[dict[str, Any], list[str]]:
             faults.append(f"{where}: no such setting{hint}")
         elif name in own and own[name].choice not in (in_force[own[name].setting] or ()):
             chosen = in_force[own[name].setting]
-            # A preset's values for a choice that the user replaced have nothing to say any more, and
+            # A preset's values for a choice that the user replaced have no effect, and
             # nothing can be said of what belongs to a wrong choice.
             if not value.is_presets and chosen is not None:
                 now = "+".join(chosen) or "none"

@@ -9,7 +9,7 @@ from pathlib import Path
 _LEN = 8
 _CONVERT = "load it where you trust it and write it with safetensors.torch.save_file"
 _AGAIN = "get the file itself"
-# The first bytes, what they are, and what to do. Text formats are told apart further below.
+# The first bytes, what they are, and what to do. _text says which kind a text is.
 _MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"version https://git-lfs", "a Git LFS pointer, not the file it points to", "git lfs pull"),
     (b"PK\x03\x04", "a zip archive, as torch.save (.pth, .pt, .bin) writes it", _CONVERT),
@@ -42,7 +42,7 @@ def what_it_is(path: Path) -> str | None:
         needed = _LEN + int.from_bytes(head[:_LEN], "little")
         if needed <= size:
             return None
-        return f"cut short (a header of {needed:,} bytes in a file of {size:,}); {_AGAIN} anew"
+        return f"cut short (a header of {needed:,} bytes in a file of {size:,}); {_AGAIN} again"
     for magic, what, advice in _MAGIC:
         if head.startswith(magic):
             return f"{what}; {advice}"

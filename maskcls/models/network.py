@@ -1,6 +1,6 @@
 """The network: one backbone or several, and a head on their features; built from what describes it.
 
-Shape letters: B batch, C H W picture, F features, D outputs, K 18 classes.
+Shape letters: B batch, C H W image, F features, D outputs, K 18 classes.
 """
 
 from contextlib import AbstractContextManager, nullcontext

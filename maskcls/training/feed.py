@@ -1,6 +1,6 @@
 """Row numbers in, batches on the device out; pixels come from the memory map, never decoded here.
 
-Shape letters: B batch, H W C picture.
+Shape letters: B batch, H W C image.
 """
 
 from collections import deque

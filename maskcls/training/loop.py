@@ -39,7 +39,7 @@ class TrainingDiverged(RuntimeError):
 class Learner:
     """What an update needs; model is the network, wrapped under DDP.
 
-    micro_batch_size: most images of one forward pass, None for a worker's whole share. clip_norm: 0
+    micro_batch_size: maximum images of one forward pass, None for a worker's whole share. clip_norm: 0
     does not clip. only_copies: augment only what is in an epoch again. smallest_batch: fewest images
     that the network can train on at once (models/smallest_batch.py). scaler: of the losses, in use
     in float16 alone.
@@ -100,8 +100,8 @@ class Learner:
 class EpochPlan:
     """What an epoch trains on, and how.
 
-    augmented: the epoch's augmentation, None without any. rate: learning rate after so many updates
-    of so many.
+    augmented: the epoch's augmentation, None without any. rate: learning rate at a step, counted
+    from 0, of num_steps.
     """
 
     epoch: Epoch
@@ -139,7 +139,7 @@ def train_epoch(
             changed = plan.augmented.apply(pixels_BCHW, rows, copies, partners, learner.only_copies)
             pixels_BCHW = changed.pixels_BCHW
             if partners is not None and changed.share_B is not None:
-                other = learner.targets.of(torch.from_numpy(partners).to(device))
+                other = learner.targets.of(torch.from_numpy(partners).to(device, non_blocking=True))
                 target = mixed(target, other, changed.share_B)
         factory.set_rate(learner.optimizer, plan.rate(step, len(batches)))
         # DDP averages the workers' gradients; weighted like this their mean is that of the batch,
