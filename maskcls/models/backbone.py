@@ -4,14 +4,28 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import timm
+from huggingface_hub.errors import (
+    GatedRepoError,
+    RemoteEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
 from torch import nn
 
 from maskcls.config.schema import Model
 from maskcls.config.values import Size
-from maskcls.core.errors import UserError
+from maskcls.core.errors import HubUnavailable, UserError
 from maskcls.models import weights
 from maskcls.models.report import Report, ignore
 from maskcls.models.timm_names import timm_name
+
+# Answers of the hub that will be the same next time; anything else from its client may be the network.
+_HUB_REFUSES = (
+    GatedRepoError,
+    RemoteEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
 
 # Families whose convolutions gain from channels_last, in timm's published tables and measured here
 # (tf_efficientnet_lite0 at 128x96 on two CPU cores: 49 -> 75 images/s). Not the nfnets:
@@ -39,8 +53,8 @@ def build(
 
     pretrained False leaves random values, for a network whose weights follow from a checkpoint.
     report: called with a sentence where a weights file was not taken as it is.
-    Raises UserError when the hub cannot be reached or the weights do not fit, or hold NaN or inf;
-    whatever timm raises for a size that the backbone cannot take becomes one too.
+    Raises HubUnavailable when the hub does not answer; UserError when it has no such weights, or they do
+    not fit, or hold NaN or inf, and for whatever timm raises for a size that the backbone cannot take.
     """
     settings = replace(settings, backbone=timm_name(settings.backbone).name)
     options: dict[str, Any] = {"num_classes": 0}
@@ -55,7 +69,7 @@ def build(
     try:
         backbone = timm.create_model(settings.backbone, pretrained=from_hub, **options)
     except Exception as e:  # hub clients and backbones raise many kinds; the cause is chained
-        raise UserError(_why(settings, size, e, from_hub)) from e
+        raise _user_error(settings, size, e, from_hub) from e
     if pretrained and settings.weights not in ("hub", "none"):
         path = weights.check_path(settings.weights)
         weights.load_into(backbone, path, _classifier(backbone), report)
@@ -83,20 +97,23 @@ def _classifier(backbone: Any) -> tuple[str, ...]:
     return tuple(f"{n}." for n in ((names,) if isinstance(names, str) else names))
 
 
-def _why(settings: Model, size: Size, error: Exception, from_hub: bool) -> str:
+def _user_error(settings: Model, size: Size, error: Exception, from_hub: bool) -> UserError:
     first_line = str(error).strip().split("\n", 1)[0][:200]
     text = f"{type(error).__name__}: {first_line}"
     if from_hub and "no pretrained weights" in first_line.lower():
-        return (
+        return UserError(
             f"model.weights=hub: {settings.backbone} has none there; set model.weights=none,"
             " or give a safetensors file as model.weights=PATH."
         )
     if from_hub and not isinstance(error, AssertionError | TypeError | ValueError):
-        return (
+        kind = UserError if isinstance(error, _HUB_REFUSES) else HubUnavailable
+        return kind(
             f"model.weights=hub: pretrained weights of {settings.backbone} cannot be had from the"
             f" hub ({text}); give a safetensors file as model.weights=PATH, or model.weights=none."
         )
     if "drop_path_rate" in first_line or "drop_rate" in first_line:
         which = "drop_path" if "drop_path_rate" in first_line else "dropout"
-        return f"model.{which}: {settings.backbone} has none; leave it at 0."
-    return f"model.backbone={settings.backbone} cannot be built for image.size={size} ({text})."
+        return UserError(f"model.{which}: {settings.backbone} has none; leave it at 0.")
+    return UserError(
+        f"model.backbone={settings.backbone} cannot be built for image.size={size} ({text})."
+    )

@@ -9,7 +9,6 @@ import pandas as pd
 import pyarrow as pa
 
 from maskcls.config.schema import Config
-from maskcls.core.plain import from_plain
 from maskcls.core.progress import Progress
 from maskcls.folds.assign import small_groups
 from maskcls.folds.splits import IMAGE_STAMP, draw_splits
@@ -76,10 +75,9 @@ def prepare(
         _report(data_set, config, inputs, progress)
         if network is None:
             assert preflight is not None
-            answer = preflight.answer()
-            for note in answer.get("notes", ()):  # names and weights that were not taken as written
+            network, notes = preflight.answer()
+            for note in notes:
                 progress.say(note)
-            network = from_plain(Network, answer)
     finally:
         if preflight:
             preflight.cancel()

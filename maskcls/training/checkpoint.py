@@ -208,7 +208,7 @@ def load_model(folder: Folder, name: str, model: nn.Module) -> None:
 def restore(folder: Folder, name: str, learner: Learner) -> tuple[Snapshot, torch.Tensor]:
     """Put everything back as it was; returns the snapshot and the running loss sum (a scalar).
 
-    learner: built by the same settings; of its optimizer's options, what is no plain JSON stays as built.
+    learner: built by the same settings; options of its optimizer that are no plain JSON stay as built.
     """
     device = learner.forward_context.device
     state = read_state(folder, name)

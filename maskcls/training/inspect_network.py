@@ -16,7 +16,7 @@ from maskcls.augment.base import Context
 from maskcls.augment.pipeline import Pipeline
 from maskcls.config import resolve
 from maskcls.config.schema import Config
-from maskcls.core.errors import UserError
+from maskcls.core.errors import UserError, is_transient
 from maskcls.core.labels import NUM_CLASSES
 from maskcls.models import hub, weights
 from maskcls.models import network as networks
@@ -30,7 +30,8 @@ from maskcls.training.objective import build_losses, describe
 def inspect(config_json: dict[str, Any]) -> dict[str, Any]:
     """Build network, loss, optimizer and transforms of a configuration, run one row through.
 
-    Raises UserError for whatever cannot be built.
+    Returns the fields of store.run.Network, and notes: names and weights that were not taken as they
+    were written. Raises UserError for whatever cannot be built.
     """
     config, notes = resolve.from_json(config_json), list[str]()
     described = describe(config, notes.append)
@@ -92,7 +93,7 @@ def main() -> None:
         try:
             answer: dict[str, Any] = inspect(asked)
         except UserError as e:
-            answer = {"fault": str(e)}
+            answer = {"error": str(e), "transient": is_transient(e)}
     json.dump(answer, sys.stdout)
 
 

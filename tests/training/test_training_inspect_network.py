@@ -149,4 +149,6 @@ def test_answers_stand_alone_on_stdout() -> None:
     question = json.dumps(config("optim.name=nothing_like_it"))
     command = [sys.executable, "-m", "maskcls.training.inspect_network"]
     done = subprocess.run(command, input=question, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout)["fault"].startswith("optim.name: there is no 'nothing_like_it'")
+    answer = json.loads(done.stdout)
+    assert answer["error"].startswith("optim.name: there is no 'nothing_like_it'")
+    assert answer["transient"] is False
