@@ -88,7 +88,9 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
         if found is not None:
             raise UserError(f"model.weights={path}: not a sound safetensors file: it is {found}.")
         tensors: dict[str, torch.Tensor] = load_file(path)
-    except (SafetensorError, OSError, ValueError) as e:
+    except OSError as e:
+        raise UserError(f"model.weights={path}: cannot be read: {e.strerror or e}.") from e
+    except (SafetensorError, ValueError) as e:
         raise UserError(f"model.weights={path}: not a sound safetensors file: {e}.") from e
     return tensors
 
@@ -106,6 +108,13 @@ def _require_fit(
             f" {len(unknown)} unknown, {len(other)} of another shape, such as {example});"
             " take the backbone's own file."
         )
+    for name, tensor in kept.items():
+        # Copying would turn the integers of quantised weights into large floats without a word.
+        if wanted[name].is_floating_point() and not tensor.is_floating_point():
+            raise UserError(
+                f"model.weights={path}: tensor {name} holds {str(tensor.dtype).removeprefix('torch.')}"
+                " and not floats, as quantised weights do; take those that were not quantised."
+            )
 
 
 def _required(wanted: Iterable[str]) -> list[str]:

@@ -113,6 +113,21 @@ def test_what_is_finite_in_the_file_alone_is_refused(tmp_path: Path) -> None:
     assert "tensor conv_stem.weight holds NaN or inf" in refusal(written(tmp_path, tensors))
 
 
+def test_quantised_weights_are_refused(tmp_path: Path) -> None:
+    tensors = given()
+    tensors["conv_stem.weight"] = tensors["conv_stem.weight"].mul(127).to(torch.int8)
+    assert "tensor conv_stem.weight holds int8 and not floats" in refusal(
+        written(tmp_path, tensors)
+    )
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_floats_of_another_width_are_taken(tmp_path: Path, kind: torch.dtype) -> None:
+    tensors = {n: t.to(kind) if t.is_floating_point() else t for n, t in given().items()}
+    found, _ = load(written(tmp_path, tensors))
+    assert torch.equal(found["conv_stem.weight"], tensors["conv_stem.weight"].float())
+
+
 def test_nan_in_a_classifier_that_is_left_out_is_no_matter(tmp_path: Path) -> None:
     tensors = given()
     tensors["classifier.bias"].fill_(float("nan"))
