@@ -4,8 +4,6 @@ import os
 import sys
 from pathlib import Path
 
-import maskcls
-
 
 def python_command(*words: str) -> list[str]:
     """Command line of this Python, which does not import from the current folder (-P)."""
@@ -21,7 +19,7 @@ def python_environment() -> dict[str, str]:
 
 def source_path() -> list[str]:
     """The folder to import maskcls from, where another Python process would not find it by itself."""
-    root = Path(maskcls.__path__[0]).absolute().parent
+    root = Path(__file__).absolute().parents[2]
     told = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     if root in [Path(path).absolute() for path in told if path]:
         return []
@@ -42,7 +40,7 @@ def leave_current_folder_out() -> None:
         here = Path.cwd()
     except OSError:  # it was deleted; main refuses to go on
         return
-    if here.resolve() == Path(maskcls.__path__[0]).resolve().parent:
+    if here.resolve() == Path(__file__).resolve().parents[2]:
         return
     paths = sys.path if has_empty else sys.path[:1]
     for path in [path for path in paths if Path(path).absolute() == here]:
