@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -113,7 +113,8 @@ class FoldQueue:
                     self._finish(fold, Outcome("done"))
             while self._waiting or self._running:
                 self._still_ours()
-                self._start_what_fits()
+                for fold in self._due():
+                    self._start(fold)
                 self._supervisor.look()
                 for fold in list(self._running):
                     self._look_at(fold)
@@ -159,7 +160,8 @@ class FoldQueue:
         for fit in self._running.values():
             fit.thread.join(max(0.0, end - time.monotonic()))
 
-    def _start_what_fits(self) -> None:
+    def _due(self) -> Iterator[int]:
+        """The waiting folds that can start now, taken from the queue one by one."""
         # In order: the next fold is never overtaken by a later one that needs less. One that pauses
         # after a loss lets the others pass.
         now = time.monotonic()
@@ -167,7 +169,7 @@ class FoldQueue:
         while due and self._fits(due[0]):
             fold = due.pop(0)
             self._waiting.remove(fold)
-            self._start(fold)
+            yield fold
         for fold in due:
             self._states[fold].note = f"waits for {self._scarce}"
 

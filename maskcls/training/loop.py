@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,6 +110,15 @@ class EpochPlan:
     rate: Callable[[int, int], float]
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """A worker's share of a batch, on the device. size: images of the whole batch, of all workers."""
+
+    pixels_BCHW: torch.Tensor
+    target: Target
+    size: int
+
+
 def train_epoch(
     learner: Learner,
     plan: EpochPlan,
@@ -124,15 +133,42 @@ def train_epoch(
     after_step(steps_done, num_steps, images_done) may write a checkpoint and must not touch the
     random stream.
     """
-    rank, device = learner.rank, learner.forward_context.device
-    batches = learner.batches(np.arange(len(plan.epoch)), batch_size)
-    mine = [share_of_rank(b, rank.index, rank.world) for b in batches]
-    gathered = [_with_partners(plan, places) for places in mine[first_step:]]
+    optimizer, average = learner.optimizer, learner.average
+    places = learner.batches(np.arange(len(plan.epoch)), batch_size)
     learner.model.train()
-    images = sum(len(b) for b in batches[:first_step])
-    steps = zip(mine[first_step:], learner.feed.batches([g[0] for g in gathered]), strict=True)
-    for step, (places, pixels_BCHW) in enumerate(steps, first_step):
-        rows, partners = plan.epoch.rows[places], gathered[step - first_step][1]
+    images = sum(len(b) for b in places[:first_step])
+    for step, batch in enumerate(_batches(learner, plan, places, first_step), first_step):
+        factory.set_rate(optimizer, plan.rate(step, len(places)))
+        optimizer.zero_grad(set_to_none=True)
+        loss_sum += _accumulate(learner, plan.losses, batch)
+        passed_over = False
+        if isinstance(optimizer, Sam):
+            passed_over = not _ascend(learner, optimizer)
+            if not passed_over:  # the loss counts where the weights were, not where Sam looks
+                _accumulate(learner, plan.losses, batch)
+        if not passed_over and _step(learner) and average is not None:
+            average.after_update(learner.network)
+        images += batch.size
+        after_step(step + 1, len(places), images)
+    if learner.scaler.get_scale() < _SMALLEST_SCALE:
+        raise TrainingDiverged(
+            "the float16 gradients overflow at every update; lower optim.lr or set"
+            " train.precision=float32"
+        )
+    return loss_sum
+
+
+def _batches(
+    learner: Learner, plan: EpochPlan, batches: list[Rows], first_step: int
+) -> Iterator[_Batch]:
+    """This worker's share of each batch from first_step on, augmented, and mixed with its partners."""
+    rank, device = learner.rank, learner.forward_context.device
+    mine = [share_of_rank(b, rank.index, rank.world) for b in batches[first_step:]]
+    gathered = [_with_partners(plan, places) for places in mine]
+    feed = learner.feed.batches([rows for rows, _ in gathered])
+    steps = zip(batches[first_step:], mine, gathered, feed, strict=True)
+    for batch, places, (_, partners), pixels_BCHW in steps:
+        rows = plan.epoch.rows[places]
         target = learner.targets.of(torch.from_numpy(rows).to(device, non_blocking=True))
         if plan.augmented is not None:
             copies = plan.epoch.copies[places]
@@ -141,19 +177,7 @@ def train_epoch(
             if partners is not None and changed.share_B is not None:
                 other = learner.targets.of(torch.from_numpy(partners).to(device, non_blocking=True))
                 target = mixed(target, other, changed.share_B)
-        factory.set_rate(learner.optimizer, plan.rate(step, len(batches)))
-        # DDP averages the workers' gradients; weighted like this their mean is that of the batch,
-        # however unequal the shares are.
-        weight = rank.world / len(batches[step])
-        loss_sum += _update(learner, plan.losses, pixels_BCHW, target, weight)
-        images += len(batches[step])
-        after_step(step + 1, len(batches), images)
-    if learner.scaler.get_scale() < _SMALLEST_SCALE:
-        raise TrainingDiverged(
-            "the float16 gradients overflow at every update; lower optim.lr or set"
-            " train.precision=float32"
-        )
-    return loss_sum
+        yield _Batch(pixels_BCHW, target, len(batch))
 
 
 def _with_partners(
@@ -165,25 +189,6 @@ def _with_partners(
         return rows, None
     partners = plan.augmented.partners(rows, plan.epoch.copies[places])
     return (rows, None) if partners is None else (np.concatenate([rows, partners]), partners)
-
-
-def _update(
-    learner: Learner, losses: Losses, pixels_BCHW: torch.Tensor, target: Target, weight: float
-) -> torch.Tensor:
-    """One update of the weights; returns the sum of the rows' losses before it.
-
-    In float16 the scaler passes over an update whose gradient has an inf or NaN, and halves its scale.
-    """
-    optimizer, average = learner.optimizer, learner.average
-    optimizer.zero_grad(set_to_none=True)
-    loss_sum = _accumulate(learner, losses, pixels_BCHW, target, weight)
-    if isinstance(optimizer, Sam):
-        if not _ascend(learner, optimizer):
-            return loss_sum
-        _accumulate(learner, losses, pixels_BCHW, target, weight)
-    if _step(learner) and average is not None:
-        average.after_update(learner.network)
-    return loss_sum
 
 
 def _ascend(learner: Learner, optimizer: Sam) -> bool:
@@ -202,7 +207,10 @@ def _ascend(learner: Learner, optimizer: Sam) -> bool:
 
 
 def _step(learner: Learner) -> bool:
-    """The optimizer's step with the gradients there are; False where the scaler passed it over."""
+    """The optimizer's step with the gradients there are; False where the scaler passed it over.
+
+    In float16 the scaler passes over an update whose gradient has an inf or NaN, and halves its scale.
+    """
     optimizer, scaler = learner.optimizer, learner.scaler
     base = optimizer.base if isinstance(optimizer, Sam) else optimizer
     scaler.unscale_(base)  # before clipping, whose norm is that of the gradient itself
@@ -221,11 +229,15 @@ def _has_finite_gradient(model: nn.Module) -> bool:
     return bool(norm.isfinite())
 
 
-def _accumulate(
-    learner: Learner, losses: Losses, pixels_BCHW: torch.Tensor, target: Target, weight: float
-) -> torch.Tensor:
-    """Add the gradient of a worker's share of a batch, in as many passes as it takes."""
-    num = len(pixels_BCHW)
+def _accumulate(learner: Learner, losses: Losses, batch: _Batch) -> torch.Tensor:
+    """Add the gradient of a worker's share of a batch, in as many passes as it takes.
+
+    Returns the sum of the rows' losses.
+    """
+    pixels_BCHW, target, num = batch.pixels_BCHW, batch.target, len(batch.pixels_BCHW)
+    # DDP averages the workers' gradients; weighted like this their mean is that of the batch, however
+    # unequal the shares are.
+    weight = learner.rank.world / batch.size
     passes = num_parts(num, learner.micro_batch_size or max(num, 1), learner.smallest_batch)
     bounds = [num * i // passes for i in range(passes + 1)]
     loss_sum = torch.zeros((), dtype=torch.float64, device=pixels_BCHW.device)

@@ -69,7 +69,7 @@ class World:
         monkeypatch.setattr(session, "ray_session", self._session)
         monkeypatch.setattr(command, "TrialRuns", self._runs)
         monkeypatch.setattr(command, "SearchRecord", self._record)
-        monkeypatch.setattr(finalists, "train_run_in", self._train_run_in)
+        monkeypatch.setattr(finalists, "_train", self._train)
         monkeypatch.setattr(first_fold, "place", lambda *_: None)
         monkeypatch.setattr(first_fold, "decode", lambda *_: None)
         monkeypatch.setattr(first_fold, "jobs", lambda trial, *_: [trial])
@@ -123,7 +123,7 @@ class World:
         run.write_config(resolve("smoke"))
         return trial
 
-    def _train_run_in(self, trial: Trial, session: Any) -> Metrics:
+    def _train(self, trial: Trial, session: Any) -> Metrics:
         self.finals.append(trial.number)
         if trial.number in self.on_all_folds:
             raise self.on_all_folds[trial.number]
