@@ -191,7 +191,7 @@ class _Queue:
         """In the attempt's thread: run the fit, leave the outcome."""
         attempt = self._running[fold]
         try:
-            from maskcls.cluster.ray_internals import make_trainer
+            from maskcls.cluster.trainer import make_trainer
 
             job = replace(self._jobs[fold], asked_at=time.time())
             arguments = {"job": job, "attempt": number}

@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from maskcls.cluster.plan import Machine
+from maskcls.cluster.ray_internals.start import start_ray
 from maskcls.core.errors import RunFailed, UserError
 from maskcls.core.progress import Progress
 from maskcls.core.system import usable_cores
@@ -142,13 +143,14 @@ def _started(cache: Path, dashboard: bool, progress: Progress) -> Iterator[Sessi
 
         try:
             with _our_signals():
-                context = ray.init(
+                context = start_ray(
+                    ray,
+                    temp,
                     address="local",
                     num_cpus=usable_cores(),
                     include_dashboard=dashboard,
                     dashboard_host="127.0.0.1",
                     object_store_memory=_OBJECT_STORE,
-                    _temp_dir=str(temp / "r"),
                     **_quiet(),
                 )
         except Exception as e:  # Ray raises many kinds; the cause is chained

@@ -8,17 +8,16 @@ What a search needs to go on lies in the trials' records (tuning/trials.py), nev
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ray import tune
 from ray.tune import Callback
-from ray.tune.execution import class_cache
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from maskcls.cluster.ray_internals.tune import forget_failures, keys_kept_out, last_error
 from maskcls.cluster.supervisor import TrialWatch
 from maskcls.cluster.worker import train_trial
 from maskcls.core.errors import UserError
@@ -83,24 +82,15 @@ def run_trials(trials: Trials, storage: str, name: str) -> None:
     for variable, value in _ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
-    keep_keys_out()
     ears = TuneCallback(trials)
     try:
-        _run(trials, ears, storage, name)
+        with keys_kept_out():
+            _run(trials, ears, storage, name)
     except Exception:
         if ears.failed is None:
             raise
     if ears.failed is not None:  # Tune wraps what a listener raises, or takes it for the trial's
         raise ears.failed
-
-
-def keep_keys_out() -> None:
-    """Keep AWS's keys out of the trials' runtime environments, which Ray logs and its dashboard shows.
-
-    Tune copies them there from this process. A job's workers have those of the job, others their own.
-    """
-    keys = {name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")}
-    class_cache.ENV_VARS_TO_PROPAGATE.difference_update(keys)
 
 
 def _run(trials: Trials, ears: "TuneCallback", storage: str, name: str) -> None:
@@ -171,31 +161,45 @@ class _Asha(ASHAScheduler):  # type: ignore[misc]
             grace_period=trials.first_rung,
             reduction_factor=trials.reduction,
         )
-        self._known = {number: list(scores) for number, scores in trials.known.items()}
-        for number in self._known:
-            self._remember(_Named(f"trial-{number}"), number)
-
-    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> Any:
-        """Its score counts for others, but nobody is ended who only has to write the logits."""
-        decision = super().on_trial_result(tune_controller, trial, result)
-        return TrialScheduler.CONTINUE if result.get("last") else decision
+        self._known = {number: tuple(scores) for number, scores in trials.known.items()}
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        """A trial that goes on keeps its place on the rungs it had reached."""
-        super().on_trial_add(tune_controller, trial)
-        number = trial.config["number"]
-        for _, recorded in self._brackets[0]._rungs:
-            recorded.pop(f"trial-{number}", None)
-        self._remember(trial, number)
+        """A trial that an earlier start began keeps its place on the rungs it had reached."""
+        known, self._known = self._known, {}
+        for number, scores in known.items():
+            super().on_trial_add(tune_controller, _Named.of(number))
+            for epoch, score in enumerate(scores, 1):
+                result = {_TIME: epoch, _METRIC: score}
+                super().on_trial_result(tune_controller, _Named.of(number), result)
+        super().on_trial_add(tune_controller, _named(trial))
 
-    def _remember(self, trial: Any, number: int) -> None:
-        for epoch, score in enumerate(self._known.get(number, ()), 1):
-            self._brackets[0].on_result(trial, epoch, score)
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> Any:
+        """Its score counts for others, but a trial that only has to write its logits is not ended."""
+        decision = super().on_trial_result(tune_controller, _named(trial), result)
+        return TrialScheduler.CONTINUE if result.get("last") else decision
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        """See ASHAScheduler."""
+        super().on_trial_complete(tune_controller, _named(trial), result)
+
+    def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
+        """See ASHAScheduler."""
+        super().on_trial_remove(tune_controller, _named(trial))
 
 
 @dataclass(frozen=True)
 class _Named:
+    """As much of a trial as ASHA looks at; the same in every start of the command, unlike Tune's."""
+
     trial_id: str
+
+    @classmethod
+    def of(cls, number: int) -> "_Named":
+        return cls(f"trial-{number}")
+
+
+def _named(trial: Any) -> _Named:
+    return _Named.of(trial.config["number"])
 
 
 class TuneCallback(Callback):  # type: ignore[misc]
@@ -220,8 +224,7 @@ class TuneCallback(Callback):  # type: ignore[misc]
     ) -> None:
         """An epoch, or the error that ended the training."""
         if "fault" not in result:
-            # As for the folds of a run: an epoch that was finished makes up for what was lost before.
-            trial.run_metadata.num_failures = 0
+            forget_failures(trial)
             self._tell(self._trials.epoch_done, trial.config["number"])
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -251,8 +254,5 @@ class TuneCallback(Callback):  # type: ignore[misc]
 
 def _why(trial: Any) -> str:
     """What Tune has written down of a trial's last loss, in a line."""
-    lines: list[str] = []
-    if trial.error_file is not None:
-        with suppress(OSError):
-            lines = Path(trial.error_file).read_text("utf-8", "replace").strip().splitlines()
-    return lines[-1].removeprefix(_USER_ERROR)[:200] if lines else "Ray says no more"
+    line = last_error(trial)
+    return line.removeprefix(_USER_ERROR)[:200] if line else "Ray says no more"

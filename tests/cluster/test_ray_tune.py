@@ -1,6 +1,6 @@
 """Ray Tune as we use it: ASHA knows earlier scores and ends nobody at the last epoch; who hears what."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,28 +10,9 @@ from maskcls.config.values import Crop, Size
 from maskcls.pixels.cache import CachePlace
 from maskcls.pixels.geometry import Geometry
 from maskcls.training.job import FoldJob
-from maskcls.tuning.space import Search
 from tests.conftest import Heard
 
 pytestmark = pytest.mark.slow  # importing Ray Tune takes seconds
-
-
-def test_keys_of_the_environment_are_no_part_of_a_trials_runtime_environment(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from ray.tune.execution.class_cache import _ActorClassCache
-
-    from maskcls.cluster.tune import keep_keys_out
-
-    class Trained:
-        """Stands for a trial's actor."""
-
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "a-secret")
-    before = str(vars(_ActorClassCache().get(Trained)))
-    keep_keys_out()
-    after = str(vars(_ActorClassCache().get(Trained)))
-    assert ("a-secret" in before, "a-secret" in after) == (True, False)
 
 
 @dataclass
@@ -42,6 +23,13 @@ class Trial:
     config: dict[str, Any] = field(default_factory=dict)
 
 
+def scheduler(known: dict[int, list[float]]) -> Any:
+    """Tune's ASHA with rungs at 1, 2 and 4 epochs, which lets half of the trials go on."""
+    from maskcls.cluster.tune import _Asha
+
+    return _Asha(replace(Told().trials(Heard()), known=known, first_rung=1, reduction=2))
+
+
 def decisions(
     known: dict[int, list[float]],
     number: int,
@@ -49,9 +37,7 @@ def decisions(
     start: int = 0,
     epochs: int = 4,
 ) -> str:
-    from maskcls.cluster.tune import _Asha
-
-    asha = _Asha(known, Search(first_rung=1, reduction=2), 4)
+    asha = scheduler(known)
     trial = Trial("x", {"number": number})
     asha.on_trial_add(None, trial)
     told = ""
@@ -83,12 +69,10 @@ def test_nobody_is_ended_at_its_own_last_epoch() -> None:
 
 
 def test_the_score_of_a_last_epoch_counts_for_others() -> None:
-    from maskcls.cluster.tune import _Asha
-
-    asha = _Asha({}, Search(first_rung=1, reduction=2), 4)
+    asha = scheduler({})
     told = []
-    for name, last in (("short", True), ("long", False)):
-        trial = Trial(name, {"number": 0})
+    for number, last in enumerate((True, False)):
+        trial = Trial(f"t{number}", {"number": number})
         asha.on_trial_add(None, trial)
         result = {"epoch": 2, "macro_f1": 0.9 if last else 0.1, "last": last}
         told.append(asha.on_trial_result(None, trial, result))
