@@ -16,14 +16,18 @@ from tests.conftest import Heard
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 
-def _report_and_sleep(config: dict[str, str]) -> None:
-    """A worker that would never end."""
-    import ray
+def _sleeper() -> Callable[[dict[str, str]], None]:
+    """A worker that would never end; a function in a function, which Ray sends whole."""
 
-    node = ray.get_runtime_context().get_node_id()
-    Path(config["file"] + ".new").write_text(f"{os.getpid()} {node}")
-    Path(config["file"] + ".new").rename(config["file"])
-    time.sleep(600)
+    def report_and_sleep(config: dict[str, str]) -> None:
+        import ray
+
+        node = ray.get_runtime_context().get_node_id()
+        Path(config["file"] + ".new").write_text(f"{os.getpid()} {node}")
+        Path(config["file"] + ".new").rename(config["file"])
+        time.sleep(600)
+
+    return report_and_sleep
 
 
 class Fit:
@@ -34,13 +38,14 @@ class Fit:
 
         from maskcls.cluster.ray_internals.train import FoldTrainer
 
-        self.file, self.error = folder / name, None
+        self.file = folder / name
+        self.error: BaseException | None = None
         self.ended_publicly = False
         self.trainer = FoldTrainer(
             1,
             True,
             self._end_worker,
-            train_loop_per_worker=_report_and_sleep,
+            train_loop_per_worker=_sleeper(),
             train_loop_config={"file": str(self.file)},
             scaling_config=ScalingConfig(num_workers=1, resources_per_worker={"CPU": 0.1}),
             run_config=RunConfig(
@@ -56,7 +61,7 @@ class Fit:
         try:
             self.trainer.fit()
         except BaseException as error:
-            self.error: BaseException | None = error
+            self.error = error
 
     def _end_worker(self) -> None:
         from maskcls.cluster.supervisor import kill_worker
@@ -95,7 +100,8 @@ def test_stopping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
         monkeypatch.setattr(constants, "get_env_vars_to_propagate", _no_such_call)
         fits["changed"] = Fit(tmp_path, "changed")
-        _wait_until(lambda: all(fit.file.exists() for fit in fits.values()), 120)
+        _wait_until(lambda: all(fit.file.exists() or fit.error for fit in fits.values()), 300)
+        assert {name: fit.error for name, fit in fits.items()} == dict.fromkeys(fits)
         pids = [fit.pid for fit in fits.values()]
         for fit in fits.values():
             fit.trainer.stop()
