@@ -200,11 +200,11 @@ class FoldQueue:
         """In the attempt's thread: run the fit, leave the outcome."""
         fit = self._running[job.fold]
         try:
-            from maskcls.cluster.ray_internals import make_trainer
+            from maskcls.cluster.trainer import make_trainer
 
             name = f"{self._settings.run_name}-fold-{job.fold}-{os.getpid()}-{fit.number}"
             fit.trainer = make_trainer(
-                {"job": job}, self._plan, job.fold, name, self._settings.storage,
+                job, self._plan, name, self._settings.storage,
                 self._settings.is_local, self._supervisor.bad_node(job.fold),
             )  # fmt: skip
             if self._leaving.is_set():
@@ -258,24 +258,13 @@ def outcome_of_fit(error: BaseException) -> Outcome:
     failures = list(getattr(error, "worker_failures", {}).values())
     if not failures and not _is_rays(error):  # a fault in the driver would come again
         return outcome_of(error)
-    ours = [c.outcome for c in map(_cause, failures) if isinstance(c, FoldError)]
+    ours = [error.outcome for error in failures if isinstance(error, FoldError)]
     own_errors = [outcome for outcome in ours if outcome.kind != "transient"]
     if ours and len(ours) == len(failures):
         return (own_errors or ours)[0]
     lines = str(failures[0] if failures else error).strip().splitlines()
     first = lines[0] if lines else type(error).__name__
     return Outcome("transient", first[:200], str(error))
-
-
-def _cause(error: BaseException) -> BaseException:
-    """The worker's own exception inside Ray's wrappers."""
-    seen = error
-    for _ in range(5):
-        inner = getattr(seen, "_base_exc", None) or getattr(seen, "cause", None) or seen.__cause__
-        if not isinstance(inner, BaseException) or isinstance(seen, FoldError):
-            break
-        seen = inner
-    return seen
 
 
 def _is_rays(error: BaseException) -> bool:

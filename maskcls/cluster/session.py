@@ -17,6 +17,7 @@ from typing import Any
 
 from maskcls.cluster.joining import address_to_join
 from maskcls.cluster.plan import Machine
+from maskcls.cluster.ray_internals.start import start_ray
 from maskcls.cluster.requirements import (
     drop_what_breaks_ray,
     refuse_open_doors,
@@ -146,13 +147,14 @@ def _started(cache: Path, dashboard: bool, progress: Progress) -> Iterator[Sessi
 
         try:
             with _our_signals():
-                context = ray.init(
+                context = start_ray(
+                    ray,
+                    temp,
                     address="local",
                     num_cpus=usable_cores(),
                     include_dashboard=dashboard,
                     dashboard_host="127.0.0.1",
                     object_store_memory=_OBJECT_STORE,
-                    _temp_dir=str(temp / "r"),
                     **_quiet(),
                     **_code_path(ray),
                 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from maskcls.cluster import fold_queue, ray_internals, supervisor
+from maskcls.cluster import fold_queue, supervisor, trainer
 from maskcls.cluster.fold_queue import FoldQueue, QueueSettings, outcome_of_fit
 from maskcls.cluster.plan import Machine, make_plan
 from maskcls.cluster.worker import FoldError, is_lost_peer
@@ -40,14 +40,13 @@ class Queue:
             FoldJob(str(root), str(root), fold, config, place, None, "cpu", 1) for fold in range(2)
         ]
 
-        def make_trainer(arguments: dict[str, FoldJob], *words: Any) -> Any:
+        def make_trainer(job: FoldJob, *words: Any) -> Any:
             self.avoided.append(words[-1])
-            job = arguments["job"]
             return SimpleNamespace(
                 fit=lambda: SimpleNamespace(return_value=fit(job)), stop=lambda: None
             )
 
-        monkeypatch.setattr(ray_internals, "make_trainer", make_trainer)
+        monkeypatch.setattr(trainer, "make_trainer", make_trainer)
         monkeypatch.setattr(fold_queue, "_LOOK_EVERY_S", 0.01)
         monkeypatch.setattr(supervisor, "BACKOFF_S", 0.01)
         plan = make_plan(Cluster(), 2, Machine(2, 0, True))

@@ -17,24 +17,6 @@ from tests.conftest import Heard
 pytestmark = pytest.mark.slow  # importing Ray Tune takes seconds
 
 
-def test_keys_of_the_environment_are_no_part_of_a_trials_runtime_environment(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from ray.tune.execution.class_cache import _ActorClassCache
-
-    from maskcls.cluster.tune import keep_keys_out
-
-    class Trained:
-        """Stands for a trial's actor."""
-
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "a-secret")
-    before = str(vars(_ActorClassCache().get(Trained)))
-    keep_keys_out()
-    after = str(vars(_ActorClassCache().get(Trained)))
-    assert ("a-secret" in before, "a-secret" in after) == (True, False)
-
-
 @dataclass
 class Trial:
     """As much of a Tune trial as a scheduler looks at."""
@@ -50,7 +32,7 @@ def trials_of(known: dict[int, list[float]], **changes: Any) -> Any:
     given: dict[str, Any] = {
         "propose": lambda: None, "epoch_done": lambda number: None,
         "ended": lambda number, fault: None, "lost": lambda number, why: None,
-        "scores": lambda number: known.get(number, ()), "known": list(known),
+        "known": known,
         "first_rung": 1, "reduction": 2, "resources": {}, "waits_for": "a GPU", "at_once": 1,
         "most_epochs": 4, "retries": 1, "stall_s": 60.0, "look_every_s": 2.0, "progress": None,
     }  # fmt: skip

@@ -24,8 +24,10 @@ _PROGRAM = """
 import sys, time
 begun = time.monotonic()
 import ray
-ray.init(address="local", num_cpus=1, num_gpus=0, include_dashboard=False,
-         object_store_memory=80_000_000, _temp_dir=sys.argv[1], log_to_driver=False)
+from pathlib import Path
+from maskcls.cluster.ray_internals.start import start_ray
+start_ray(ray, Path(sys.argv[1]), address="local", num_cpus=1, num_gpus=0,
+          include_dashboard=False, object_store_memory=80_000_000, log_to_driver=False)
 assert ray.get(ray.remote(lambda: 7).remote(), timeout=60) == 7
 print(f"{time.monotonic() - begun:.1f}", flush=True)
 ray.shutdown()
