@@ -14,6 +14,7 @@ from maskcls.config.schema import Cluster
 from maskcls.core.errors import Exit, RunFailed, UserError
 from maskcls.core.labels import NUM_CLASSES
 from maskcls.core.progress import Progress
+from maskcls.data.findings import Findings
 from maskcls.data.image_list import images_from_csv, list_images
 from maskcls.evaluation.ensembling import mean_logits, softmax
 from maskcls.pixels.cache import cache_root
@@ -54,7 +55,7 @@ def predict(
     checkpoints, geometry = _checkpoints_of(run_folder)
     out_folder, out_name = Folder.of_file(out)  # before the work, not after it
     placing = cluster or Cluster()
-    image_folder, rows = _list(images)
+    image_folder, rows = _list(images, progress)
     cache = cache_root(placing.cache_dir)
     listed = images_of(image_folder, rows, cache)
     place = listed.place(cache, geometry)
@@ -124,10 +125,14 @@ def _checkpoints_of(run: Folder) -> tuple[list[dict[str, Any]], Geometry]:
     return found, geometries[0]
 
 
-def _list(images: str) -> tuple[Folder, pd.DataFrame]:
+def _list(images: str, progress: Progress) -> tuple[Folder, pd.DataFrame]:
     folder = Folder.at(images)
     if folder.is_dir():
-        return folder, list_images(folder)
+        findings = Findings(where=folder.shown)
+        rows = list_images(folder, findings)
+        for finding in findings.collected():
+            progress.warn(f"{finding.where}: {finding.text}")
+        return folder, rows
     if not images.partition("?")[0].lower().endswith(".csv"):
         raise UserError(f"{images}: neither a folder of images nor a CSV file.")
     parent, name = Folder.of_file(images)

@@ -26,7 +26,7 @@ _FOLDER = re.compile(r".+_(?P<gender>male|female)_[^_]+_(?P<age>[0-9]{1,3})")
 class PeopleRows:
     """The good rows of train.csv, in its order; columns, since a row object would cost 10 times.
 
-    folder: str [N] as written; line: from 1; gender: 0 or 1; age: in years.
+    folder: str [N] as written, without blanks around it; line: from 1; gender: 0 or 1; age: in years.
     row_of: row number by the NFC form of the folder.
     """
 
@@ -52,7 +52,7 @@ def read_people(data: bytes, where: str, faults: Faults, findings: Findings) -> 
     num_rows = 0
     for line, values in file.rows((*NEEDED, "id") if has_id else NEEDED, faults):
         num_rows += 1
-        gender, age, folder = values[:3]
+        gender, age, folder = (value.strip() for value in values[:3])
         at = f"{where} line {line}"
         if not _is_good(gender, age, folder, at, faults):
             continue
@@ -71,7 +71,7 @@ def read_people(data: bytes, where: str, faults: Faults, findings: Findings) -> 
         people.age.append(int(age))
         _tell_contradiction(gender, int(age), folder, at, findings)
         if has_id:
-            ids.append(values[3])
+            ids.append(values[3].strip())
     if not num_rows:
         # Rows of the wrong length are faults already; then this sentence would only confuse.
         faults.raise_if_any()
@@ -101,7 +101,7 @@ def _is_good(gender: str, age: str, folder: str, at: str, faults: Faults) -> boo
 
 
 def _tell_columns(file: CsvFile, findings: Findings) -> None:
-    extra = [name for name in file.header if name not in NEEDED + USUAL]
+    extra = [name for name in file.header if name and name not in NEEDED + USUAL]
     if extra:
         findings.add("columns", file.header_at, f"columns not used: {', '.join(extra)}")
     missing = [name for name in USUAL if name not in file.header]
