@@ -37,7 +37,7 @@ def read_info(data: DataFolder, faults: Faults, findings: Findings) -> EvalRows 
     has_info, has_images = data.exists(INFO), data.is_dir(IMAGES)
     if not has_info and not has_images:
         if data.exists("eval"):
-            findings.add("eval_empty", "eval", "neither info.csv nor images/; goes on without eval")
+            findings.add("eval_empty", "eval", "neither info.csv nor images/; read without eval")
         return None
     if not has_info:
         raise UserError(f"{data.shown}: {IMAGES} is there but {INFO} is not; add it or remove eval")
@@ -89,7 +89,7 @@ def read_eval_images(
     if extra:
         text = f"not in info.csv, not used, {len(extra)} in all: {some(extra)}"
         findings.add("eval_extra", IMAGES, text)
-    _tell_missing(rows, entry_of, extra, findings, needed)
+    _report_missing(rows, entry_of, extra, findings, needed)
     entries = [entry_of.get(row) for row in range(len(rows.image_id))]
     # Nearly always equal: then one string serves both.
     pairs = zip(rows.image_id, entries, strict=True)
@@ -157,7 +157,7 @@ def _by_stem(rows: EvalRows, entry_of: dict[int, Entry], others: list[Entry]) ->
     return left
 
 
-def _tell_missing(
+def _report_missing(
     rows: EvalRows, entry_of: dict[int, Entry], extra: list[str], findings: Findings, needed: bool
 ) -> None:
     num_rows, num_missing = len(rows.image_id), len(rows.image_id) - len(entry_of)

@@ -1,4 +1,4 @@
-"""What reading the data turned up: faults, which stop, and findings, which are only told."""
+"""What reading the data turned up: faults, which stop, and findings, which are only reported."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -97,7 +97,7 @@ class Findings:
 
 
 class Faults:
-    """Collects what is wrong with the input, so that one message tells it all."""
+    """Collects what is wrong with the input, so that one message says it all."""
 
     def __init__(self, limit: int = 10) -> None:
         self._limit = limit

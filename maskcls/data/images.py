@@ -50,11 +50,11 @@ def read_images(
     for row in sorted(range(len(people.folder)), key=lambda row: nfc(people.folder[row]) + "/"):
         folder = folder_on_disk[row]
         if folder is None:
-            _tell_no_images(people, row, "does not exist", findings)
+            _report_no_images(people, row, "does not exist", findings)
             continue
         shots = _shots_in(data, folder, faults, findings)
         if not shots:
-            _tell_no_images(people, row, "has no images", findings)
+            _report_no_images(people, row, "has no images", findings)
             continue
         missing = [name for name in SHOTS if name not in shots]
         if missing:
@@ -107,7 +107,7 @@ def _match_folders(data: DataFolder, people: PeopleRows, findings: Findings) -> 
     return found
 
 
-def _tell_no_images(people: PeopleRows, row: int, what: str, findings: Findings) -> None:
+def _report_no_images(people: PeopleRows, row: int, what: str, findings: Findings) -> None:
     findings.add(
         "no_images",
         f"train/train.csv line {people.line[row]}",
