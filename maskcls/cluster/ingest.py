@@ -39,7 +39,7 @@ def ensure_pixels(
 
     paths: relative to images, in row order, [place.rows]; "" is an image that is missing. node: Ray's
     name of this machine, where it is one of several, or the caller is a worker that holds CPUs itself.
-    Safe when several commands want the same pixels: one makes them, the others wait and are told so.
+    Safe when several commands want the same pixels: one makes them, the others wait and say so.
     Raises UserError when the disk has too little room, or when an image that is there cannot be read:
     that may pass, and the pixels are kept for ever, so they are not made without it; or when faces
     are to be cropped and the detector is not installed. After a StorageError (storage that is away),
@@ -47,9 +47,9 @@ def ensure_pixels(
     """
     found = cache.open_cache(place)
     if found is not None:
-        return _told(found, progress)
+        return _report_faces(found, progress)
     if place.geometry.needs_face:
-        faces.find_model()  # told now, and not by the first task
+        faces.find_model()  # raised now, and not by the first task
     with cache.building_lock(place, progress.say):
         found = cache.open_cache(place)  # another command may have made it while we waited
         if found is None:
@@ -63,7 +63,7 @@ def ensure_pixels(
             found = cache.open_cache(place)
     if found is None:
         raise RuntimeError(f"{place.folder}: the decoded pixels were damaged as they were written")
-    return _told(found, progress)
+    return _report_faces(found, progress)
 
 
 _RESUMABLE = (StorageError, KeyboardInterrupt, SystemExit)
@@ -94,8 +94,8 @@ def _build(
     cache.finish_building(place, chunks)
 
 
-def _told(found: CachedPixels, progress: Progress) -> CachedPixels:
-    """The pixels, after saying how many images had no face; a run that finds them made is told, too."""
+def _report_faces(found: CachedPixels, progress: Progress) -> CachedPixels:
+    """The pixels, after saying how many images had no face; also when they were made earlier."""
     missed, images = len(found.fallbacks), len(found.pixels) - len(found.faults)
     if missed:
         progress.say(
@@ -225,7 +225,7 @@ def read_images(images: Folder, paths: Sequence[str], place: CachePlace) -> Iter
             yield "the file is missing"
             continue
         try:
-            pixels, found = place.geometry.apply_and_tell(decode(data))
+            pixels, found = place.geometry.apply_and_report(decode(data))
         except DecodeError as e:
             yield str(e)
             continue

@@ -13,6 +13,7 @@ from maskcls.config.schema import Cluster
 from maskcls.core.errors import Exit, RunFailed, UserError
 from maskcls.core.labels import NUM_CLASSES
 from maskcls.core.progress import Progress
+from maskcls.data.findings import Findings
 from maskcls.data.image_list import images_from_csv, list_images
 from maskcls.evaluation.ensembling import mean_logits, softmax
 from maskcls.pixels.cache import cache_root
@@ -57,7 +58,7 @@ def predict(
     results, geometry = _checkpoints_of(trained)
     output = OutputFile.at(out)  # before the work, not after it
     placing = cluster or Cluster()
-    image_folder, rows = _list(images)
+    image_folder, rows = _list(images, progress)
     cache = cache_root(placing.cache_dir)
     listed = images_of(image_folder, rows, cache)
     place = listed.place(cache, geometry)
@@ -125,10 +126,14 @@ def _checkpoints_of(run: Run) -> tuple[list[FoldResult], Geometry]:
     return found, geometries[0]
 
 
-def _list(images: str) -> tuple[Folder, pd.DataFrame]:
+def _list(images: str, progress: Progress) -> tuple[Folder, pd.DataFrame]:
     folder = Folder.at(images)
     if folder.is_dir():
-        return folder, list_images(folder)
+        findings = Findings(where=folder.shown)
+        rows = list_images(folder, findings)
+        for finding in findings.collected():
+            progress.warn(f"{finding.where}: {finding.text}")
+        return folder, rows
     if not (images.partition("?")[0] if is_uri(images) else images).lower().endswith(".csv"):
         raise UserError(f"{images}: neither a folder of images nor a CSV file.")
     parent, name = Folder.of_file(images)

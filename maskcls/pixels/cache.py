@@ -198,15 +198,15 @@ def building_lock(place: CachePlace, say: Callable[[str], None]) -> Iterator[Non
             f"{place.root}: cannot be written ({e.strerror}); point cluster.cache_dir elsewhere."
         ) from e
     with opened as file:
-        told, since = False, time.monotonic()
+        has_said, since = False, time.monotonic()
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if not told or time.monotonic() - since > 60:
+                if not has_said or time.monotonic() - since > 60:
                     say("another command is decoding the same images; waiting for its pixels")
-                    told, since = True, time.monotonic()
+                    has_said, since = True, time.monotonic()
                 time.sleep(0.5)
         yield
 

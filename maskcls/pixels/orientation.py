@@ -13,9 +13,12 @@ UNKNOWN = 0
 """The tag is there but holds no number; shown as it is."""
 _TAG = 0x0112
 _ENTRY_BYTES = 12
-# TIFF's types by their number, as struct spells them; rationals are two numbers. BYTE and ASCII
-# are left out: browsers and Pillow take neither for an orientation.
-_TYPES = {3: "H", 4: "L", 5: "LL", 6: "b", 8: "h", 9: "l", 10: "ll", 11: "f", 12: "d", 13: "L"}
+# TIFF's types by their number, as struct spells them; rationals are two numbers. BYTE, ASCII and
+# UNDEFINED hold no number: browsers and Pillow take none of them for an orientation.
+_NUMBERS = {
+    3: "H", 4: "L", 5: "LL", 6: "b", 8: "h", 9: "l", 10: "ll", 11: "f", 12: "d", 13: "L", 16: "Q"
+}  # fmt: skip
+_TEXTS = (1, 2, 7)
 _XMP = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
 
 
@@ -53,8 +56,10 @@ def _from_tiff(data: bytes) -> int | None:
 
 
 def _value(data: bytes, order: str, kind: int, number: int, at: int) -> int | None:
-    """The first value of an entry; None when it lies outside of the data."""
-    form = order + _TYPES.get(kind, "")
+    """The first value of an entry; None when it lies outside of the data, or its type is unknown."""
+    if kind not in _NUMBERS:
+        return UNKNOWN if kind in _TEXTS else None
+    form = order + _NUMBERS[kind]
     size = struct.calcsize(form)
     try:
         if number * size > 4:
@@ -62,7 +67,5 @@ def _value(data: bytes, order: str, kind: int, number: int, at: int) -> int | No
         values = struct.unpack_from(form, data, at)
     except struct.error:
         return None
-    if not values:
-        return UNKNOWN
     value = values[0] / (values[1] or 1) if len(values) == 2 else values[0]
     return int(value) if value in range(256) else UNKNOWN

@@ -16,7 +16,7 @@ from maskcls.cluster import ingest, session
 from maskcls.cluster import nodes as fetch
 from maskcls.cluster import nodes as reach
 from maskcls.cluster.plan import Machine
-from maskcls.commands.predict import predict
+from maskcls.commands.predict import _list, predict
 from maskcls.config.schema import Cluster
 from maskcls.core.errors import Exit, RunFailed, UserError
 from maskcls.pixels import cache
@@ -204,6 +204,19 @@ def test_images_that_only_some_machines_could_decode_are_no_answer(
     with pytest.raises(RunFailed, match="2 images were decoded for fold 0 and 3 here"):
         predict(run.location, str(images), str(tmp_path / "p.csv"), heard)
     assert not (tmp_path / "p.csv").exists()
+
+
+def test_files_of_the_folder_that_are_not_read_are_counted_and_named(
+    images: Path, heard: Heard
+) -> None:
+    for name in ("d.webp", "x/e.WEBP", "f.heic", "g.bmp"):
+        (images / name).write_bytes(b"image")
+    Image.new("RGB", (9, 9)).save(images / "h.jfif", "JPEG")
+    _, rows = _list(str(images), heard)
+    assert list(rows["path"]) == ["a.png", "b.png", "broken.png", "h.jfif", "x/c.png"]
+    (line,) = heard.warnings
+    assert line.startswith(f"{images}: not read, only .jpg, .jpeg, .jfif, .png are: 2 .webp, ")
+    assert "1 .bmp, 1 .csv, 1 .heic, such as d.webp" in line
 
 
 @pytest.mark.parametrize("text", ["cluster.threads=4", "cluster.workers_per_fold = 2"])

@@ -393,7 +393,7 @@ def test_the_second_command_waits_and_finds_the_pixels(tmp_path: Path) -> None:
     other.join()
 
 
-def test_the_lock_of_a_killed_command_blocks_nobody(tmp_path: Path) -> None:
+def test_a_killed_command_blocks_nobody_and_leaves_its_finished_chunks(tmp_path: Path) -> None:
     place = place_in(tmp_path)
     context = multiprocessing.get_context("spawn")
     ours, theirs = multiprocessing.Pipe()
@@ -403,14 +403,19 @@ def test_the_lock_of_a_killed_command_blocks_nobody(tmp_path: Path) -> None:
     other.kill()
     other.join()
     with cache.building_lock(place, lambda text: None):
-        build(place)
-    assert cache.open_cache(place) is not None
+        file, chunks = cache.resume_building(place)
+        assert [chunk.start for chunk in chunks] == [0]
+        rest = cache.fill_chunk(file, place, 256, images(256, NUM_ROWS))
+        cache.finish_building(place, [*chunks, rest])
+    found = cache.open_cache(place)
+    assert found is not None
+    assert found.faults == FAULTS
 
 
 def _hold(root: Path, pipe: Connection) -> None:
     place = place_in(root)
     with cache.building_lock(place, lambda text: None):
-        cache.start_building(place)
+        begin(place, [0])
         pipe.send("held")
         import time
 
