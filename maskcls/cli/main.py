@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from maskcls.cli.streams import open_streams, restart_in_utf8
+from maskcls.cli.streams import open_streams, restart_if_unfit
 from maskcls.cli.verbs import VERBS
 from maskcls.core.errors import Exit, RunFailed, UserError
 from maskcls.core.names import without_credentials
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def entry() -> NoReturn:
     """The console command: main, then the end of the process."""
-    restart_in_utf8()
+    restart_if_unfit()
     leave_current_folder_out()
     open_streams()
     try:
@@ -79,7 +79,7 @@ def job(verb: str) -> NoReturn:
     The last log line repeats the exit code, since Ray turns every failure into 1. Modules are
     imported from the job's folder, the current one, which holds the source.
     """
-    restart_in_utf8()
+    restart_if_unfit()
     open_streams()
     try:
         code = Exit(main([verb, *sys.argv[1:]]))

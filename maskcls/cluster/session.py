@@ -124,7 +124,7 @@ def _joined(address: str) -> Iterator[Session]:
             ray.init(**_quiet(), **_code_path(ray))
     except Exception as e:  # Ray raises many kinds; the cause is chained
         raise RunFailed(
-            f"the Ray cluster at RAY_ADDRESS={address} cannot be joined: {_first_line(e)}"
+            f"the Ray cluster at RAY_ADDRESS={address} cannot be joined: {_in_a_line(e)}"
         ) from e
     try:
         yield Session(ray, None, None)
@@ -158,7 +158,7 @@ def _started(cache: Path, dashboard: bool, progress: Progress) -> Iterator[Sessi
                 )
         except Exception as e:  # Ray raises many kinds; the cause is chained
             raise RunFailed(
-                f"Ray does not start here: {_first_line(e)}; maskcls doctor says more"
+                f"Ray does not start here: {_in_a_line(e)}; maskcls doctor says more"
             ) from e
         url = f"http://{context.dashboard_url}" if dashboard and context.dashboard_url else None
         if url:
@@ -207,8 +207,10 @@ def _leave_on_signal(read: int, over: threading.Event) -> None:
             os._exit(Exit.INTERRUPTED)
 
 
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), repr(error))
+def _in_a_line(error: Exception) -> str:
+    """What Ray complains of: its first line, or the last one of a log that it quotes."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [repr(error)]
+    return lines[-1] if lines[0].endswith(":") else lines[0]
 
 
 def _quiet() -> dict[str, Any]:

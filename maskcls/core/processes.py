@@ -34,6 +34,7 @@ def leave_current_folder_out() -> None:
     `python -m` puts it first in sys.path, and so does an empty part of PYTHONPATH, where a user's
     random.py would hide the library's. Where maskcls itself lies in it, it stays.
     """
+    os.environ["PYTHONSAFEPATH"] = "1"  # also for those that multiprocessing starts
     told = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     has_empty = len(told) > 1 and "" in told
     if has_empty:

@@ -41,7 +41,7 @@ def require_home() -> None:
     try:
         Path.home()
     except RuntimeError as e:
-        raise _no_home("~") from e
+        raise _no_home("HOME") from e
 
 
 def token_path(cache: Path) -> Path:

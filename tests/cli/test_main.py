@@ -123,6 +123,15 @@ def test_a_name_that_is_not_utf_8_is_one_sentence(tmp_path: Path) -> None:
     assert "is not UTF-8" in line
 
 
+@pytest.mark.parametrize("words", [[], ["-O"], ["-OO"]])
+def test_docstrings_are_there_however_python_was_started(words: list[str]) -> None:
+    env = os.environ | {"PYTHONPATH": ROOT} | ({} if words else {"PYTHONOPTIMIZE": "2"})
+    command = [sys.executable, *words, "-m", "maskcls", "train", "--help"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    plain = _maskcls("train", "--help")
+    assert done.stdout == plain.stdout.decode()
+
+
 # ---------------------------------------------------------------- the current folder
 
 

@@ -252,7 +252,7 @@ def test_a_low_limit_on_open_files_is_noted_and_too_low_a_one_is_a_problem(
 ) -> None:
     _fake(monkeypatch, machine, "open_files_limit", 1024)
     _says(machine.open_files(), "note", "1024", "ulimit -n")
-    _fake(monkeypatch, machine, "open_files_limit", requirements.MIN_OPEN_FILES - 1)
+    _fake(monkeypatch, machine, "open_files_limit", requirements.min_open_files() - 1)
     _says(machine.open_files(), "problem", "ulimit -n 65536")
     _fake(monkeypatch, machine, "open_files_limit", None)
     _says(machine.open_files(), "ok", "no limit")
