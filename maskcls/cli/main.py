@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -28,6 +29,7 @@ EXIT_CODES = (
     "Exit codes: 0 good, 1 failure, 2 a mistake in the input (one sentence says which; nothing started),"
     " 3 done but degraded (what is missing was named), 130 interrupted (the same command resumes)."
 )
+_STREAM_ERRORS = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _WITH_RAY = ("demo", "train", "lr-find", "tune", "pipeline", "predict")
 
 
@@ -67,7 +69,12 @@ def entry() -> NoReturn:
     try:
         code = main()
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as head, has seen enough
+    except OSError as e:
+        # Those of files are sentences by now, or name the file.
+        if e.filename is not None or e.errno not in _STREAM_ERRORS:
+            raise
+        if not isinstance(e, BrokenPipeError):  # else the reader, such as head, has seen enough
+            _tell("", f"the result cannot be printed to stdout: {e.strerror}.")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = Exit.FAILURE
     _end(code)

@@ -107,6 +107,9 @@ def ray_session(cache: Path, dashboard: bool, progress: Progress) -> Iterator[Se
     drop_what_breaks_ray()
     require_start()
     if address:
+        os.environ["RAY_ADDRESS"] = (
+            address  # without the blanks that Ray would take for a part of it
+        )
         with _joined(address) as session:
             yield session
     else:

@@ -340,6 +340,10 @@ def _in_words(folder: Folder, verb: str, error: OSError) -> str | None:
                 f"{where} is full ({free / 2**30:.1f} GiB free); free some space and run the same "
                 "command again."
             )
+        case errno.EFBIG:
+            return (
+                "a file of this size may not be written; raise the limit with ulimit -f unlimited."
+            )
         case errno.EDQUOT:
             return "your quota is used up; free some space and run the same command again."
         case errno.EACCES | errno.EPERM:

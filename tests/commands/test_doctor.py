@@ -218,6 +218,7 @@ def test_a_disk_that_is_nearly_full_is_noted(
     _says(machine.temp(tmp_path), "ok", "50.0 GiB free")
     _fake(monkeypatch, machine, "disk_bytes", (2**16, 2**16))
     _says(machine.temp(tmp_path), "problem", "0.0 GiB free", "Ray needs 32 MiB", "TMPDIR")
+    _says(machine.cache(tmp_path), "problem", "0.0 GiB free", "MASKCLS_CACHE")
 
 
 def test_a_user_without_a_home_folder_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:

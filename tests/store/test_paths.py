@@ -257,6 +257,7 @@ def test_sweep_deletes_what_killed_commands_left(tmp_path: Path) -> None:
         (errno.ENOSPC, r"disk is full \(\d+\.\d GiB free\); free some space and run the same"),
         (errno.EACCES, "no permission to write here"),
         (errno.EROFS, "read-only; choose another"),
+        (errno.EFBIG, "may not be written; raise the limit"),
     ],
 )
 def test_errors_of_the_disk_are_told_in_a_sentence(

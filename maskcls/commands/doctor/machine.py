@@ -88,6 +88,9 @@ def cache(folder: Path) -> Check:
         return Check(name, "problem", text)
     free = disk_bytes(folder)[1]
     text = f"{folder}, {free / GIB:.1f} GiB free"
+    if free < MIN_FREE_BYTES:
+        text += "; make room, or set MASKCLS_CACHE or cluster.cache_dir to a folder with more"
+        return Check(name, "problem", text)
     if free < MIN_CACHE:
         return Check(name, "note", f"{text}; 18,900 images at 384x384 need 7.8 GiB")
     return Check(name, "ok", text)
