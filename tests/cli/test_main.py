@@ -170,18 +170,7 @@ def hostile(tmp_path: Path) -> Path:
     for name in ("timm", "rich"):
         (here / name).mkdir(parents=True)
         (here / name / "__init__.py").write_text("raise SystemExit('wrong package')\n")
-    for name in (
-        "random",
-        "ray",
-        "torch",
-        "numpy",
-        "csv",
-        "json",
-        "tempfile",
-        "logging",
-        "pathlib",
-        "argparse",
-    ):
+    for name in ("random", "ray", "torch", "numpy", "csv", "json", "tempfile", "argparse"):
         (here / f"{name}.py").write_text("raise SystemExit('wrong module')\n")
     return here
 
