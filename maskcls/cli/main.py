@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             refuse_credentials(word)
         args = _parser(words).parse_args(words)
     except UserError as e:  # also help for a preset that does not exist
-        _tell("", e)
+        _report("", e)
         return Exit.MISTAKE
     logging.basicConfig(format="%(name)s %(message)s", level=logging.WARNING, stream=sys.stderr)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -50,13 +50,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _results_aside(getattr(args, "out", None)):
             code: int = args.run(args, ["maskcls", *words])
     except UserError as e:
-        _tell(args.verb, e)
+        _report(args.verb, e)
         return Exit.MISTAKE
     except RunFailed as e:
-        _tell(args.verb, e)
+        _report(args.verb, e)
         return Exit.FAILURE
     except KeyboardInterrupt:
-        _tell(args.verb, "interrupted; the same command resumes where it stopped.")
+        _report(args.verb, "interrupted; the same command resumes where it stopped.")
         return Exit.INTERRUPTED
     return code
 
@@ -74,7 +74,7 @@ def entry() -> NoReturn:
         if e.filename is not None or e.errno not in _STREAM_ERRORS:
             raise
         if not isinstance(e, BrokenPipeError):  # else the reader, such as head, has seen enough
-            _tell("", f"the result cannot be printed to stdout: {e.strerror}.")
+            _report("", f"the result cannot be printed to stdout: {e.strerror}.")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = Exit.FAILURE
     _end(code)
@@ -121,7 +121,7 @@ def _results_aside(out: str | None) -> contextlib.AbstractContextManager[object]
     return contextlib.nullcontext()
 
 
-def _tell(verb: str, what: object) -> None:
+def _report(verb: str, what: object) -> None:
     text = f"maskcls {verb}".rstrip() + f": {without_credentials(str(what))}"
     with contextlib.suppress(OSError, ValueError):  # nobody reads it; the exit code says enough
         print(text, file=sys.stderr, flush=True)

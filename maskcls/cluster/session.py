@@ -22,7 +22,7 @@ from maskcls.cluster.requirements import (
     refuse_open_doors,
     require_start,
 )
-from maskcls.cluster.temporary import sweep, temporary_folder, temporary_root, why_not_told
+from maskcls.cluster.temporary import sweep, temporary_folder, temporary_root, why_not_named
 from maskcls.core.errors import Exit, RunFailed, UserError
 from maskcls.core.processes import source_path
 from maskcls.core.progress import Progress
@@ -91,8 +91,8 @@ class Session:
         fit = [node for node in alive if all(node.get(name) for name in needs)] or alive
         largest = max((node.get("CPU", 0.0) for node in fit), default=None)
         per_gpu = [node.get("CPU", 0.0) / node["GPU"] for node in fit if node.get("GPU")]
-        least = None if self.is_local else min(per_gpu, default=None)
-        return Machine(has.get("CPU", 0.0), has.get("GPU", 0.0), self.is_local, largest, least)
+        fewest = None if self.is_local else min(per_gpu, default=None)
+        return Machine(has.get("CPU", 0.0), has.get("GPU", 0.0), self.is_local, largest, fewest)
 
 
 @contextmanager
@@ -141,7 +141,7 @@ def _started(cache: Path, dashboard: bool, progress: Progress) -> Iterator[Sessi
     token = token_file(cache)
     os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(token))
     root = temporary_root()
-    if note := why_not_told(root):
+    if note := why_not_named(root):
         progress.say(note)
     sweep(root)
     with temporary_folder(root) as temp:

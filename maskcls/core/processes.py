@@ -37,10 +37,10 @@ def leave_current_folder_out() -> None:
     random.py would hide the library's. Where maskcls itself lies in it, it stays.
     """
     os.environ["PYTHONSAFEPATH"] = "1"  # also for those that multiprocessing starts
-    told = _python_path()
-    has_empty = len(told) > 1 and "" in told
+    named = _python_path()
+    has_empty = len(named) > 1 and "" in named
     if has_empty:
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, told))
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, named))
     try:
         here = os.getcwd()
     except OSError:  # it was deleted; main refuses to begin

@@ -44,7 +44,7 @@ FACTS = '{"names": [], "bf16": false, "cuda": "13.2"}\n'
 
 
 def _fake(monkeypatch: pytest.MonkeyPatch, module: object, name: str, value: object) -> None:
-    """Let the module's reader function tell the value."""
+    """Let the module's reader function return the value."""
     monkeypatch.setattr(module, name, lambda *_: value)
 
 
@@ -360,9 +360,9 @@ def test_gpus_that_torch_does_not_see_are_a_problem(monkeypatch: pytest.MonkeyPa
 
 
 def test_gpus_that_torch_sees_are_listed() -> None:
-    told = '{"names": ["NVIDIA H200", "NVIDIA H200"], "bf16": true, "cuda": "13.2"}\n'
-    _says(_gpus(ProbeResult(0, told, ""), None), "ok", "NVIDIA H200, NVIDIA H200", "bfloat16")
-    old = told.replace("true", "false")
+    facts = '{"names": ["NVIDIA H200", "NVIDIA H200"], "bf16": true, "cuda": "13.2"}\n'
+    _says(_gpus(ProbeResult(0, facts, ""), None), "ok", "NVIDIA H200, NVIDIA H200", "bfloat16")
+    old = facts.replace("true", "false")
     _says(_gpus(ProbeResult(0, old, ""), None), "ok", "no bfloat16")
 
 
