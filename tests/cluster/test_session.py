@@ -76,7 +76,7 @@ signal.signal(signal.SIGTERM, interrupt)
 with session._our_signals():
     libc, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(128)
     libc.pthread_mutex_lock(mutex)
-    print("stuck", flush=True)
+    threading.Timer(0.3, print, ["stuck"], {"flush": True}).start()
     libc.pthread_mutex_lock(mutex)  # as Ray's code may: no handler of Python's runs meanwhile
 """
 
