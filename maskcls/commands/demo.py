@@ -12,6 +12,7 @@ from maskcls.config.resolve import resolve
 from maskcls.core.errors import Exit
 from maskcls.core.progress import Progress
 from maskcls.demo.dataset import write_demo_data
+from maskcls.store.paths import absolute_path
 
 _WHOLE = {"people": 120, "eval_people": 40, "folds": 5, "epochs": 12}
 # Starting a fold's worker takes longer here than training it, so the quick demo has two folds.
@@ -41,7 +42,7 @@ def demo(folder: str, quick: bool, progress: Progress, command: list[str]) -> De
     started = time.monotonic()
     much = _QUICK if quick else _WHOLE
     people, eval_people = much["people"], much["eval_people"]
-    root = Path(folder).expanduser().absolute()
+    root = absolute_path(folder)
     data, run, out = root / "data", root / "run", root / "submission.csv"
     was_there = (run / "metrics.json").is_file()
     if not was_there:

@@ -83,13 +83,13 @@ class Folder:
                 # Also what pathlib makes of a URI.
                 kind = found[1]
                 raise UserError(f"{kind}:/...: a URI has two slashes after the colon: {kind}://...")
-            return cls(str(as_on_disk(_absolute(text))), is_local=True)
+            return cls(str(as_on_disk(absolute_path(text))), is_local=True)
         refuse_credentials(text)
         uri = Uri.parse(text)
         if uri.scheme.lower() == "file":
             if uri.authority not in ("", "localhost"):
                 raise UserError(f"{uri.shown}: files of another host cannot be read; mount them.")
-            return cls(str(as_on_disk(_absolute(unquote(uri.path)))), is_local=True)
+            return cls(str(as_on_disk(absolute_path(unquote(uri.path)))), is_local=True)
         open_store(uri.root, endpoint())
         return cls(str(uri), is_local=False)
 
@@ -367,7 +367,8 @@ def _in_words(folder: Folder, verb: str, error: OSError) -> str | None:
     return None
 
 
-def _absolute(text: str) -> Path:
+def absolute_path(text: str) -> Path:
+    """A local path made absolute, ~ expanded; UserError when there is no such home folder."""
     try:
         return Path(text).expanduser().absolute()
     except RuntimeError as error:
