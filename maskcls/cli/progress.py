@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TextIO, cast
 
+from maskcls.core.history import EpochEntry, best_of
 from maskcls.core.progress import FoldState
 
 if TYPE_CHECKING:
@@ -119,7 +120,9 @@ class PlainProgress:
                 # Nothing of it happened while anybody listened: a resumed run.
                 self._reported[state.fold] = _Reported(len(state.history), _event(state))
                 best = best_of(state.history)
-                score = f": macro_f1={number(best.get('macro_f1'))}" if best else ""
+                score = (
+                    f": macro_f1={number(best.macro_f1)}" if best and number(best.macro_f1) else ""
+                )
                 self._lines("", f"fold {state.fold} is done already{score}")
                 continue
             if known is None or len(state.history) < known.epochs:  # another run, or begun anew
@@ -279,7 +282,7 @@ def _fold_table(states: Sequence[FoldState], width: int) -> "Table":
     for name in ("img/s", "loss", "F1", "best F1", "left"):
         table.add_column(name, justify="right", no_wrap=True)
     for s in states:
-        last, best = (s.history[-1] if s.history else {}), best_of(s.history)
+        last, best = (s.history[-1] if s.history else None), best_of(s.history)
         done = float(s.epochs if s.phase in ("done", "predicting") else len(s.history))
         if s.phase == "training" and s.steps:
             done = max(s.epoch - 1, 0) + s.step / s.steps
@@ -290,9 +293,11 @@ def _fold_table(states: Sequence[FoldState], width: int) -> "Table":
             row.append(ProgressBar(total=max(s.epochs, 1), completed=done, width=10))
         if steps:
             row.append(f"{s.step}/{s.steps}" if s.steps else "")
-        rate = s.images_per_s if s.images_per_s is not None else last.get("images_per_s")
-        best_text = f"{number(best['macro_f1'])} ({best['epoch']})" if best else ""
-        row += [number(rate), number(last.get("train_loss")), number(last.get("macro_f1"))]
+        rate = s.images_per_s if s.images_per_s is not None else last and last.images_per_s
+        best_text = (
+            f"{number(best.macro_f1)} ({best.epoch})" if best and number(best.macro_f1) else ""
+        )
+        row += [number(rate), number(last and last.train_loss), number(last and last.macro_f1)]
         row += [best_text, _duration(s.left_s)]
         table.add_row(*row)
     return table
@@ -310,12 +315,6 @@ def _count_table(counts: dict[str, tuple[int, int]]) -> "Table":
     return table
 
 
-def best_of(history: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """The epoch with the highest macro F1, the first of equals; None if no epoch has one."""
-    scored = [entry for entry in history if isinstance(entry.get("macro_f1"), float | int)]
-    return max(scored, key=lambda entry: entry["macro_f1"], default=None)
-
-
 def number(value: object) -> str:
     """Three figures, whole above 100; empty for what is not a number."""
     if not isinstance(value, float | int):
@@ -328,18 +327,18 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _epoch_line(state: FoldState, entry: dict[str, Any], left_s: float | None) -> str:
+def _epoch_line(state: FoldState, entry: EpochEntry, left_s: float | None) -> str:
     pairs = {
-        "loss": entry.get("train_loss"),
-        "macro_f1": entry.get("macro_f1"),
-        "accuracy": entry.get("accuracy"),
-        "images_per_s": entry.get("images_per_s"),
+        "loss": entry.train_loss,
+        "macro_f1": entry.macro_f1,
+        "accuracy": entry.accuracy,
+        "images_per_s": entry.images_per_s,
         "left_s": None if left_s is None else round(left_s),
     }
     pairs_text = "".join(
         f" {name}={number(value)}" for name, value in pairs.items() if number(value)
     )
-    return f"fold {state.fold} epoch {entry.get('epoch', '?')}/{state.epochs}{pairs_text}"
+    return f"fold {state.fold} epoch {entry.epoch}/{state.epochs}{pairs_text}"
 
 
 def _event(state: FoldState) -> str:
@@ -356,9 +355,9 @@ def _event(state: FoldState) -> str:
             return "predicts"
         case "done":
             best = best_of(state.history)
-            if best is None:
+            if best is None or not number(best.macro_f1):
                 return "done"
-            return f"done: best_epoch={best.get('epoch')} macro_f1={number(best['macro_f1'])}"
+            return f"done: best_epoch={best.epoch} macro_f1={number(best.macro_f1)}"
         case "stopped":  # by maskcls status alone
             return "stopped"
         case "failed":

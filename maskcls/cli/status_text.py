@@ -1,11 +1,11 @@
 """What `maskcls status` prints: the folds of one run, a line for each of several, a search's trials."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from maskcls.commands.status import RunStatus, SearchStatus
+from maskcls.commands.status import RunStatus, SearchStatus, WorkerStatus
 from maskcls.core.errors import Exit
 from maskcls.core.progress import FoldState
 
@@ -69,31 +69,31 @@ def _one(run: RunStatus) -> list[str]:
 
 
 def _fold(state: FoldState) -> str:
-    last = state.history[-1] if state.history else {}
-    scores = [entry["macro_f1"] for entry in state.history if entry["macro_f1"] is not None]
+    last = state.history[-1] if state.history else None
+    scores = [entry.macro_f1 for entry in state.history if entry.macro_f1 is not None]
     at_work = state.phase in ("training", "predicting")
     epoch = max(len(state.history), state.epoch if at_work else 0)
-    speed = state.images_per_s or last.get("images_per_s")
+    speed = state.images_per_s or (last.images_per_s if last else None)
     note = f"  {state.note}" if state.note else ""
     return (
         f"{state.fold:>4}  {state.phase:<10} {f'{epoch}/{state.epochs}':>9}"
-        f" {_number(speed, '.0f'):>9} {_number(last.get('train_loss'), '.3f'):>8}"
+        f" {_number(speed, '.0f'):>9} {_number(last.train_loss if last else None, '.3f'):>8}"
         f" {_number(max(scores, default=None), '.4f'):>9} {state.attempt:>4}"
         f" {_time(state.left_s):>7}{note}"
     )
 
 
-def _where(worker: Mapping[str, Any], state: FoldState) -> str:
+def _where(worker: WorkerStatus, state: FoldState) -> str:
     """Where a fold at work is, and what Ray says of its worker."""
-    if state.phase in ("done", "waiting", "failed", "stopped") or not worker.get("host"):
+    if state.phase in ("done", "waiting", "failed", "stopped") or not worker.host:
         return ""
-    parts = [str(worker["host"])]
-    if worker.get("gpus"):
-        parts.append(f"GPU {','.join(worker['gpus'])}")
-    if worker.get("gpu_idle") is not None:
-        parts.append(f"idle {100 * worker['gpu_idle']:.0f} %")
-    if worker.get("state"):
-        parts += [worker["state"].lower(), worker["log"]]
+    parts = [worker.host]
+    if worker.gpus:
+        parts.append(f"GPU {','.join(worker.gpus)}")
+    if worker.gpu_idle is not None:
+        parts.append(f"idle {100 * worker.gpu_idle:.0f} %")
+    if worker.state and worker.log:
+        parts += [worker.state.lower(), worker.log]
     return f"  {' '.join(parts)}"
 
 
@@ -123,12 +123,12 @@ def trial_table(trials: Sequence["Trial"]) -> list[str]:
 
 
 def _line(trial: "Trial") -> str:
-    whole = trial.out_of_fold or {}
+    whole = trial.out_of_fold
     note = f"  {trial.note}" if trial.note else ""
+    score, deviation = (whole.macro_f1, whole.deviation) if whole else (None, None)
     return (
-        f"{trial.number:>5} {trial.state:<8} {_score(whole.get('macro_f1')):>12}"
-        f" {_score(whole.get('deviation')):>10} {_score(trial.best):>8} {len(trial.scores):>7}"
-        f"  {trial.words}{note}"
+        f"{trial.number:>5} {trial.state:<8} {_score(score):>12} {_score(deviation):>10}"
+        f" {_score(trial.best):>8} {len(trial.scores):>7}  {trial.words}{note}"
     )
 
 

@@ -10,22 +10,32 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from maskcls.store.heartbeat import Heartbeat
 
 _TIMEOUT_S = 5.0
 _MOST_ROWS = 10_000
 
 
-def look_at_workers(
-    workers: Sequence[Mapping[str, Any]], address: str, token: str | None
-) -> list[dict[str, Any]] | None:
-    """state and log of each worker, None when the cluster cannot be reached.
+@dataclass(frozen=True)
+class WorkerState:
+    """What Ray says of a worker: state, such as ALIVE or DEAD (None when Ray has forgotten it), and the
+    name of its log on its node."""
 
-    workers: with node, worker and pid, as fold-K/progress.json has them; those that told nothing get
-    {}. state: Ray's, such as ALIVE or DEAD, or None when Ray has forgotten the worker. log: the name of
-    the worker's log on its node. address: of the dashboard, such as http://127.0.0.1:8265.
+    state: str | None
+    log: str
+
+
+def look_at_workers(
+    heartbeats: Sequence[Heartbeat | None], address: str, token: str | None
+) -> list[WorkerState | None] | None:
+    """State and log of the worker behind each heartbeat; None when the cluster cannot be reached.
+
+    address: of the dashboard, such as http://127.0.0.1:8265.
     """
     try:
         known = _rows(address, token, "workers")
@@ -33,21 +43,15 @@ def look_at_workers(
     except (OSError, ValueError, KeyError):
         return None
     by_id = {row["worker_id"]: row for row in known}
-    return [_of(worker, by_id, nodes) for worker in workers]
+    return [None if beat is None else _state_of(beat, by_id, nodes) for beat in heartbeats]
 
 
-def _of(
-    worker: Mapping[str, Any], by_id: Mapping[str, Any], nodes: Mapping[str, Any]
-) -> dict[str, Any]:
-    name = worker.get("worker")
-    if not name:
-        return {}
-    node = nodes.get(worker.get("node", ""), {})
-    row = by_id.get(name)
+def _state_of(beat: Heartbeat, by_id: Mapping[str, Any], nodes: Mapping[str, Any]) -> WorkerState:
+    row = by_id.get(beat.worker)
     state = None if row is None else "ALIVE" if row["is_alive"] else "DEAD"
-    if node.get("state") == "DEAD":
+    if nodes.get(beat.node, {}).get("state") == "DEAD":
         state = "NODE DEAD"
-    return {"state": state, "log": f"worker-{name}-*-{worker.get('pid')}.out"}
+    return WorkerState(state, f"worker-{beat.worker}-*-{beat.pid}.out")
 
 
 def _rows(address: str, token: str | None, what: str) -> list[dict[str, Any]]:

@@ -1,171 +1,175 @@
 """The queue of folds: one Ray Train run each, as many at a time as the plan says.
 
-Ray itself would wait for ever, and without a word, for a fit that finds no resources; order, messages
-and retries are ours. A fold that was lost to the system (its process or machine died, it hung, its
-storage was away) starts again from its last checkpoint; an error in settings or training does not,
-since it would come again.
-
     waiting -> starting -> training -> predicting -> done
-                  ^____________________|  lost; cluster.retries times without an epoch between, then
-                                          failed
+       ^          |___________|____________|
+       |__________________________________ lost, or failed
+
+Ray itself would wait for ever, and without a word, for a fit that finds no resources; order and
+messages are ours. When a lost fold starts again, and when it is given up, the supervisor decides.
 """
 
 import logging
 import os
 import threading
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
-from maskcls.cluster import worker
 from maskcls.cluster.plan import Plan
-from maskcls.cluster.supervisor import kill_worker
-from maskcls.core.errors import UserError, told_may_pass
+from maskcls.cluster.supervisor import Supervisor
+from maskcls.cluster.worker import FoldError
+from maskcls.core.errors import UserError
+from maskcls.core.outcome import Outcome, outcome_of
 from maskcls.core.progress import FoldState, Progress
-from maskcls.store import run_files as files
-from maskcls.store.fold_states import read_history, read_progress, show
 from maskcls.store.paths import Folder
+from maskcls.store.run import Run
 from maskcls.training.job import FoldJob
 
 _log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 0.5
 _LOOK_EVERY_S_REMOTE = 3.0
 _STOP_S = 10.0
-_PATIENCE_S = 20.0  # a worker normally tells "starting" within this time
-
-Kind = Literal["done", "mistake", "error", "lost"]
+STOP_GRACE_S = 30.0
+"""How long an interrupted command waits for its folds to write a checkpoint [s]."""
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How an attempt at a fold ended; text says why unless it is done."""
+class QueueSettings:
+    """What the queue needs beside jobs and plan.
 
-    kind: Kind
-    text: str = ""
-    detail: str = ""
+    run_name: for Ray's display. storage: where Ray Train keeps its own records; all nodes must reach it.
+    is_local: Ray is our own. retries, stall_s: see config/schema.py, Cluster.
+    """
+
+    run_name: str
+    storage: Folder
+    is_local: bool
+    retries: int
+    stall_s: float
 
 
 @dataclass
-class _Attempt:
+class _Fit:
     """A running fit, in a thread of its own."""
 
     number: int
     thread: threading.Thread
-    started: float
-    last_heard: float
     trainer: Any = None
     outcome: Outcome | None = None
-    notes_said: int = 0
-    told: dict[str, Any] = field(default_factory=dict)
+
+    def result(self) -> Outcome | None:
+        """How it ended, None while it runs; a thread that died of anything is a failed fold."""
+        if self.outcome is None and not self.thread.is_alive():
+            return Outcome("error", "the thread of its fit died; this is a bug")
+        return self.outcome
 
 
-@dataclass
-class _Losses:
-    """Losses of a fold to the system since it last finished an epoch.
+class FoldQueue:
+    """Trains all folds that are not done yet; Ray must be running."""
 
-    A fold on machines that are taken away all the time still gets to its end; one that never gets
-    anywhere does not start for ever.
-    """
-
-    count: int = 0
-    epochs: int = 0
-
-    def next(self, run: Folder, fold: int) -> int:
-        """Count another one."""
-        epochs = len(read_history(run, fold))
-        self.count = 1 if epochs > self.epochs else self.count + 1
-        self.epochs = max(epochs, self.epochs)
-        return self.count
-
-
-def train_folds(
-    jobs: Sequence[FoldJob],
-    plan: Plan,
-    run_name: str,
-    storage: Folder,
-    is_local: bool,
-    retries: int,
-    stall_s: float,
-    progress: Progress,
-    still_ours: Callable[[], None],
-) -> dict[int, Outcome]:
-    """Train all folds that are not done yet; Ray must be running.
-
-    run_name: for Ray's display. storage: where Ray Train keeps its own records; all machines of the
-    cluster must reach it. is_local: Ray is our own. still_ours: raises RunFailed when another
-    command has taken the run over.
-    Returns each fold's last outcome; never raises for a fold that failed.
-    """
-    return _Queue(
-        jobs, plan, run_name, storage, is_local, retries, stall_s, progress, still_ours
-    ).run()
-
-
-class _Queue:
     def __init__(
-        self, jobs: Sequence[FoldJob], plan: Plan, run_name: str, storage: Folder,
-        is_local: bool, retries: int, stall_s: float, progress: Progress, still_ours: Callable[[], None],
-    ) -> None:  # fmt: skip
+        self,
+        jobs: Sequence[FoldJob],
+        plan: Plan,
+        settings: QueueSettings,
+        progress: Progress,
+        still_ours: Callable[[], None],
+    ) -> None:
+        """still_ours: raises RunFailed when another command has taken the run over."""
         self._jobs = {job.fold: job for job in jobs}
-        self._plan, self._run_name, self._storage = plan, run_name, storage
-        self._is_local, self._still_ours = is_local, still_ours
-        self._retries, self._stall_s, self._progress = retries, stall_s, progress
-        self._run = Folder.at(jobs[0].run)
-        epochs = int(jobs[0].config["train"]["epochs"])
+        self._plan, self._settings = plan, settings
+        self._progress, self._still_ours = progress, still_ours
+        self._run = Run(Folder.at(jobs[0].run))
+        self._pause_s = _LOOK_EVERY_S if self._run.folder.is_local else _LOOK_EVERY_S_REMOTE
+        epochs = jobs[0].config.train.epochs
         self._states = {job.fold: FoldState(job.fold, epochs) for job in jobs}
         self._waiting = [job.fold for job in jobs]
-        self._running: dict[int, _Attempt] = {}
+        self._not_before: dict[int, float] = {}
+        self._running: dict[int, _Fit] = {}
         self._outcomes: dict[int, Outcome] = {}
         self._leaving = threading.Event()
-        self._losses = {job.fold: _Losses() for job in jobs}
+        self._scarce = "a GPU" if plan.device == "cuda" else "free cores"
+        self._supervisor = Supervisor(
+            settings.retries,
+            settings.stall_s,
+            lambda fold: f"fold {fold}",
+            "a GPU" if plan.device == "cuda" else "a worker",
+            progress,
+            look_every_s=self._pause_s,
+            says_waiting=False,  # the table of folds does
+        )
 
     def run(self) -> dict[int, Outcome]:
-        try:
-            return self._run_all()
-        finally:
-            self._stop()
+        """Each fold's last outcome; never raises for a fold that failed.
 
-    def _stop(self) -> None:
-        """End what still runs when the queue is left early, by Ctrl-C above all.
+        Interrupted, it gives the folds STOP_GRACE_S to write a checkpoint.
+        """
+        try:
+            for fold in list(self._waiting):
+                if self._run.fold(fold).is_done:
+                    self._waiting.remove(fold)
+                    self._finish(fold, Outcome("done"))
+            while self._waiting or self._running:
+                self._still_ours()
+                self._start_what_fits()
+                self._supervisor.look()
+                for fold in list(self._running):
+                    self._look_at(fold)
+                self._progress.folds(list(self._states.values()))
+                if self._running or self._waiting:
+                    time.sleep(self._pause_s)
+            return self._outcomes
+        except KeyboardInterrupt:
+            self._checkpoint()
+            raise
+        finally:
+            self._end_fits()
+
+    def _checkpoint(self) -> None:
+        """Ask the folds that train for a checkpoint, and wait for it; a second interruption ends
+        that.
+        """
+        self._leaving.set()
+        asked = [fold for fold in self._running if self._supervisor.request_stop(fold)]
+        if not asked:
+            return
+        self._progress.say(
+            f"stopping: {len(asked)} folds write a checkpoint first, for up to {STOP_GRACE_S:.0f} s"
+        )
+        end = time.monotonic() + STOP_GRACE_S
+        with suppress(KeyboardInterrupt):
+            while time.monotonic() < end and any(
+                self._running[fold].result() is None for fold in asked
+            ):
+                time.sleep(0.1)
+
+    def _end_fits(self) -> None:
+        """End what still runs when the queue is left early.
 
         A fit that still waits for Ray while Ray is shut down makes Ray end this very process, with
         exit code 1 and without a word (seen in one of six, Ray 2.60).
         """
         self._leaving.set()
         end = time.monotonic() + _STOP_S
-        for attempt in self._running.values():
-            if attempt.trainer is not None:
-                attempt.trainer.stop()
-        for attempt in self._running.values():
-            attempt.thread.join(max(0.0, end - time.monotonic()))
-
-    def _run_all(self) -> dict[int, Outcome]:
-        pause = _LOOK_EVERY_S if self._run.is_local else _LOOK_EVERY_S_REMOTE
-        for fold in list(self._waiting):
-            if files.read_done(self._run, fold) is not None:
-                self._waiting.remove(fold)
-                self._finish(fold, Outcome("done"))
-        while self._waiting or self._running:
-            self._still_ours()
-            self._start_what_fits()
-            for fold in list(self._running):
-                self._look_at(fold)
-            self._progress.folds(list(self._states.values()))
-            if self._running:
-                time.sleep(pause)
-        return self._outcomes
+        for fit in self._running.values():
+            if fit.trainer is not None and fit.outcome is None:
+                fit.trainer.stop()
+        for fit in self._running.values():
+            fit.thread.join(max(0.0, end - time.monotonic()))
 
     def _start_what_fits(self) -> None:
-        # In order: the next fold is never overtaken by a later one that needs less.
-        while self._waiting and self._fits(self._waiting[0]):
-            fold = self._waiting.pop(0)
-            self._start(fold, self._states[fold].attempt)
-        what = "a GPU" if self._plan.device == "cuda" else "free cores"
-        for fold in self._waiting:
-            self._states[fold].note = f"waits for {what}"
+        # In order: the next fold is never overtaken by a later one that needs less. One that pauses
+        # after a loss lets the others pass.
+        now = time.monotonic()
+        due = [fold for fold in self._waiting if self._not_before.get(fold, 0.0) <= now]
+        while due and self._fits(due[0]):
+            fold = due.pop(0)
+            self._waiting.remove(fold)
+            self._start(fold)
+        for fold in due:
+            self._states[fold].note = f"waits for {self._scarce}"
 
     def _fits(self, fold: int) -> bool:
         if not self._running:
@@ -177,105 +181,88 @@ class _Queue:
         used = sum(self._plan.cores_of(k) for k in self._running)
         return used + self._plan.cores_of(fold) <= self._plan.cores + 1e-9
 
-    def _start(self, fold: int, number: int) -> None:
+    def _start(self, fold: int) -> None:
         state = self._states[fold]
-        state.phase, state.note, state.attempt = "starting", "", number
-        with suppress(OSError, UserError):
-            files.fold_folder(self._run, fold).delete("progress.json")  # of an earlier attempt
-        now = time.monotonic()
-        thread = threading.Thread(target=self._fit, args=(fold, number), daemon=True)
-        self._running[fold] = _Attempt(number, thread, now, now)
+        state.phase, state.note = "starting", ""
+        try:
+            attempt = self._supervisor.begin(fold, self._run.fold(fold), state.attempt)
+        except (OSError, UserError) as e:
+            self._end_attempt(fold, outcome_of(e))
+            return
+        job = replace(self._jobs[fold], attempt=attempt, asked_at=time.time())
+        thread = threading.Thread(target=self._fit, args=(job,), daemon=True)
+        self._running[fold] = _Fit(state.attempt, thread)
         thread.start()
 
-    def _fit(self, fold: int, number: int) -> None:
+    def _fit(self, job: FoldJob) -> None:
         """In the attempt's thread: run the fit, leave the outcome."""
-        attempt = self._running[fold]
+        fit = self._running[job.fold]
         try:
             from maskcls.cluster.ray_internals import make_trainer
 
-            job = replace(self._jobs[fold], asked_at=time.time())
-            arguments = {"job": job, "attempt": number}
-            name = f"{self._run_name}-fold-{fold}-{os.getpid()}-{number}"
-            attempt.trainer = make_trainer(
-                arguments, self._plan, fold, name, self._storage, self._is_local
-            )
+            name = f"{self._settings.run_name}-fold-{job.fold}-{os.getpid()}-{fit.number}"
+            fit.trainer = make_trainer(
+                {"job": job}, self._plan, job.fold, name, self._settings.storage,
+                self._settings.is_local, self._supervisor.bad_node(job.fold),
+            )  # fmt: skip
             if self._leaving.is_set():
                 return
-            value = attempt.trainer.fit().return_value
-            attempt.outcome = _outcome_of(value)
-        except BaseException as e:  # sorted into lost and error; the log keeps it
-            _log.info("fold=%s attempt=%s ended with %r", fold, number, e)
-            attempt.outcome = _outcome_of_failure(e)
+            value: Outcome = fit.trainer.fit().return_value
+            fit.outcome = value
+        except BaseException as e:  # sorted into transient and error; the log keeps it
+            _log.info("fold=%s attempt=%s ended with %r", job.fold, fit.number, e)
+            fit.outcome = outcome_of_fit(e)
 
     def _look_at(self, fold: int) -> None:
-        attempt, state = self._running[fold], self._states[fold]
-        told = read_progress(self._run, fold)
-        if told and told != attempt.told:
-            attempt.told, attempt.last_heard = told, time.monotonic()
-            show(told, state)
-            for note in told.get("notes", ())[attempt.notes_said :]:
-                self._progress.say(note)
-            attempt.notes_said = len(told.get("notes", ()))
-        state.history = read_history(self._run, fold) or state.history
-        if attempt.outcome is not None:
+        fit, state = self._running[fold], self._states[fold]
+        heartbeat = self._supervisor.heartbeat(fold)
+        if heartbeat is not None:
+            heartbeat.show_in(state)
+        elif self._supervisor.is_waiting(fold):
+            state.phase, state.note = "waiting", f"waits for {self._scarce}"
+        state.history = self._run.fold(fold).history() or state.history
+        if (outcome := fit.result()) is not None:
             del self._running[fold]
-            self._end_attempt(fold, attempt.number, attempt.outcome)
-            return
-        quiet = time.monotonic() - attempt.last_heard
-        if not attempt.told and quiet > _PATIENCE_S:
-            what = "a GPU" if self._plan.device == "cuda" else "a worker"
-            state.phase, state.note = "waiting", f"waits for {what}"
-        elif attempt.told and quiet > self._stall_s:
-            self._progress.warn(f"fold {fold} has told nothing for {quiet:.0f} s and is ended")
-            attempt.last_heard = time.monotonic()
-            kill_worker(attempt.told)
+            self._end_attempt(fold, outcome)
 
-    def _end_attempt(self, fold: int, number: int, outcome: Outcome) -> None:
-        # A worker may die after its fold was done and before Ray heard of it.
+    def _end_attempt(self, fold: int, outcome: Outcome) -> None:
+        files, state = self._run.fold(fold), self._states[fold]
+        # A worker may die after its fold was done and before Ray saw its result.
         with suppress(OSError, UserError):
-            if outcome.kind != "done" and files.read_done(self._run, fold) is not None:
+            if outcome.kind != "done" and files.is_done:
                 outcome = Outcome("done")
-        if outcome.kind == "lost" and self._losses[fold].next(self._run, fold) <= self._retries:
-            self._progress.warn(
-                f"fold {fold} was lost to the system ({outcome.text});"
-                f" attempt {number + 1} goes on from its last checkpoint"
-            )
-            state = self._states[fold]
-            state.phase, state.attempt = "waiting", number + 1
-            self._waiting.insert(0, fold)
-            return
+        if outcome.kind == "transient":
+            pause = self._supervisor.lost(fold, files, outcome)
+            if pause is not None:
+                state.phase, state.attempt = "waiting", state.attempt + 1
+                state.note = "waits after an infrastructure failure"
+                self._not_before[fold] = time.monotonic() + pause
+                self._supervisor.end(fold)
+                self._waiting.insert(0, fold)
+                return
+        self._supervisor.end(fold)
         self._finish(fold, outcome)
 
     def _finish(self, fold: int, outcome: Outcome) -> None:
         state = self._states[fold]
         state.phase = "done" if outcome.kind == "done" else "failed"
         state.note, state.left_s = outcome.text, None
-        state.history = read_history(self._run, fold)
+        state.history = self._run.fold(fold).history()
         self._outcomes[fold] = outcome
 
 
-def _outcome_of(value: dict[str, Any]) -> Outcome:
-    if "done" in value:
-        return Outcome("done")
-    if "mistake" in value:
-        return Outcome("mistake", value["mistake"])
-    # Storage that is away for a moment, or too little memory just now, is of the system.
-    kind: Kind = "lost" if told_may_pass(value["error"]) else "error"
-    return Outcome(kind, value["error"], value.get("traceback", ""))
-
-
-def _outcome_of_failure(error: BaseException) -> Outcome:
-    """Tell an error of ours from a loss; an error on any worker counts unless one was lost."""
+def outcome_of_fit(error: BaseException) -> Outcome:
+    """Tell an error of ours from a lost worker; an error on any worker counts unless one was lost."""
     failures = list(getattr(error, "worker_failures", {}).values())
-    causes = [_cause(f) for f in failures]
     if not failures and not _is_rays(error):  # a fault in the driver would come again
-        return Outcome("error", f"{type(error).__name__}: {error}", traceback.format_exc())
-    ours = [c for c in causes if isinstance(c, worker.FoldError)]
-    if ours and len(ours) + sum(_is_lost_peer(c) for c in causes) == len(causes):
-        return _outcome_of(ours[0].result)
+        return outcome_of(error)
+    ours = [c.outcome for c in map(_cause, failures) if isinstance(c, FoldError)]
+    own_errors = [outcome for outcome in ours if outcome.kind != "transient"]
+    if ours and len(ours) == len(failures):
+        return (own_errors or ours)[0]
     lines = str(failures[0] if failures else error).strip().splitlines()
     first = lines[0] if lines else type(error).__name__
-    return Outcome("lost", first[:200], str(error))
+    return Outcome("transient", first[:200], str(error))
 
 
 def _cause(error: BaseException) -> BaseException:
@@ -283,7 +270,7 @@ def _cause(error: BaseException) -> BaseException:
     seen = error
     for _ in range(5):
         inner = getattr(seen, "_base_exc", None) or getattr(seen, "cause", None) or seen.__cause__
-        if not isinstance(inner, BaseException) or isinstance(seen, worker.FoldError):
+        if not isinstance(inner, BaseException) or isinstance(seen, FoldError):
             break
         seen = inner
     return seen
@@ -294,7 +281,3 @@ def _is_rays(error: BaseException) -> bool:
     from ray.train import TrainingFailedError
 
     return isinstance(error, RayError | TrainingFailedError)
-
-
-def _is_lost_peer(error: BaseException) -> bool:
-    return type(error).__name__ == "PeerLost"

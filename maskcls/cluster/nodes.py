@@ -8,111 +8,115 @@ folds that come after it wait for the same lock and find them.
 import logging
 import platform
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from maskcls.cluster.ingest import ensure_pixels
 from maskcls.cluster.plan import Plan
-from maskcls.core.errors import UserError
+from maskcls.core.errors import StorageError, UserError
 from maskcls.core.hashing import digest_of_bytes
 from maskcls.core.progress import Progress
 from maskcls.data.table import TRAIN_CSV
 from maskcls.pixels.cache import CachePlace, open_cache
 from maskcls.store.paths import Folder
+from maskcls.store.run import EVAL_TABLE, EXTRA_TABLE, TABLE, Run
 from maskcls.store.tables import read_table
 from maskcls.training.job import FoldJob
-from maskcls.training.rank import Watcher
+
+if TYPE_CHECKING:
+    from maskcls.cluster.reporter import Reporter
 
 _log = logging.getLogger(__name__)
 
 
 def require_here(job: FoldJob) -> None:
-    """UserError when this machine does not reach the run's folder and the images.
+    """StorageError when this node does not reach the run's folder and the images.
 
     The driver asks the machines that are there when it starts (see reach); others come later.
     """
-    files = [(Folder.at(job.run), "config.json"), (Folder.at(job.data), TRAIN_CSV)]
+    run = Run(Folder.at(job.run))
+    files = [(run.folder, run.probe_file), (Folder.at(job.data), TRAIN_CSV)]
     if job.extra_pixels is not None:
-        files.append((Folder.at(job.config["rows"]["extra"]), TRAIN_CSV))
+        files.append((Folder.at(job.config.rows.extra), TRAIN_CSV))
     require_files(files, "DATA, RUN and rows.extra")
 
 
 def require_files(files: Sequence[tuple[Folder, str]], arguments: str) -> None:
-    """UserError when this machine does not reach one of the files.
+    """StorageError when this node does not reach one of the files.
 
     files: folder and name, for all that lies beside them. arguments: what of the command line they
     belong to, for the message.
     """
     for folder, name in files:
         if not folder.exists(name):
-            raise UserError(
-                f"{folder}: not there on machine {platform.node()}; with several machines,"
+            raise StorageError(
+                f"{folder}: not there on node {platform.node()}; with several machines,"
                 f" {arguments} must lie on storage that all of them reach (an object store, or NFS)."
             )
 
 
-def ensure_here(job: FoldJob, watcher: Watcher | None) -> None:
-    """Make the fold's pixels on this machine, unless they are there.
+def ensure_here(job: FoldJob, reporter: "Reporter | None") -> None:
+    """Make the fold's pixels on this node, unless they are there.
 
-    watcher: hears of it; None where nobody listens, and this process's log has it.
+    reporter: of the fold's worker; None where there is none, and this process's log has the lines.
     """
     run, data = Folder.at(job.run), Folder.at(job.data)
-    _ensure(job.pixels, data.child("train", "images"), run, "table.parquet", watcher)
+    _ensure(job.pixels, data.child("train", "images"), run, TABLE, reporter)
     if job.extra_pixels is not None:
-        extra = Folder.at(job.config["rows"]["extra"]).child("train", "images")
-        _ensure(job.extra_pixels, extra, run, "extra_table.parquet", watcher)
+        extra = Folder.at(job.config.rows.extra).child("train", "images")
+        _ensure(job.extra_pixels, extra, run, EXTRA_TABLE, reporter)
     if job.eval_pixels is not None:
         eval_images = data.child("eval", "images")
-        _ensure(job.eval_pixels, eval_images, run, "eval_table.parquet", watcher)
+        _ensure(job.eval_pixels, eval_images, run, EVAL_TABLE, reporter)
 
 
 def _ensure(
-    place: CachePlace, images: Folder, run: Folder, table: str, watcher: Watcher | None
+    place: CachePlace, images: Folder, run: Folder, table: str, reporter: "Reporter | None"
 ) -> None:
-    ensure_images(place, images, lambda: read_table(run, table)["path"], watcher)
+    ensure_images(place, images, lambda: read_table(run, table)["path"], reporter)
 
 
 def ensure_images(
     place: CachePlace,
     images: Folder,
     paths: Callable[[], "pd.Series[str]"],
-    watcher: Watcher | None = None,
+    reporter: "Reporter | None" = None,
 ) -> None:
     """Make some images' pixels on this machine, unless they are there.
 
     place: on this machine. paths: gives their paths below images, in row order, [place.rows]; called
-    only when they are needed. watcher: see ensure_here. Errors as in ingest.ensure_pixels.
+    only when they are needed. reporter: see ensure_here. Errors as in ingest.ensure_pixels.
     """
     if open_cache(place) is not None:
         return
     import ray
 
     here = ray.get_runtime_context().get_node_id()
-    ensure_pixels(place, images, paths(), _Telling(watcher), node=here)
+    ensure_pixels(place, images, paths(), _NodeProgress(reporter), node=here)
 
 
-class _Telling:
-    """A Progress that passes lines on to a fold's watcher, or to the log."""
+class _NodeProgress:
+    """A Progress that passes lines on to a fold's reporter, or to the log."""
 
-    def __init__(self, watcher: Watcher | None) -> None:
-        self._watcher = watcher
+    def __init__(self, reporter: "Reporter | None") -> None:
+        self._reporter = reporter
 
     def say(self, text: str) -> None:
         """See Progress."""
-        if self._watcher is None:
+        if self._reporter is None:
             _log.info("%s", text)
         else:
-            self._watcher.say(f"machine {platform.node()}: {text}")
+            self._reporter.say(f"node {platform.node()}: {text}")
 
     def warn(self, text: str) -> None:
         """See Progress."""
         self.say(text)
 
     def count(self, what: str, done: int, total: int) -> None:
-        """See Progress; a sign of life for the queue's watch over silent folds."""
-        if self._watcher is not None:
-            self._watcher.predicted(done, total)
+        """See Progress; a sign of life for the supervisor, whichever rank decodes."""
+        if self._reporter is not None:
+            self._reporter.decoded()
 
     def folds(self, states: object) -> None:
         """See Progress; a worker has no other folds."""

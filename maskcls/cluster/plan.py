@@ -7,7 +7,7 @@ of the last, incomplete round get the cores of those that are missing, so no cor
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from maskcls.config.relations import shared_gpu
 from maskcls.config.schema import Cluster
@@ -31,6 +31,14 @@ class Machine:
     is_local: bool
     node_cpus: float | None = None
     cpus_per_gpu: float | None = None
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a run keeps of the plan of its first start: it decides the last bits of a result."""
+
+    device: Literal["cpu", "cuda"]
+    threads: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -62,12 +70,12 @@ class Plan:
 
 
 def make_plan(
-    settings: Cluster, folds: int, machine: Machine, recorded: dict[str, Any] | None = None
+    settings: Cluster, folds: int, machine: Machine, recorded: Recorded | None = None
 ) -> Plan:
     """Place the folds of a run.
 
-    recorded: the plan of the run's first start as JSON; its threads and device are kept, so that a
-    resumed run gives the same bytes. Raises UserError for what cannot be had.
+    recorded: the plan of the run's first start; its threads and device are kept, so that a resumed run
+    is bit-identical. Raises UserError for what cannot be had.
     """
     gpus = _gpus(settings, machine)
     if recorded is not None:
@@ -88,14 +96,14 @@ def _gpus(settings: Cluster, machine: Machine) -> float:
     return settings.gpus
 
 
-def _check_recorded(settings: Cluster, recorded: dict[str, Any], gpus: float) -> None:
+def _check_recorded(settings: Cluster, recorded: Recorded, gpus: float) -> None:
     device = "cuda" if gpus else "cpu"
-    if recorded["device"] != device:
+    if recorded.device != device:
         raise UserError(
-            f"this run was started on {recorded['device']} and would go on on {device}, with other"
+            f"this run was started on {recorded.device} and would resume on {device}, with other"
             " results; use cluster.gpus to choose, or start another run."
         )
-    threads = recorded["threads"]
+    threads = list(recorded.threads)
     if settings.threads != "auto" and set(threads) != {settings.threads}:
         raise UserError(
             f"cluster.threads: {threads} there, {settings.threads} now; threads can change the last"
@@ -104,7 +112,7 @@ def _check_recorded(settings: Cluster, recorded: dict[str, Any], gpus: float) ->
 
 
 def _on_gpus(
-    settings: Cluster, folds: int, machine: Machine, gpus: float, recorded: dict[str, Any] | None
+    settings: Cluster, folds: int, machine: Machine, gpus: float, recorded: Recorded | None
 ) -> Plan:
     workers, share = settings.workers_per_fold, settings.gpus_per_worker
     if workers > 1 and share <= 0.5:
@@ -142,15 +150,13 @@ def _on_gpus(
     )
 
 
-def _on_cpus(
-    settings: Cluster, folds: int, machine: Machine, recorded: dict[str, Any] | None
-) -> Plan:
+def _on_cpus(settings: Cluster, folds: int, machine: Machine, recorded: Recorded | None) -> Plan:
     cores, workers = max(1, int(machine.cpus)), settings.workers_per_fold
     most = max(1, int(machine.node_cpus or cores))
     each = 1 if settings.threads == "auto" else settings.threads
     slots = max(1, min(folds, _most(settings, folds), cores // (each * workers)))
     if recorded is not None:
-        threads = tuple(recorded["threads"])
+        threads = recorded.threads
     elif settings.threads != "auto":
         threads = (settings.threads,) * folds
     else:
@@ -182,8 +188,8 @@ def _most(settings: Cluster, folds: int) -> int:
 
 
 def _threads(
-    settings: Cluster, folds: int, recorded: dict[str, Any] | None, auto: int
+    settings: Cluster, folds: int, recorded: Recorded | None, auto: int
 ) -> tuple[int, ...]:
     if recorded is not None:
-        return tuple(recorded["threads"])
+        return recorded.threads
     return (auto if settings.threads == "auto" else settings.threads,) * folds

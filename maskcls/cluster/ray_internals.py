@@ -67,12 +67,13 @@ class _Local:
 
 
 def make_trainer(
-    arguments: dict[str, Any], plan: Plan, fold: int, name: str, storage: Folder, is_local: bool
-) -> Any:
+    arguments: dict[str, Any], plan: Plan, fold: int, name: str, storage: Folder, is_local: bool,
+    bad_node: str | None = None,
+) -> Any:  # fmt: skip
     """A trainer for one attempt at a fold; its fit() blocks until the fold is done, lost or stopped.
 
     arguments: of worker.train_fold. name: unique, since Ray would resume from its own records
-    otherwise. storage: for Ray's records.
+    otherwise. storage: for Ray's records. bad_node: Ray's id of a node to avoid, if another one fits.
     """
     resources, workers = plan.resources_of(fold), plan.workers_per_fold
     environment = worker.ENVIRONMENT | {"OMP_NUM_THREADS": str(plan.threads[fold])}
@@ -86,7 +87,10 @@ def make_trainer(
         train_loop_per_worker=worker.train_fold,
         train_loop_config=arguments,
         scaling_config=ScalingConfig(
-            num_workers=workers, use_gpu="GPU" in resources, resources_per_worker=resources
+            num_workers=workers,
+            use_gpu="GPU" in resources,
+            resources_per_worker=resources,
+            label_selector=_avoiding(bad_node, resources),
         ),
         run_config=RunConfig(
             name=name,
@@ -95,3 +99,14 @@ def make_trainer(
             worker_runtime_env={"env_vars": environment},
         ),
     )
+
+
+def _avoiding(bad_node: str | None, resources: dict[str, float]) -> dict[str, str] | None:
+    """A label selector that keeps workers off a node; None where no other node could take them."""
+    if bad_node is None:
+        return None
+    for node in ray.nodes():
+        fits = all(node["Resources"].get(name, 0) >= need for name, need in resources.items())
+        if node["Alive"] and node["NodeID"] != bad_node and fits:
+            return {"ray.io/node-id": f"!{bad_node}"}  # a label that Ray gives every node
+    return None

@@ -1,119 +1,183 @@
-"""Watches the trials of a search while they run: which of them wait, and which hang.
+"""The failure policy for everything that trains on Ray: folds of a run and trials of a search.
 
-Ray Tune would wait for ever, and without a word, for a trial that finds no resources or that hangs. Its
-loop turns several times a second and is the place from which all trials are looked at.
+    begin -> waiting -> reporting -> reporting ... -> end
+               ^            |  no heartbeat for stall_s: killed
+               |            v
+               +-- pause <- lost   a transient failure; `retries` times without an epoch between
 
-    begin -> waits -> tells -> tells ... -> end
-      ^_________________|  nothing for stall_s: killed; Tune sees it die and tries it again
+Ray would wait for ever, and without a word, for work that finds no resources or that hangs. The
+supervisor reads the heartbeat of each attempt, says which attempts wait, kills those that are
+silent, and decides after each loss whether and when the next attempt starts. What an attempt may
+write is fenced (store/attempt.py): a heartbeat of another attempt counts for nothing.
 """
 
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
+from maskcls.core.errors import UserError
+from maskcls.core.outcome import Outcome
 from maskcls.core.progress import Progress
-from maskcls.store.fold_states import read_progress
-from maskcls.store.paths import Folder
-from maskcls.training.job import FoldJob
+from maskcls.store.attempt import Attempt
+from maskcls.store.heartbeat import Heartbeat
+from maskcls.store.run import Fold
 
-LOOK_EVERY_S = 2.0
-LOOK_EVERY_S_REMOTE = 15.0  # a request for each trial, while Tune's loop waits
-_PATIENCE_S = 20.0  # a trial normally tells "starting" within this time
+_PATIENCE_S = 20.0  # a worker normally reports "starting" within this time
+BACKOFF_S = 5.0
+"""Pause before the first retry [s]; each further one is four times as long, so that three retries
+outlast an outage of a minute and a half."""
+_BACKOFF_MAX_S = 300.0
 
 
-def kill_worker(told: Mapping[str, Any]) -> None:
-    """Kill the process that told this; Ray then sees it die.
+@dataclass
+class _Watched:
+    """A fold or trial under supervision; times by the supervisor's own clock [s]."""
 
-    told: a fold's progress.json, of which node (Ray's name of the machine) and pid count.
-    """
+    fold: Fold
+    attempt: Attempt
+    heard: float
+    heartbeat: Heartbeat | None = None
+    notes_said: int = 0
+    is_waiting: bool = False
+
+
+@dataclass
+class _Losses:
+    """Transient failures since the last finished epoch: whoever gets anywhere is retried for ever."""
+
+    count: int = 0
+    epochs: int = 0
+    bad_node: str | None = None
+
+
+class Supervisor:
+    """Watches attempts by a number each: a fold's, or a trial's."""
+
+    def __init__(
+        self,
+        retries: int,
+        stall_s: float,
+        name: Callable[[int], str],
+        waits_for: str,
+        progress: Progress,
+        kill: "Callable[[Heartbeat], None] | None" = None,
+        clock: Callable[[], float] = time.monotonic,
+        look_every_s: float = 0.5,
+        says_waiting: bool = True,
+    ) -> None:
+        """retries: without an epoch between. stall_s: silence after which an attempt is killed [s].
+
+        name: of a number, for messages ("fold 3"). waits_for: the scarce resource, in words.
+        look_every_s: shortest time between two looks [s]. says_waiting: False where the caller shows it.
+        """
+        self._retries, self._stall_s, self._waits_for = retries, stall_s, waits_for
+        self._name, self._progress, self._clock = name, progress, clock
+        self._kill = kill or kill_worker
+        self._says_waiting = says_waiting
+        self._watched: dict[int, _Watched] = {}
+        self._losses: dict[int, _Losses] = {}
+        self._every_s, self._looked, self._time = look_every_s, clock(), 0.0
+
+    def begin(self, number: int, fold: Fold, attempt_number: int = 1) -> Attempt:
+        """Give the fold's folder to a new attempt, and watch it. Raises OSError, StorageError."""
+        attempt = Attempt.new(attempt_number)
+        fold.write_attempt(attempt)
+        self._watched[number] = _Watched(fold, attempt, self._time)
+        return attempt
+
+    def end(self, number: int) -> None:
+        """The attempt has ended, however."""
+        self._watched.pop(number, None)
+
+    def heartbeat(self, number: int) -> Heartbeat | None:
+        """What the present attempt reported last."""
+        watched = self._watched.get(number)
+        return watched.heartbeat if watched else None
+
+    def is_waiting(self, number: int) -> bool:
+        """Whether the attempt has reported nothing for so long that it must lack resources."""
+        watched = self._watched.get(number)
+        return watched is not None and watched.is_waiting
+
+    def look(self) -> None:
+        """Read all heartbeats; does nothing when that has just been done."""
+        passed = self._clock() - self._looked
+        if passed < self._every_s:
+            return
+        self._looked += passed
+        # While the caller stands still, for the pixels of another size say, workers may wait for
+        # it: that they reported nothing meanwhile means nothing.
+        self._time += min(passed, max(2 * self._every_s, 1.0))
+        for number, watched in self._watched.items():
+            self._look_at(number, watched)
+
+    def _look_at(self, number: int, watched: _Watched) -> None:
+        new = watched.fold.heartbeat()
+        if new is not None and new.token == watched.attempt.token and new != watched.heartbeat:
+            watched.heartbeat, watched.heard, watched.is_waiting = new, self._time, False
+            for note in new.notes[watched.notes_said :]:
+                self._progress.say(f"{self._name(number)}: {note}")
+            watched.notes_said = len(new.notes)
+            return
+        silent_s = self._time - watched.heard
+        if watched.heartbeat is None:
+            if silent_s > _PATIENCE_S and not watched.is_waiting:
+                watched.is_waiting = True
+                if self._says_waiting:
+                    self._progress.say(f"{self._name(number)} waits for {self._waits_for}")
+        elif silent_s > self._stall_s:
+            self._progress.warn(
+                f"{self._name(number)} has reported nothing for {silent_s:.0f} s and is killed"
+            )
+            watched.heard = self._time
+            self._kill(watched.heartbeat)
+
+    def lost(self, number: int, fold: Fold, outcome: Outcome) -> float | None:
+        """Count a transient failure: seconds until the next attempt, None when there were too many."""
+        losses = self._losses.setdefault(number, _Losses())
+        epochs = len(fold.history())
+        losses.count = 1 if epochs > losses.epochs else losses.count + 1
+        losses.epochs = max(epochs, losses.epochs)
+        heartbeat = self.heartbeat(number)
+        losses.bad_node = heartbeat.node if outcome.leave_node and heartbeat else None
+        if losses.count > self._retries:
+            return None
+        pause = min(BACKOFF_S * 4.0 ** (losses.count - 1), _BACKOFF_MAX_S)
+        self._progress.warn(
+            f"{self._name(number)} met an infrastructure failure ({outcome.text}); the next attempt"
+            f" resumes from its last checkpoint in {pause:.0f} s"
+        )
+        return pause
+
+    def bad_node(self, number: int) -> str | None:
+        """Ray's id of a node whose GPU failed: the next attempt should run on another one."""
+        losses = self._losses.get(number)
+        return losses.bad_node if losses else None
+
+    def request_stop(self, number: int) -> bool:
+        """Ask the attempt for a checkpoint and an end; False when it does not train, or cannot be
+        asked.
+        """
+        watched = self._watched.get(number)
+        if watched is None or watched.heartbeat is None or watched.heartbeat.phase != "training":
+            return False
+        with suppress(OSError, UserError):
+            watched.fold.write_attempt(replace(watched.attempt, stop=True))
+            return True
+        return False
+
+
+def kill_worker(heartbeat: Heartbeat) -> None:
+    """Kill the process that reported this, by a signal on its own node; Ray then sees it die."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    strategy = NodeAffinitySchedulingStrategy(told["node"], soft=False)
+    strategy = NodeAffinitySchedulingStrategy(heartbeat.node, soft=False)
 
     def kill(pid: int) -> None:  # os.kill itself is no function that Ray can send
         os.kill(pid, signal.SIGKILL)
 
-    ray.remote(num_cpus=0, scheduling_strategy=strategy)(kill).remote(told["pid"])
-
-
-@dataclass
-class _Seen:
-    """A trial: where it tells, what it told, and when, by the watch's own time [s].
-
-    before: what an earlier attempt told last, which says nothing of this one.
-    """
-
-    run: Folder
-    fold: int
-    before: dict[str, Any]
-    heard: float
-    told: dict[str, Any] = field(default_factory=dict)
-    waits: bool = False
-    notes_said: int = 0
-
-
-class TrialWatch:
-    """Looks at the progress.json of each trial that was begun and has not ended."""
-
-    def __init__(
-        self,
-        stall_s: float,
-        waits_for: str,
-        progress: Progress,
-        kill: Callable[[Mapping[str, Any]], None] = kill_worker,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """stall_s: after so long without news a trial is killed [s]. waits_for: what, in words."""
-        self._stall_s, self._waits_for, self._progress = stall_s, waits_for, progress
-        self._kill, self._clock = kill, clock
-        self._seen: dict[int, _Seen] = {}
-        self._pause, self._looked, self._time = LOOK_EVERY_S, clock(), 0.0
-
-    def begin(self, number: int, job: FoldJob) -> None:
-        """A trial is given to Tune."""
-        run = Folder.at(job.run)
-        self._pause = LOOK_EVERY_S if run.is_local else LOOK_EVERY_S_REMOTE
-        self._seen[number] = _Seen(run, job.fold, read_progress(run, job.fold), self._time)
-
-    def again(self, number: int) -> None:
-        """A trial was lost, and Tune tries it again."""
-        old = self._seen[number]
-        self._seen[number] = _Seen(old.run, old.fold, old.told or old.before, self._time)
-
-    def end(self, number: int) -> None:
-        """A trial has ended, however."""
-        self._seen.pop(number, None)
-
-    def look(self) -> None:
-        """Say which trials wait, kill those that hang; does nothing if it has just been done."""
-        passed = self._clock() - self._looked
-        if passed < self._pause:
-            return
-        self._looked += passed
-        # While Tune's loop stands still, for the pixels of another size say, trials wait for it to
-        # take their reports: that they told nothing meanwhile means nothing.
-        self._time += min(passed, 2 * self._pause)
-        for number, seen in self._seen.items():
-            self._look_at(number, seen)
-
-    def _look_at(self, number: int, seen: _Seen) -> None:
-        told = read_progress(seen.run, seen.fold)
-        if told and told not in (seen.before, seen.told):
-            seen.told, seen.heard = told, self._time
-            for note in told.get("notes", ())[seen.notes_said :]:
-                self._progress.say(f"trial {number}: {note}")
-            seen.notes_said = len(told.get("notes", ()))
-            return
-        quiet = self._time - seen.heard
-        if not seen.told:
-            if quiet > _PATIENCE_S and not seen.waits:
-                seen.waits = True
-                self._progress.say(f"trial {number} waits for {self._waits_for}")
-        elif quiet > self._stall_s:
-            self._progress.warn(f"trial {number} has told nothing for {quiet:.0f} s and is ended")
-            seen.heard = self._time
-            self._kill(seen.told)
+    ray.remote(num_cpus=0, scheduling_strategy=strategy)(kill).remote(heartbeat.pid)

@@ -4,7 +4,10 @@ A task on another machine than the driver's makes the images' pixels there, in t
 if it is the first to need them.
 """
 
-from collections.abc import Sequence
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,20 +15,21 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskcls.cluster import nodes as fetch
-from maskcls.cluster import worker
-from maskcls.cluster.plan import Machine, Plan, make_plan
+from maskcls.cluster import nodes, worker
+from maskcls.cluster.plan import Machine, Plan, Recorded, make_plan
 from maskcls.cluster.worker import with_own_cache
 from maskcls.config.schema import Cluster
 from maskcls.core.errors import RunFailed, UserError
 from maskcls.core.progress import Progress
 from maskcls.pixels.cache import cache_root
 from maskcls.store.paths import Folder
-from maskcls.training.job import FoldJob, PredictJob
+from maskcls.training.job import FoldJob, PredictJob, RangeTest
 
-_TELL_EVERY_S = 30.0
+_SAY_EVERY_S = 30.0
+_LOOK_EVERY_S = 1.0
+_LIFE_EVERY_S = 5.0
 
-Predicted = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
+FoldPrediction = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
 """Rows that could be decoded, int64 [M], and their logits, float32 [M, 18]."""
 
 
@@ -52,57 +56,110 @@ def plan_predicting(placing: Cluster, threads: Sequence[int], machine: Machine) 
     # The threads of training, which can change the last bits; and one worker is enough.
     settings = replace(placing, threads="auto", workers_per_fold=1)
     device = make_plan(settings, len(threads), machine).device
-    recorded = {"device": device, "threads": list(threads)}
-    return make_plan(settings, len(threads), machine, recorded)
+    return make_plan(settings, len(threads), machine, Recorded(device, tuple(threads)))
 
 
 def predict_folds(
-    jobs: Sequence[PredictJob], plan: Plan, home: str | None, source: Source, progress: Progress
-) -> list[Predicted]:
+    jobs: Sequence[PredictJob],
+    plan: Plan,
+    home: str | None,
+    source: Source,
+    progress: Progress,
+    stall_s: float,
+) -> list[FoldPrediction]:
     """Rows and logits of each job, in the order of the jobs; Ray must be running.
 
-    plan: of plan_predicting, its folds in the order of the jobs. home: Ray's name of this machine,
-    whose pixels are there; None when there is no other. Raises UserError when a checkpoint is
-    damaged or a machine does not reach the storage, RunFailed when a task fails (lost ones are tried
-    three times).
+    plan: of plan_predicting, its folds in the order of the jobs. home: Ray's id of this node, whose
+    pixels are there; None when there is no other. stall_s: without a batch from any fold for so
+    long, the command gives up [s]. Raises UserError when a checkpoint is damaged or a node does not
+    reach the storage, RunFailed when a task fails (lost ones are tried three times) or all are silent.
     """
     import ray
-    import ray.exceptions
 
-    # The paths of many images travel once to each machine that asks for them. In a list, or Ray would
+    # The paths of many images travel once to each node that asks for them. In a list, or Ray would
     # fetch them for every task.
     kept = [] if home is None else [ray.put(source)]
-    waiting = []
+    streams = []
     for fold, job in enumerate(jobs):
-        waiting.append(ray.remote(**task_options(plan, fold))(_predict).remote(job, home, kept))
-    pending = list(waiting)
-    while pending:
-        done, pending = ray.wait(pending, timeout=_TELL_EVERY_S)
-        progress.count("folds predicted", len(waiting) - len(pending), len(waiting))
-        if pending and not done:
-            progress.say(f"{len(pending)} folds still predict, or wait for a worker")
+        task = ray.remote(**task_options(plan, fold), num_returns="streaming")(_predict)
+        streams.append(task.remote(job, home, kept))
+    found: dict[int, FoldPrediction] = {}
+    open_ones, heard, said = dict(enumerate(streams)), time.monotonic(), time.monotonic()
+    while open_ones:
+        ready, _ = ray.wait(list(open_ones.values()), timeout=_LOOK_EVERY_S, fetch_local=False)
+        for fold in [fold for fold, stream in open_ones.items() if stream in ready]:
+            heard = time.monotonic()
+            answer = _next(open_ones[fold], "predicting")
+            if not isinstance(answer, int):
+                found[fold] = answer
+                del open_ones[fold]
+                progress.count("folds predicted", len(found), len(streams))
+        now = time.monotonic()
+        if now - heard > stall_s:
+            raise RunFailed(
+                f"predicting: no fold has reported anything for {now - heard:.0f} s, the limit of"
+                " cluster.stall_s; is a node gone, or are its resources taken?"
+            )
+        if now - max(heard, said) > _SAY_EVERY_S:
+            said = now
+            progress.say(f"{len(open_ones)} folds still predict, or wait for a worker")
+    return [found[fold] for fold in range(len(jobs))]
+
+
+def _next(stream: Any, what: str) -> Any:
+    """The next value of a task's stream; its UserError comes out as one."""
+    import ray
+
+    return _result_of(lambda: ray.get(next(stream)), what)
+
+
+def _result_of(get: Callable[[], Any], what: str) -> Any:
+    """What a task returned. Its UserError comes out as one: types survive pickling, causes do not."""
+    from ray.exceptions import RayError, RayTaskError
+
     try:
-        answers: list[Predicted | str] = ray.get(waiting)
-    except ray.exceptions.RayError as e:
-        raise RunFailed(f"predicting failed: {e}") from e
-    for answer in answers:
-        if isinstance(answer, str):
-            raise UserError(answer)
-    return [answer for answer in answers if not isinstance(answer, str)]
+        return get()
+    except RayTaskError as e:
+        cause = e.cause
+        if isinstance(cause, UserError):
+            raise type(cause)(str(cause)) from None
+        raise RunFailed(f"{what} failed: {e}") from e
+    except RayError as e:
+        raise RunFailed(f"{what} failed: {e}") from e
 
 
-def _predict(job: PredictJob, home: str | None, kept: Sequence[Any]) -> Predicted | str:
-    """The task: rows and logits, or the sentence of a UserError.
+def _predict(
+    job: PredictJob, home: str | None, kept: Sequence[Any]
+) -> Iterator[int | FoldPrediction]:
+    """The task: how many rows are done, every few seconds, as a sign of life; then rows and logits.
 
-    kept: Ray's reference to a Source, where there are other machines than home.
+    kept: Ray's reference to a Source, where there are other nodes than home.
     """
     # Imported by the task: the driver stays free of torch.
     from maskcls.training.prediction import predict_images
 
-    try:
-        return predict_images(job if home is None else _with_own_pixels(job, home, kept))
-    except UserError as e:
-        return str(e)
+    done: queue.SimpleQueue[int | FoldPrediction | Exception] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            own = job if home is None else _with_own_pixels(job, home, kept)
+            done.put(predict_images(own, lambda rows, num_rows: done.put(rows)))
+        except Exception as e:  # raised by the generator, in Ray's own thread
+            done.put(e)
+
+    # A thread, since the loop over batches cannot yield through its callers.
+    threading.Thread(target=work, daemon=True).start()
+    yielded = 0.0
+    while True:
+        item = done.get()
+        if isinstance(item, Exception):
+            raise item
+        if not isinstance(item, int):
+            yield item
+            return
+        if time.monotonic() - yielded > _LIFE_EVERY_S:
+            yielded = time.monotonic()
+            yield item
 
 
 def _with_own_pixels(job: PredictJob, home: str, kept: Sequence[Any]) -> PredictJob:
@@ -114,9 +171,9 @@ def _with_own_pixels(job: PredictJob, home: str, kept: Sequence[Any]) -> Predict
     source: Source = ray.get(kept[0])
     images = Folder.at(source.images)
     files = [(Folder.at(job.checkpoints), f"{job.name}/state.json"), (images, source.probe)]
-    fetch.require_files(files, "RUN and IMAGES")
+    nodes.require_files(files, "RUN and IMAGES")
     place = replace(job.pixels, root=cache_root(source.cache_dir))
-    fetch.ensure_images(place, images, lambda: source.paths)
+    nodes.ensure_images(place, images, lambda: source.paths)
     return replace(job, pixels=place)
 
 
@@ -135,39 +192,28 @@ def task_options(plan: Plan, fold: int) -> dict[str, Any]:
 
 
 def range_test_of(
-    job: FoldJob, plan: Plan, low: float, high: float, updates: int, progress: Progress
-) -> Any:
-    """The RangeTest of a fold as a dict; Ray must be running. Raises UserError or RunFailed.
+    job: FoldJob, plan: Plan, low: float, high: float, steps: int, progress: Progress
+) -> RangeTest:
+    """The learning-rate range test of a fold; Ray must be running. Raises UserError or RunFailed.
 
     plan: where the folds go; job.threads is its own for the fold.
     """
     import ray
-    import ray.exceptions
 
     task = ray.remote(**task_options(plan, job.fold))(_test)
-    waiting = task.remote(job, low, high, updates)
-    while not ray.wait([waiting], timeout=_TELL_EVERY_S)[0]:
+    waiting = task.remote(job, low, high, steps)
+    while not ray.wait([waiting], timeout=_SAY_EVERY_S)[0]:
         progress.say("the range test still runs, or waits for a worker")
-    try:
-        found = ray.get(waiting)
-    except ray.exceptions.RayError as e:
-        raise RunFailed(f"the range test failed: {e}") from e
-    if "mistake" in found:
-        raise UserError(found["mistake"])
+    found: RangeTest = _result_of(lambda: ray.get(waiting), "the range test")
     return found
 
 
-def _test(job: FoldJob, low: float, high: float, updates: int) -> dict[str, Any]:
-    """The task: the RangeTest's fields, or {"mistake": sentence}; makes missing pixels first."""
+def _test(job: FoldJob, low: float, high: float, steps: int) -> RangeTest:
+    """The task; makes missing pixels first."""
     # Imported by the task: the driver stays free of torch.
     from maskcls.training.lr_range import range_test
 
-    try:
-        job = with_own_cache(job)
-        fetch.require_here(job)
-        fetch.ensure_here(job, None)
-        found = range_test(job, low, high, updates)
-    except UserError as e:
-        return {"mistake": str(e)}
-    return {"lr": found.lr, "loss": found.loss, "smooth": found.smooth,
-            "steepest": found.steepest, "lowest": found.lowest}  # fmt: skip
+    job = with_own_cache(job)
+    nodes.require_here(job)
+    nodes.ensure_here(job, None)
+    return range_test(job, low, high, steps)

@@ -7,9 +7,10 @@ What a search needs to go on lies in the trials' records (tuning/trials.py), nev
 
 import logging
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from ray.tune.execution import class_cache
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from maskcls.cluster.supervisor import TrialWatch
+from maskcls.cluster.supervisor import Supervisor
 from maskcls.cluster.worker import train_trial
-from maskcls.core.errors import UserError
+from maskcls.core.outcome import Outcome
 from maskcls.core.progress import Progress
+from maskcls.store.paths import Folder
+from maskcls.store.run import Fold, Run
 from maskcls.training.job import FoldJob
 
 _METRIC, _TIME = "macro_f1", "epoch"
@@ -35,7 +38,6 @@ _ENVIRONMENT = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
-_USER_ERROR = f"{UserError.__module__}.{UserError.__name__}: "
 
 
 class Later:
@@ -49,49 +51,53 @@ LATER = Later()
 class Trials:
     """What the trials are made of.
 
-    first_rung: epochs before ASHA may end a trial; reduction: it lets one of so many go on.
-
     propose: number and job of the next trial, LATER when none should be begun just now, None when there
-    are no more. epoch_done, ended, lost: hear of a trial's number; ended also of the error in its
-    settings or training, if there was one; lost, of what the system did to it once too often. known:
-    scores of earlier trials by number, for ASHA. resources: of each trial; waits_for: the scarce one,
-    in words. at_once: most trials at a time. most_epochs: of any trial. retries: after a loss to the
-    system. stall_s: without news for so long, a trial counts as lost [s].
+    are no more. epoch_done, ended, lost: called with a trial's number; ended also with the error in its
+    settings or training, if there was one; lost, with the infrastructure failure that came once too
+    often. scores: of a trial's finished epochs, so far; known: numbers of the trials that have some
+    at the start. first_rung: epochs before ASHA may end a trial; reduction: it lets one of so many
+    go on. resources: of each trial; waits_for: the scarce one, in words. at_once: maximum number of
+    trials at a time. most_epochs: of any trial. retries, stall_s: see config/schema.py, Cluster.
+    look_every_s: time between two looks at the heartbeats [s].
     """
 
-    first_rung: int
-    reduction: int
     propose: Callable[[], tuple[int, FoldJob] | Later | None]
     epoch_done: Callable[[int], None]
     ended: Callable[[int, str | None], None]
     lost: Callable[[int, str], None]
-    known: Mapping[int, Sequence[float]]
+    scores: Callable[[int], Sequence[float]]
+    known: Sequence[int]
+    first_rung: int
+    reduction: int
     resources: Mapping[str, float]
     waits_for: str
     at_once: int
     most_epochs: int
     retries: int
     stall_s: float
+    look_every_s: float
     progress: Progress
 
 
 def run_trials(trials: Trials, storage: str, name: str) -> None:
     """Run trials until propose has no more; Ray must be running.
 
-    storage: folder or URI for Tune's own records, reached by all machines; name: of this start.
+    storage: folder or URI for Tune's own records, reached by all nodes; name: of this start.
     """
     for variable, value in _ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     keep_keys_out()
-    ears = TuneCallback(trials)
+    callback = TuneCallback(trials)
     try:
-        _run(trials, ears, storage, name)
+        _run(trials, callback, storage, name)
     except Exception:
-        if ears.failed is None:
+        if callback.failed is None:
             raise
-    if ears.failed is not None:  # Tune wraps what a listener raises, or takes it for the trial's
-        raise ears.failed
+    if (
+        callback.failed is not None
+    ):  # Tune wraps what a callback raises, or takes it for the trial's
+        raise callback.failed
 
 
 def keep_keys_out() -> None:
@@ -103,18 +109,18 @@ def keep_keys_out() -> None:
     class_cache.ENV_VARS_TO_PROPAGATE.difference_update(keys)
 
 
-def _run(trials: Trials, ears: "TuneCallback", storage: str, name: str) -> None:
+def _run(trials: Trials, callback: "TuneCallback", storage: str, name: str) -> None:
     tune.run(
         train_trial,
         name=name,
         storage_path=storage,
         num_samples=-1,
-        search_alg=_Proposals(trials, ears),
+        search_alg=_Proposals(callback),
         scheduler=_Asha(trials),
         resources_per_trial=tune.PlacementGroupFactory([dict(trials.resources)]),
         max_concurrent_trials=trials.at_once,
-        max_failures=trials.retries,
-        callbacks=[ears],
+        max_failures=0,  # retries are the supervisor's: after a pause, as a new trial of Tune's
+        callbacks=[callback],
         verbose=0,
         raise_on_failed_trial=False,
     )
@@ -123,33 +129,26 @@ def _run(trials: Trials, ears: "TuneCallback", storage: str, name: str) -> None:
 class _Proposals(Searcher):  # type: ignore[misc]
     """Tune's searcher, which only asks us."""
 
-    def __init__(self, trials: Trials, ears: "TuneCallback") -> None:
+    def __init__(self, callback: "TuneCallback") -> None:
         super().__init__(metric=_METRIC, mode="max")
-        self._trials, self._ears = trials, ears
+        self._callback = callback
 
     def suggest(self, trial_id: str) -> Any:
         import ray
 
-        if self._ears.failed is not None:
-            raise self._ears.failed
-        try:
-            found = self._trials.propose()
-        except Exception as e:
-            self._ears.failed = e
-            raise
+        found = self._callback.next_job()
         if found is None:
             return Searcher.FINISHED
         if isinstance(found, Later):
             return None  # Tune's loop turns on, and asks again
         number, job = found
-        self._ears.watch.begin(number, job)
         # By reference: Tune writes what it is given into its records, and a job may hold credentials.
         return {"number": number, "job": [ray.put(job)]}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """The command hears of it by TuneCallback."""
+        """The command is called by TuneCallback."""
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the trials' records tell."""
@@ -160,7 +159,7 @@ class _Proposals(Searcher):  # type: ignore[misc]
 
 
 class _Asha(ASHAScheduler):  # type: ignore[misc]
-    """ASHA (Li et al., MLSys 2020) that knows the scores of an earlier start of the command."""
+    """ASHA (Li et al., MLSys 2020) that knows the scores of earlier attempts and starts."""
 
     def __init__(self, trials: Trials) -> None:
         super().__init__(
@@ -171,9 +170,10 @@ class _Asha(ASHAScheduler):  # type: ignore[misc]
             grace_period=trials.first_rung,
             reduction_factor=trials.reduction,
         )
-        self._known = {number: list(scores) for number, scores in trials.known.items()}
-        for number in self._known:
-            self._remember(_Named(f"trial-{number}"), number)
+        self._scores = trials.scores
+        self._ids = {number: f"trial-{number}" for number in trials.known}
+        for number, name in self._ids.items():
+            self._remember(_Named(name), number)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> Any:
         """Its score counts for others, but nobody is ended who only has to write the logits."""
@@ -181,15 +181,16 @@ class _Asha(ASHAScheduler):  # type: ignore[misc]
         return TrialScheduler.CONTINUE if result.get("last") else decision
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        """A trial that goes on keeps its place on the rungs it had reached."""
+        """A trial that resumes keeps its place on the rungs it had reached."""
         super().on_trial_add(tune_controller, trial)
         number = trial.config["number"]
         for _, recorded in self._brackets[0]._rungs:
-            recorded.pop(f"trial-{number}", None)
+            recorded.pop(self._ids.get(number), None)
+        self._ids[number] = trial.trial_id
         self._remember(trial, number)
 
     def _remember(self, trial: Any, number: int) -> None:
-        for epoch, score in enumerate(self._known.get(number, ()), 1):
+        for epoch, score in enumerate(self._scores(number), 1):
             self._brackets[0].on_result(trial, epoch, score)
 
 
@@ -198,19 +199,63 @@ class _Named:
     trial_id: str
 
 
+@dataclass
+class _Begun:
+    """A trial that was begun and has not ended: its job; due: when a lost one is tried again [s]."""
+
+    job: FoldJob
+    attempt: int = 1
+    due: float | None = None
+
+
 class TuneCallback(Callback):  # type: ignore[misc]
-    """Passes on what Tune tells; keeps the first error that comes of it."""
+    """Between Tune, the supervisor and the command; keeps the first error that comes of it."""
 
     def __init__(self, trials: Trials) -> None:
         self._trials = trials
-        self.watch = TrialWatch(trials.stall_s, trials.waits_for, trials.progress)
+        self._begun: dict[int, _Begun] = {}
+        self.supervisor = Supervisor(
+            trials.retries,
+            trials.stall_s,
+            lambda number: f"trial {number}",
+            trials.waits_for,
+            trials.progress,
+            look_every_s=trials.look_every_s,
+        )
         self.failed: Exception | None = None
 
-    def _tell(self, what: Callable[..., None], *words: Any) -> None:
+    def next_job(self) -> tuple[int, FoldJob] | Later | None:
+        """The next trial to run: a lost one whose pause is over, else a new one; see Trials.propose."""
+        found: list[tuple[int, FoldJob] | Later | None] = []
+        self._call(lambda: found.append(self._choose()))
+        return found[0]
+
+    def _choose(self) -> tuple[int, FoldJob] | Later | None:
+        lost = [number for number, begun in self._begun.items() if begun.due is not None]
+        for number in lost:
+            if (self._begun[number].due or 0.0) <= time.monotonic():
+                return number, self._start(number, self._begun[number])
+        proposed = self._trials.propose()
+        if proposed is None:
+            # Until the last one has ended, one may be lost and have to start again.
+            return LATER if self._begun else None
+        if isinstance(proposed, Later):
+            return proposed
+        number, job = proposed
+        begun = self._begun[number] = _Begun(job)
+        return number, self._start(number, begun)
+
+    def _start(self, number: int, begun: _Begun) -> FoldJob:
+        begun.due = None
+        attempt = self.supervisor.begin(number, _fold_of(begun.job), begun.attempt)
+        return replace(begun.job, attempt=attempt)
+
+    def _call(self, action: Callable[[], None]) -> None:
+        """Do it; the first error ends the search, and is raised by run_trials."""
         if self.failed is not None:
             raise self.failed
         try:
-            what(*words)
+            action()
         except Exception as e:
             self.failed = e
             raise
@@ -218,41 +263,51 @@ class TuneCallback(Callback):  # type: ignore[misc]
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        """An epoch, or the error that ended the training."""
-        if "fault" not in result:
-            # As for the folds of a run: an epoch that was finished makes up for what was lost before.
-            trial.run_metadata.num_failures = 0
-            self._tell(self._trials.epoch_done, trial.config["number"])
+        """An epoch, or how the trial ended."""
+        if "outcome" not in result:
+            self._call(lambda: self._trials.epoch_done(trial.config["number"]))
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """It has ended by itself, or by ASHA."""
-        number, fault = trial.config["number"], (trial.last_result or {}).get("fault")
-        self.watch.end(number)
-        self._tell(self._trials.ended, number, fault)
-
-    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """It was lost to the system, and Tune tries it again."""
-        number = trial.config["number"]
-        self.watch.again(number)
-        text = f"trial {number} was lost to the system ({_why(trial)}); it goes on from its last"
-        self._tell(self._trials.progress.warn, f"{text} checkpoint")
+        told = (trial.last_result or {}).get("outcome")
+        outcome = Outcome(**told) if told else Outcome("done")
+        self._call(lambda: self._end(trial.config["number"], outcome))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """It was lost to the system too often, unless Tune is going to try it again."""
+        """Its process or node is gone."""
         if trial.status == "ERROR":
-            number = trial.config["number"]
-            self.watch.end(number)
-            self._tell(self._trials.lost, number, _why(trial))
+            outcome = Outcome("transient", _why(trial))
+            self._call(lambda: self._end(trial.config["number"], outcome))
+
+    def _end(self, number: int, outcome: Outcome) -> None:
+        begun = self._begun[number]
+        if outcome.kind == "transient":
+            pause_s = self.supervisor.lost(number, _fold_of(begun.job), outcome)
+            if pause_s is not None:
+                self.supervisor.end(number)
+                begun.attempt += 1
+                begun.due = time.monotonic() + pause_s
+                return
+        self.supervisor.end(number)
+        del self._begun[number]
+        if outcome.kind == "transient":
+            self._trials.lost(number, outcome.text)
+        else:
+            self._trials.ended(number, None if outcome.kind == "done" else outcome.text)
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Tune's loop has turned once."""
-        self._tell(self.watch.look)
+        self._call(self.supervisor.look)
+
+
+def _fold_of(job: FoldJob) -> Fold:
+    return Run(Folder.at(job.run)).fold(job.fold)
 
 
 def _why(trial: Any) -> str:
-    """What Tune has written down of a trial's last loss, in a line."""
+    """What Tune has written down of a trial's last failure, in a line."""
     lines: list[str] = []
     if trial.error_file is not None:
         with suppress(OSError):
             lines = Path(trial.error_file).read_text("utf-8", "replace").strip().splitlines()
-    return lines[-1].removeprefix(_USER_ERROR)[:200] if lines else "Ray says no more"
+    return lines[-1][:200] if lines else "Ray says no more"

@@ -13,6 +13,8 @@ from maskcls.core.errors import Exit
 from maskcls.core.progress import Progress
 from maskcls.demo.dataset import write_demo_data
 from maskcls.store.paths import absolute_path
+from maskcls.store.results import Metrics
+from maskcls.store.run import Run
 
 _WHOLE = {"people": 120, "eval_people": 40, "folds": 5, "epochs": 12}
 # Starting a fold's worker takes longer here than training it, so the quick demo has two folds.
@@ -28,7 +30,7 @@ class Demonstrated:
 
     exit_code: Exit
     folder: Path
-    metrics: dict[str, Any]
+    metrics: Metrics
     score: dict[str, Any]
     seconds: float
     was_there: bool
@@ -44,7 +46,7 @@ def demo(folder: str, quick: bool, progress: Progress, command: list[str]) -> De
     people, eval_people = much["people"], much["eval_people"]
     root = absolute_path(folder)
     data, run, out = root / "data", root / "run", root / "submission.csv"
-    was_there = (run / "metrics.json").is_file()
+    was_there = Run.at(str(run)).is_collected
     if not was_there:
         progress.say(f"drawing {people} people to train on and {eval_people} for eval into {data}")
     drawn = write_demo_data(data, people=people, eval_people=eval_people)

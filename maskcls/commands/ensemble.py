@@ -4,7 +4,7 @@ import csv
 import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ from maskcls.core.progress import Progress
 from maskcls.evaluation import ensembling
 from maskcls.evaluation.ensembling import Rule
 from maskcls.evaluation.fold_logits import FoldLogits, has_logits
-from maskcls.store import run_files
 from maskcls.store.outputs import OutputFile
 from maskcls.store.paths import Folder
-from maskcls.store.record import now, read_record, versions
+from maskcls.store.record import Described, now, versions
+from maskcls.store.run import EVAL_LOGITS, EVAL_TABLE, TABLE, Run
 from maskcls.store.tables import read_arrow, read_parts
 
 Float32 = npt.NDArray[np.float32]
@@ -39,16 +39,43 @@ class Ensembled:
 class _Member:
     """A run whose folds have a part; about: what is said of it in the provenance."""
 
-    run: Folder
+    run: Run
     folds: list[int]
-    per_repeat: int
     faults: dict[str, str]
-    about: dict[str, Any]
+    about: "_About"
 
     def labels(self) -> list[str]:
         """What its folds are called."""
-        placed = [divmod(fold, self.per_repeat) for fold in self.folds]
-        return [f"{self.run.shown} fold {f}" + (f" repeat {r}" if r else "") for r, f in placed]
+        placed = [divmod(fold, self.run.config.folds.per_repeat) for fold in self.folds]
+        return [f"{self.run} fold {f}" + (f" repeat {r}" if r else "") for r, f in placed]
+
+
+@dataclass(frozen=True)
+class _FoldAbout:
+    """What the provenance says of a fold."""
+
+    fold: int
+    checkpoint: str
+    model_sha256: str
+    best_epoch: int
+    macro_f1: float | None
+
+
+@dataclass(frozen=True)
+class _About:
+    """What the provenance says of a run."""
+
+    run: str
+    config_sha256: str
+    data: Described | None
+    git_commit: str | None
+    folds: list[_FoldAbout]
+    missing_folds: list[int]
+
+    @property
+    def eval_fingerprint(self) -> str | int | None:
+        """Of the eval images' content and names."""
+        return (self.data or {}).get("eval_fingerprint")
 
 
 def ensemble(
@@ -68,7 +95,7 @@ def ensemble(
     the training images. Raises UserError when a fold is missing and that was not allowed.
     """
     output = OutputFile.at(out)  # before the work, not after it
-    members = [_read_member(Folder.at(run), allow_missing_folds) for run in runs]
+    members = [_read_member(Run.open(Folder.at(run)), allow_missing_folds) for run in runs]
     _refuse_doubles(members)
     first = members[0]
     fallback = _most_frequent_class(first.run)
@@ -95,7 +122,7 @@ def ensemble(
         "rule": f"{ensembling.RULES[rule]}; the largest wins",
         "weights": None if weights is None else list(weights),
         "members": [label for member in members for label in member.labels()],
-        "runs": [m.about for m in members],
+        "runs": [asdict(m.about) for m in members],
         "images": images,
         "fallback": {
             "class": fallback,
@@ -108,7 +135,7 @@ def ensemble(
     for image in lost_ids[:20]:
         reason = first.faults.get(image, "no logits")
         progress.warn(f"{image}: {reason}; answered with class {fallback} ({class_name(fallback)})")
-    missing = any(m.about["missing_folds"] for m in members)
+    missing = any(m.about.missing_folds for m in members)
     code = Exit.DEGRADED if lost_ids or missing else Exit.GOOD
     return Ensembled(code, out, provenance)
 
@@ -124,44 +151,40 @@ def _weights(
             f"--weights: {len(members)} runs need as many numbers above 0, such as"
             f" {':'.join(['1'] * len(members))}."
         )
-    folds = [len(m.about["folds"]) for m in members]
+    folds = [len(m.folds) for m in members]
     shares = [[w / n] * n for w, n in zip(weights, folds, strict=True)]
     return np.array([share for run in shares for share in run])
 
 
-def _read_member(run: Folder, allow_missing: bool) -> _Member:
-    if not run.exists("config.json"):
-        raise UserError(f"{run}: this is no run's folder; name one that maskcls train has written.")
-    if not run.exists("eval_table.parquet"):
+def _read_member(run: Run, allow_missing: bool) -> _Member:
+    if not run.has_eval:
         raise UserError(f"{run}: this run was made without eval images; it has no part to play.")
-    config = run.read_bytes("config.json")
-    settings = run.read_json("config.json")
-    if settings["folds"]["scheme"] == "image":
+    if run.config.folds.scheme == "image":
         raise UserError(
             f"{run}: trained with folds.scheme=image, which is only to show what its leak is worth;"
             " train with folds of people for a submission."
         )
-    count = run_files.num_folds(settings)
-    done = {k: d for k in range(count) if (d := run_files.read_done(run, k)) is not None}
-    missing = [k for k in range(count) if k not in done]
+    count = run.config.folds.total
+    done = [result for fold in run.folds() if (result := fold.result()) is not None]
+    missing = sorted(set(range(count)) - {result.fold for result in done})
     if missing and (not allow_missing or not done):
         raise UserError(
             f"{run}: fold {', '.join(map(str, missing))} of {count} is not done; train it with the"
             " same maskcls train command"
             + (", or say --allow-missing-folds." if done else ": there is nothing to average yet.")
         )
-    record = read_record(run) or {}
-    names = ("fold", "checkpoint", "model_sha256", "best_epoch", "macro_f1")
-    about = {
-        "run": run.shown,
-        "config_sha256": hashlib.sha256(config).hexdigest(),
-        "data": record.get("data"),
-        "git_commit": record.get("git_commit"),
-        "folds": [{n: d[n] for n in names} for d in done.values()],
-        "missing_folds": missing,
-    }
-    faults: dict[str, str] = run.read_json("faults.json")["eval"]
-    return _Member(run, list(done), run_files.folds_per_repeat(settings), faults, about)
+    record = run.record()
+    about = _About(
+        run=str(run),
+        config_sha256=hashlib.sha256(run.config_bytes()).hexdigest(),
+        data=record.data if record else None,
+        git_commit=record.git_commit if record else None,
+        folds=[
+            _FoldAbout(r.fold, r.checkpoint, r.model_sha256, r.best_epoch, r.macro_f1) for r in done
+        ],
+        missing_folds=missing,
+    )
+    return _Member(run, [result.fold for result in done], run.faults().eval, about)
 
 
 def _parts(members: Sequence[_Member]) -> Iterator[tuple[list[str], Float32]]:
@@ -169,8 +192,8 @@ def _parts(members: Sequence[_Member]) -> Iterator[tuple[list[str], Float32]]:
 
     Raises UserError when a run was made for other images, RuntimeError when a fold left one out.
     """
-    names = [read_parts(m.run, "eval_table.parquet", ["ImageID"]) for m in members]
-    folds = [(m, FoldLogits(m.run, fold, "eval.parquet")) for m in members for fold in m.folds]
+    names = [read_parts(m.run.folder, EVAL_TABLE, ["ImageID"]) for m in members]
+    folds = [(m, FoldLogits(m.run.fold(fold), EVAL_LOGITS)) for m in members for fold in m.folds]
     start = 0
     for parts in itertools.zip_longest(*names):
         for member, part in zip(members, parts, strict=True):
@@ -189,7 +212,7 @@ def _parts(members: Sequence[_Member]) -> Iterator[tuple[list[str], Float32]]:
 
 def _other_images(member: _Member, first: _Member) -> UserError:
     ids, others = (
-        set(read_arrow(m.run, "eval_table.parquet", ["ImageID"])["ImageID"].to_pylist())
+        set(read_arrow(m.run.folder, EVAL_TABLE, ["ImageID"])["ImageID"].to_pylist())
         for m in (first, member)
     )
     odd = sorted(ids ^ others)
@@ -203,20 +226,19 @@ def _other_images(member: _Member, first: _Member) -> UserError:
 def _refuse_doubles(members: Sequence[_Member]) -> None:
     seen: dict[str, str] = {}
     for number, member in enumerate(members):
-        data, first = member.about["data"] or {}, members[0].about["data"] or {}
-        if data.get("eval_fingerprint") != first.get("eval_fingerprint"):
+        if member.about.eval_fingerprint != members[0].about.eval_fingerprint:
             raise UserError(
                 f"{member.run}: made for other eval images than {members[0].run}, though they have"
                 " the same names; only runs on the same eval images can be averaged."
             )
-        for fold in member.about["folds"]:
-            here = f"{member.run} (run {number + 1}) fold {fold['fold']}"
-            there = seen.setdefault(fold["model_sha256"], here)
+        for fold in member.about.folds:
+            here = f"{member.run} (run {number + 1}) fold {fold.fold}"
+            there = seen.setdefault(fold.model_sha256, here)
             if there != here:
                 raise UserError(f"{here}: the same network as {there}; it would count double.")
 
 
-def _most_frequent_class(run: Folder) -> int:
-    parts = read_parts(run, "table.parquet", ["label"])
+def _most_frequent_class(run: Run) -> int:
+    parts = read_parts(run.folder, TABLE, ["label"])
     counts = [np.bincount(part["label"].to_numpy(), minlength=NUM_CLASSES) for part in parts]
     return int(np.sum(counts, axis=0).argmax())

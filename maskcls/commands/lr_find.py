@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
 
 from maskcls.config.schema import Config
 from maskcls.core.errors import UserError
+from maskcls.core.plain import to_plain
 from maskcls.core.progress import Progress
-from maskcls.runs.run import RunWork, get_ready
+from maskcls.runs.prepare import prepare
+from maskcls.runs.run import begin, decode, jobs, place
 from maskcls.store.lease import Lease
 from maskcls.store.paths import Folder
+from maskcls.training.job import RangeTest
 
 
 @dataclass(frozen=True)
@@ -36,22 +38,22 @@ def lr_find(
 
     if not 0 < low < high or updates < 10:
         raise UserError("lr-find: --low must be above 0 and below --high, and --updates 10 or more")
-    ready = get_ready(data, out, config, progress)
-    with Lease(ready.run, "lr-find", progress.say) as lease:
-        work = RunWork(ready, progress, lease)
-        work.prepare()
-        with ray_session(ready.cache, config.cluster.dashboard, progress) as session:
-            plan = work.plan(session.machine(config.cluster.resources_per_worker))
-            work.require_shared(plan, session.own_node())
-            work.pixels(session.own_node())
-            job = work.jobs(plan, session.own_node())[0]
+    prepared = prepare(data, out, config, progress)
+    folder = prepared.run.folder
+    with Lease(folder, "lr-find", progress.say) as lease:
+        context = begin(prepared, progress, lease.check)
+        with ray_session(context.cache, config.cluster.dashboard, progress) as session:
+            home = session.own_node()
+            plan = place(context, session)
+            decode(context, home)
+            job = jobs(context, plan, home)[0]
             found = range_test_of(job, plan, low, high, updates, progress)
-        ready.run.write_json("lr_find.json", found | {"command": list(command)})
-        ready.run.write_bytes("lr_find.png", _plot(found))
-    return Found(ready.run, found["steepest"], found["lowest"])
+        folder.write_json("lr_find.json", to_plain(found) | {"command": list(command)})
+        folder.write_bytes("lr_find.png", _plot(found))
+    return Found(folder, found.steepest, found.lowest)
 
 
-def _plot(found: dict[str, Any]) -> bytes:
+def _plot(found: RangeTest) -> bytes:
     """The curve as a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -59,14 +61,14 @@ def _plot(found: dict[str, Any]) -> bytes:
     figure = Figure(figsize=(7, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    axes.plot(found["lr"], found["loss"], color="0.8", label="loss of an update")
-    axes.plot(found["lr"][: len(found["smooth"])], found["smooth"], color="C0", label="smoothed")
-    axes.axvline(found["steepest"], color="C2", ls="--", label=f"steepest: {found['steepest']:.2g}")
-    axes.axvline(found["lowest"], color="C3", ls=":", label=f"lowest: {found['lowest']:.2g}")
+    axes.plot(found.lr, found.loss, color="0.8", label="loss of an update")
+    axes.plot(found.lr[: len(found.smooth)], found.smooth, color="C0", label="smoothed")
+    axes.axvline(found.steepest, color="C2", ls="--", label=f"steepest: {found.steepest:.2g}")
+    axes.axvline(found.lowest, color="C3", ls=":", label=f"lowest: {found.lowest:.2g}")
     axes.set(xscale="log", xlabel="learning rate", ylabel="loss", title="Learning-rate range test")
-    top = max(found["smooth"][:3]) * 1.5
+    top = max(found.smooth[:3]) * 1.5
     # The explosion at the end would hide everything else.
-    lowest = min(*found["smooth"], *found["loss"])
+    lowest = min(*found.smooth, *found.loss)
     axes.set_ylim(0.9 * lowest, max(top, 1.5 * lowest))
     axes.legend()
     picture = BytesIO()

@@ -4,7 +4,6 @@ import csv
 import io
 import os
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,14 +18,16 @@ from maskcls.evaluation.ensembling import mean_logits, softmax
 from maskcls.pixels.cache import cache_root
 from maskcls.pixels.geometry import Geometry
 from maskcls.runs.dataset import images_of
-from maskcls.store import manifest, run_files
+from maskcls.store import manifest
 from maskcls.store.outputs import OutputFile
 from maskcls.store.paths import Folder
+from maskcls.store.results import FoldResult
+from maskcls.store.run import Run
 from maskcls.store.uris import is_uri
 
 
 @dataclass(frozen=True)
-class Predicted:
+class PredictResult:
     """How it ended, where the predictions lie, how many images there were, and what was wrong."""
 
     exit_code: Exit
@@ -37,7 +38,7 @@ class Predicted:
 
 def predict(
     run: str, images: str, out: str, progress: Progress, cluster: Cluster | None = None
-) -> Predicted:
+) -> PredictResult:
     """Write path,ans,p0..p17 with a row per image: probabilities of the folds' averaged logits.
 
     images: a folder, or a CSV file with a column path (or ImageID) relative to the CSV's folder.
@@ -52,8 +53,8 @@ def predict(
     from maskcls.cluster.tasks import Source, plan_predicting, predict_folds
     from maskcls.training.job import PredictJob
 
-    run_folder = Folder.at(run)
-    checkpoints, geometry = _checkpoints_of(run_folder)
+    trained = Run.open(Folder.at(run))
+    results, geometry = _checkpoints_of(trained)
     output = OutputFile.at(out)  # before the work, not after it
     placing = cluster or Cluster()
     image_folder, rows = _list(images)
@@ -64,22 +65,22 @@ def predict(
     source = Source(image_folder.location, listed.paths, probe, placing.cache_dir)
     with ray_session(cache, placing.dashboard, progress) as session:
         home, machine = session.own_node(), session.machine(placing.resources_per_worker)
-        plan = plan_predicting(placing, [done["threads"] for done in checkpoints], machine)
+        plan = plan_predicting(placing, [result.threads for result in results], machine)
         if home is not None:
-            files = [(run_folder, "config.json"), (image_folder, probe)]
+            files = [(trained.folder, trained.probe_file), (image_folder, probe)]
             require_shared(plan, home, files, progress, "RUN and IMAGES")
         pixels = ensure_pixels(place, listed.folder, listed.paths, progress, home)
         jobs = [
             PredictJob(
-                run_files.fold_folder(run_folder, done["fold"]).child("checkpoints").location,
-                done["checkpoint"],
+                trained.fold(result.fold).checkpoints.location,
+                result.checkpoint,
                 place,
                 plan.device,
-                done["threads"],
+                result.threads,
             )
-            for done in checkpoints
+            for result in results
         ]
-        found = predict_folds(jobs, plan, home, source, progress)
+        found = predict_folds(jobs, plan, home, source, progress, placing.stall_s)
     logits = np.full((len(found), len(rows), NUM_CLASSES), np.nan, np.float32)
     expected = np.setdiff1d(np.arange(len(rows)), list(pixels.faults))
     for member, (at, values) in enumerate(found):
@@ -94,33 +95,31 @@ def predict(
     output.write(_csv(rows["path"], mean_logits(logits)))
     for path, reason in list(faults.items())[:20]:
         progress.warn(f"{path}: no answer, {reason}")
-    return Predicted(Exit.DEGRADED if faults else Exit.GOOD, out, len(rows), faults)
+    return PredictResult(Exit.DEGRADED if faults else Exit.GOOD, out, len(rows), faults)
 
 
-def _checkpoints_of(run: Folder) -> tuple[list[dict[str, Any]], Geometry]:
-    """Every fold's fold.json, and the one geometry they were all trained at."""
-    if not run.exists("config.json"):
-        raise UserError(f"{run}: this is no run's folder; name one that maskcls train has written.")
-    count = run_files.num_folds(run.read_json("config.json"))
+def _checkpoints_of(run: Run) -> tuple[list[FoldResult], Geometry]:
+    """Every fold's result, and the one geometry they were all trained at."""
     found, geometries = [], []
-    for fold in range(count):
-        done = run_files.read_done(run, fold)
-        if done is None:
+    count = run.config.folds.total
+    for fold in run.folds():
+        result = fold.result()
+        if result is None:
             raise UserError(
-                f"{run}: fold {fold} of {count} is not done; finish the run with the same maskcls"
-                " train command."
+                f"{run}: fold {fold.number} of {count} is not done; finish the run with the same"
+                " maskcls train command."
             )
-        folder = run_files.fold_folder(run, fold).child("checkpoints")
-        if reason := manifest.why_invalid(folder, done["checkpoint"]):
-            raise UserError(f"{folder}/{done['checkpoint']}: damaged ({reason}); copy it anew.")
-        state = folder.read_json(f"{done['checkpoint']}/state.json")
+        folder, name = fold.checkpoints, result.checkpoint
+        if reason := manifest.why_invalid(folder, name):
+            raise UserError(f"{folder}/{name}: damaged ({reason}); copy it anew.")
+        state = folder.read_json(f"{name}/state.json")
         try:
             geometries.append(Geometry.from_json(state["geometry"]))
         except ValueError as e:
             raise UserError(
                 f"{run}: trained with another version's pixels ({e}); use that version."
             ) from e
-        found.append(done)
+        found.append(result)
     if len(set(geometries)) != 1:
         raise UserError(f"{run}: its folds were trained at different image sizes or crops.")
     return found, geometries[0]

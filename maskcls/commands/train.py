@@ -2,26 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from maskcls.commands.ensemble import Ensembled, ensemble
 from maskcls.config.schema import Config
 from maskcls.core.errors import Exit, UserError
 from maskcls.core.progress import Progress
 from maskcls.evaluation.ensembling import Rule
-from maskcls.runs.run import RunWork, get_ready
-from maskcls.store import record as records
+from maskcls.runs.prepare import prepare
+from maskcls.runs.run import begin, train_run
 from maskcls.store.lease import Lease
 from maskcls.store.outputs import OutputFile
 from maskcls.store.paths import Folder
+from maskcls.store.record import ending
+from maskcls.store.results import Metrics
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What train returns: how it ended, the run's metrics, and where it lies."""
+    """What train returns: how it ended, the run's metrics, and where it is."""
 
     exit_code: Exit
-    metrics: dict[str, Any]
+    metrics: Metrics
     run: Folder
 
 
@@ -34,24 +35,22 @@ def train(
     Raises UserError before anything starts for bad input or a run that was started otherwise,
     RunFailed when a fold failed (the others are finished first).
     """
-    ready = get_ready(data, run, config, progress)
-    with Lease(ready.run, "train", progress.say) as lease:
-        work = RunWork(ready, progress, lease)
-        where = ready.run
-        del ready  # the tables are held once
-        work.prepare()
-        entry = records.add_start(work.record, command)
-        where.write_json("record.json", work.record)
+    prepared = prepare(data, run, config, progress)
+    with Lease(prepared.run.folder, "train", progress.say) as lease:
+        context = begin(prepared, progress, lease.check)
+        del prepared  # the tables are held once
+        start = context.record.add_start(command)
+        context.run.write_record(context.record)
 
         def write() -> None:
             if not lease.lost:  # else the record is another command's
-                where.write_json("record.json", work.record)
+                context.run.write_record(context.record)
 
-        with records.ending(entry, write) as end:
-            metrics = work.run()
-            faults = metrics["train_faults"] + metrics["eval_faults"]
+        with ending(start, write) as end:
+            metrics = train_run(context)
+            faults = metrics.train_faults + metrics.eval_faults
             end.exit_code = Exit.DEGRADED if faults else Exit.GOOD
-    return Trained(end.exit_code, metrics, where)
+    return Trained(end.exit_code, metrics, context.run.folder)
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,14 @@ from maskcls.core.errors import Exit, UserError
 from maskcls.core.names import some, without_credentials
 from maskcls.core.progress import Progress
 from maskcls.runs import identity
-from maskcls.runs.run import Ready, get_ready
+from maskcls.runs.prepare import Prepared, prepare
 from maskcls.runs.settings import flat_settings, read_toml
 from maskcls.store.lease import Lease
 from maskcls.store.paths import Folder
 from maskcls.tuning.backoff import TrialLosses
 from maskcls.tuning.finalists import train_finalists
 from maskcls.tuning.first_fold import FirstFold
-from maskcls.tuning.search_record import SearchRecord
+from maskcls.tuning.search_record import SEARCH_JSON, SearchRecord, is_search
 from maskcls.tuning.space import Space, read_space
 from maskcls.tuning.trial_runs import TrialRuns
 from maskcls.tuning.trial_table import TrialTable, write_results
@@ -62,11 +62,11 @@ def tune(
     base = flat_settings(preset, file, sets)
     config = _checked(from_flat(base))
     space = read_space(read_toml(space_file), base)
-    ready = get_ready(data, run, config, progress, marker="search.json")
-    with Lease(ready.run, "tune", progress.say) as lease:
-        if ready.run.exists("search.json"):
-            identity.refuse_other_weights(ready.run, ready.network)
-        return _Tuning(ready, base, space, progress, lease, command).run()
+    prepared = prepare(data, run, config, progress, marker=SEARCH_JSON)
+    with Lease(prepared.run.folder, "tune", progress.say) as lease:
+        if is_search(prepared.run.folder):
+            identity.refuse_other_weights(prepared.run.folder, prepared.network)
+        return _Tuning(prepared, base, space, progress, lease, command).run()
 
 
 def _checked(config: Config) -> Config:
@@ -85,13 +85,13 @@ class _Tuning:
     """One command's work on a search."""
 
     def __init__(
-        self, ready: Ready, base: Mapping[str, Value], space: Space, progress: Progress, lease: Lease,
-        command: Sequence[str],
+        self, prepared: Prepared, base: Mapping[str, Value], space: Space, progress: Progress,
+        lease: Lease, command: Sequence[str],
     ) -> None:  # fmt: skip
-        self.ready, self.space, self.progress, self.lease = ready, space, progress, lease
-        self.runs = TrialRuns(ready, base, progress, lease)
-        self.record = SearchRecord(ready, space, command)
-        self.table = TrialTable(ready.run, self.record, progress)
+        self.prepared, self.space, self.progress, self.lease = prepared, space, progress, lease
+        self.runs = TrialRuns(prepared, base, progress, lease)
+        self.record = SearchRecord(prepared, space, command)
+        self.table = TrialTable(prepared.run.folder, self.record, progress)
 
     def run(self) -> Tuned:
         # A record whose lease is lost is another command's.
@@ -100,7 +100,7 @@ class _Tuning:
             if self._is_left():
                 self._train()
             trials = write_results(self.table, self.space, self.record.content)
-            degraded = any(t.out_of_fold and t.out_of_fold["faults"] for t in trials)
+            degraded = any(t.out_of_fold and t.out_of_fold.faults for t in trials)
             if lost := [
                 str(t.number) for t in self.table.trials.values() if t.is_lost or t.is_open
             ]:
@@ -108,7 +108,7 @@ class _Tuning:
                     f"lost to the system: trial {some(lost)}; the same command tries it again"
                 )
             end.exit_code = Exit.DEGRADED if degraded or lost else Exit.GOOD
-        return Tuned(end.exit_code, trials, self.ready.run)
+        return Tuned(end.exit_code, trials, self.prepared.run.folder)
 
     def _is_left(self) -> bool:
         table = self.table
@@ -118,10 +118,10 @@ class _Tuning:
     def _train(self) -> None:
         from maskcls.cluster.session import ray_session
 
-        dashboard, losses = self.ready.config.cluster.dashboard, TrialLosses(self.progress)
-        with ray_session(self.ready.cache, dashboard, self.progress) as session:
+        dashboard, losses = self.prepared.config.cluster.dashboard, TrialLosses(self.progress)
+        with ray_session(self.prepared.cache, dashboard, self.progress) as session:
             FirstFold(
-                self.ready, self.space, self.runs, self.table, self.record, losses, self.progress,
+                self.prepared, self.space, self.runs, self.table, self.record, losses, self.progress,
                 self.lease,
             ).run(session)  # fmt: skip
             train_finalists(

@@ -1,6 +1,18 @@
-"""The ways a command can end, and the two exceptions that say so."""
+"""The ways a command can end, and the exceptions that say so; all survive pickling by their type.
 
-import builtins
+    UserError            bad input: exit code 2
+      StorageError       storage or disk could not do it now: exit code 2, but worth trying again
+      HubUnavailable     the model hub does not answer now: likewise
+    RunFailed            something failed that is not the user's input: exit code 1
+      FoldsFailed        folds of a run failed
+    GpuFault             the GPU or its driver failed: worth trying again, first on another node
+    Stopped              ended on request, with a checkpoint
+    Superseded           another attempt has replaced this one: end, and write nothing more
+
+An exception loses its __cause__ when it is pickled, as between processes of Ray. What decides
+whether to try again is therefore the type, never a message.
+"""
+
 from enum import IntEnum
 from subprocess import TimeoutExpired
 
@@ -16,37 +28,90 @@ class Exit(IntEnum):
     DEGRADED = 3
     """Done, but something is missing from the result and was named."""
     INTERRUPTED = 130
-    """Ctrl-C or SIGTERM; the same command goes on where this one stopped."""
+    """Ctrl-C or SIGTERM; the same command resumes."""
 
 
 class UserError(Exception):
-    """Bad input, told in one sentence: where, what, what to do. Exit code 2, no traceback."""
+    """Bad input, in one sentence: where, what, what to do. Exit code 2, no traceback."""
+
+
+class StorageError(UserError):
+    """Storage could not do it now; the same may succeed when tried again."""
+
+
+class HubUnavailable(UserError):
+    """The model hub did not answer; the same may succeed when tried again."""
 
 
 class RunFailed(Exception):
-    """Something failed that is not the user's input; the message says what and where the log lies."""
+    """Something failed that is not the user's input; the message says what and where the log is."""
 
 
-_PASSING = (OSError, MemoryError, TimeoutExpired)
+class FoldsFailed(RunFailed):
+    """Folds of a run failed; by_training: one of them by an error of its own, which would come again."""
+
+    def __init__(self, text: str, by_training: bool = False) -> None:
+        super().__init__(text, by_training)
+        self.text, self.by_training = text, by_training
+
+    def __str__(self) -> str:
+        return self.text
 
 
-def may_pass(error: BaseException) -> bool:
-    """Whether an error, or what it was raised from, is of machine or storage.
+class GpuFault(Exception):
+    """A GPU that was promised cannot be used; another node's may be."""
 
-    A full disk, storage that is away and a lack of memory may be gone when the same is tried again;
-    a wrong setting, or a loss that became no number, comes again.
+
+class Stopped(Exception):
+    """A fold ended on request, after it had written a checkpoint."""
+
+
+class Superseded(Exception):
+    """Another attempt at this fold has replaced this one."""
+
+
+_TRANSIENT = (
+    StorageError,
+    HubUnavailable,
+    GpuFault,
+    Superseded,
+    OSError,
+    MemoryError,
+    TimeoutExpired,
+)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether an error is an infrastructure failure, which need not come again when the same is tried.
+
+    Storage that is away, a full disk, a lack of memory, a GPU fault. A UserError of any other kind
+    is none, whatever it was raised from; a wrong setting, or a loss that became NaN, comes again.
     """
     seen: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None and cause not in seen:
-        if isinstance(cause, _PASSING):
+        if isinstance(cause, _TRANSIENT) or is_gpu_fault(cause):
             return True
+        if isinstance(cause, UserError):
+            return False
         seen.append(cause)
         cause = cause.__cause__
     return False
 
 
-def told_may_pass(text: str) -> bool:
-    """As may_pass, for an error that another process told as "NameOfItsClass: message"."""
-    kind = getattr(builtins, text.partition(":")[0], None)
-    return isinstance(kind, type) and issubclass(kind, _PASSING)
+# What torch raises for a fault of the GPU itself: AcceleratorError for CUDA's errors (ECC, launch
+# failures, a lost device), OutOfMemoryError when another process on a shared GPU took the memory.
+# By name, since core must not import torch; RuntimeErrors of libraries below torch are recognised
+# by those libraries' own words.
+_GPU_TYPES = ("AcceleratorError", "OutOfMemoryError")
+_GPU_SIGNS = ("CUDA error", "CUDNN_STATUS", "cuDNN error", "CUBLAS_STATUS", "NVML")
+
+
+def is_gpu_fault(error: BaseException) -> bool:
+    """Whether an error is of the GPU or its driver."""
+    if isinstance(error, GpuFault):
+        return True
+    kinds = [k for k in type(error).__mro__ if k.__module__.split(".")[0] == "torch"]
+    if any(k.__name__ in _GPU_TYPES for k in kinds):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _GPU_SIGNS)

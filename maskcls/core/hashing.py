@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from pathlib import Path
 
 DIGEST_BYTES = 16
 
@@ -24,3 +25,9 @@ def combine(parts: Iterable[bytes | str]) -> str:
         whole.update(len(raw).to_bytes(8, "little"))
         whole.update(raw)
     return whole.hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hex; read in pieces. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

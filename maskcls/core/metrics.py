@@ -4,12 +4,14 @@ A class absent from both sides counts 0, as in the competition: on data without 
 score cannot reach 1.
 """
 
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from maskcls.core.labels import NUM_CLASSES, TASKS, class_name, labels_of
+from maskcls.core.plain import from_plain
 
 _NUM_OF_TASK = {"mask": 3, "gender": 2, "age": 3}
 _ROWS_AT_ONCE = 65_536
@@ -17,38 +19,80 @@ _ROWS_AT_ONCE = 65_536
 Confusion = npt.NDArray[np.int64]
 
 
-def score(labels: npt.ArrayLike, predicted: npt.ArrayLike) -> dict[str, Any]:
-    """The full score; ready for JSON.
+@dataclass(frozen=True)
+class ClassScore:
+    """A class's scores, 0 to 1; images: rows with this label."""
 
-    labels, predicted: integers [N] in 0..17, N at least 1.
-    Returns {"macro_f1", "accuracy", "per_class": [18 of {"class", "name", "f1", "precision",
-    "recall", "images"}], "mask": {"macro_f1", "accuracy"}, "gender": ..., "age": ...}; all scores
-    are floats in 0..1, images counts the rows with that label.
-    """
+    number: int
+    name: str
+    f1: float
+    precision: float
+    recall: float
+    images: int
+
+
+@dataclass(frozen=True)
+class PartScore:
+    """Scores of one part of the label (mask, gender or age) by itself, 0 to 1."""
+
+    macro_f1: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Score:
+    """The full score, 0 to 1; parts: of mask, gender and age alone."""
+
+    macro_f1: float
+    accuracy: float
+    per_class: tuple[ClassScore, ...]
+    parts: dict[str, PartScore]
+
+    def to_json(self) -> dict[str, Any]:
+        """As files and `score --json` have it: the parts stand beside the overall scores."""
+        return {
+            "macro_f1": self.macro_f1,
+            "accuracy": self.accuracy,
+            "per_class": [{"class": c.number} | _without_number(c) for c in self.per_class],
+            **{name: asdict(part) for name, part in self.parts.items()},
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Score":
+        """Read to_json back."""
+        classes = [{"number": c["class"]} | c for c in values["per_class"]]
+        return cls(
+            values["macro_f1"],
+            values["accuracy"],
+            tuple(from_plain(ClassScore, c) for c in classes),
+            {name: from_plain(PartScore, values[name]) for name in TASKS},
+        )
+
+
+def _without_number(score: ClassScore) -> dict[str, Any]:
+    return {name: value for name, value in asdict(score).items() if name != "number"}
+
+
+def score(labels: npt.ArrayLike, predicted: npt.ArrayLike) -> Score:
+    """The full score; labels, predicted: integers [N] in 0..17, N at least 1."""
     counts = confusion(labels, predicted)
     hits, images = np.diagonal(counts), counts.sum(axis=1)
     precision = hits / np.maximum(counts.sum(axis=0), 1)
     recall = hits / np.maximum(images, 1)
     f1 = _f1(counts)
-    result: dict[str, Any] = {
-        **_overall(counts),
-        "per_class": [
-            {
-                "class": number,
-                "name": class_name(number),
-                "f1": float(f1[number]),
-                "precision": float(precision[number]),
-                "recall": float(recall[number]),
-                "images": int(images[number]),
-            }
-            for number in range(NUM_CLASSES)
-        ],
-    }
+    per_class = tuple(
+        ClassScore(
+            k, class_name(k), float(f1[k]), float(precision[k]), float(recall[k]), int(images[k])
+        )
+        for k in range(NUM_CLASSES)
+    )
     part_of_class = labels_of(np.arange(NUM_CLASSES))
+    parts = {}
     for task in TASKS:
-        which = np.eye(_NUM_OF_TASK[task], dtype=np.int64)[part_of_class[task]]  # [18, parts]
-        result[task] = _overall(which.T @ counts @ which)
-    return result
+        which = np.eye(_NUM_OF_TASK[task], dtype=np.int64)[part_of_class[task]]  # [18, values]
+        parts[task] = _overall(which.T @ counts @ which)
+    overall = _overall(counts)
+    return Score(overall.macro_f1, overall.accuracy, per_class, parts)
 
 
 def confusion(labels: npt.ArrayLike, predicted: npt.ArrayLike) -> Confusion:
@@ -73,14 +117,11 @@ def macro_f1(labels: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
 
 def accuracy(labels: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
     """Share of rows whose class is right; labels, predicted: integers [N] in 0..17."""
-    return float(_overall(confusion(labels, predicted))["accuracy"])
+    return _overall(confusion(labels, predicted)).accuracy
 
 
-def _overall(counts: Confusion) -> dict[str, float]:
-    return {
-        "macro_f1": float(_f1(counts).mean()),
-        "accuracy": float(np.trace(counts) / counts.sum()),
-    }
+def _overall(counts: Confusion) -> PartScore:
+    return PartScore(float(_f1(counts).mean()), float(np.trace(counts) / counts.sum()))
 
 
 def _f1(counts: Confusion) -> npt.NDArray[np.float64]:

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
+
+from maskcls.core.history import EpochEntry
 
 Phase = Literal["waiting", "starting", "training", "predicting", "done", "failed", "stopped"]
 
@@ -25,7 +27,7 @@ class FoldState:
     left_s: float | None = None
     attempt: int = 1
     note: str = ""
-    history: list[dict[str, Any]] = field(default_factory=list)
+    history: list[EpochEntry] = field(default_factory=list)
 
 
 class Progress(Protocol):

@@ -33,7 +33,7 @@ def score_files(
     truth_of = _read_answers(truth, names[1])
     _check_same_images(answer_of, truth_of, names)
     labels = np.array(list(truth_of.values()))
-    result = score(labels, np.array([answer_of[image_id] for image_id in truth_of]))
+    result = score(labels, np.array([answer_of[image_id] for image_id in truth_of])).to_json()
     result |= {"images": len(labels), "joined_on": "ImageID"}
 
     warnings = []

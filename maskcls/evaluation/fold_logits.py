@@ -4,20 +4,20 @@ import numpy as np
 import numpy.typing as npt
 
 from maskcls.core.labels import NUM_CLASSES
-from maskcls.store import run_files
-from maskcls.store.paths import Folder
+from maskcls.store.run import Fold
 from maskcls.store.tables import logits_of, read_parts
 
 
 class FoldLogits:
     """A fold's logits, read along with the table, whose order its rows are in.
 
-    name: held_out.parquet, of rows of table.parquet, or eval.parquet, of rows of eval_table.parquet.
+    name: of the file in the fold's folder: an epoch's validation logits, of rows of table.parquet,
+    or the eval logits, of rows of eval_table.parquet.
     """
 
-    def __init__(self, run: Folder, fold: int, name: str) -> None:
-        self._where, self._name = f"{run}: fold {fold}", name
-        self._parts = read_parts(run_files.fold_folder(run, fold), name)
+    def __init__(self, fold: Fold, name: str) -> None:
+        self._where, self._name = f"{fold.run}: fold {fold.number}", name
+        self._parts = read_parts(fold.folder, name)
         self._rows, self._logits = np.empty(0, np.int64), np.empty((0, NUM_CLASSES), np.float32)
         self._last = -1
 

@@ -1,8 +1,7 @@
 """From the folds' logits to one out-of-fold table, one eval table and the run's metrics."""
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +11,8 @@ from maskcls.core.labels import NUM_CLASSES
 from maskcls.core.metrics import accuracy, macro_f1, score
 from maskcls.evaluation.fold_logits import FoldLogits, has_logits
 from maskcls.folds import rows as fold_rows
-from maskcls.store.paths import Folder
+from maskcls.store.results import FoldOfRun, FoldResult, Metrics, OutOfFold, RepeatScore
+from maskcls.store.run import EVAL, EVAL_LOGITS, EVAL_TABLE, OOF, TABLE, Run
 from maskcls.store.tables import logits_column, read_parts, write_parts
 
 Float32 = npt.NDArray[np.float32]
@@ -36,35 +36,39 @@ class Scored:
 
 
 def write_out_of_fold(
-    run: Folder, folds: int, per_repeat: int, faults: Mapping[int, str]
+    run: Run, results: Sequence[FoldResult], faults: Mapping[int, str]
 ) -> list[Scored]:
     """Write oof.parquet: path, person, label, repeat, fold, logits, fault; what was found, a repeat.
 
-    folds: all of the run; per_repeat: those of one draw of the split. A repeat has each row that one
-    of its folds holds out once, in the table's order; undecodable ones (faults: {row: reason}) have
-    null logits. Written part by part, since a run may have millions of rows.
+    results: of all folds of the run, by number. A repeat has each row that one of its folds holds out
+    once, in the table's order; undecodable ones (faults: {row: reason}) have null logits. Written
+    part by part, since a run may have millions of rows.
     Raises RuntimeError when a sound row is held out by no fold, or by two.
     """
     scored: list[Scored] = []
+    per_repeat = run.config.folds.per_repeat
 
     def parts() -> Iterator[pa.Table]:
-        for repeat in range(folds // per_repeat):
-            found = yield from _repeat_parts(run, repeat, per_repeat, faults)
+        for repeat in range(len(results) // per_repeat):
+            mine = results[repeat * per_repeat : (repeat + 1) * per_repeat]
+            found = yield from _repeat_parts(run, repeat, mine, faults)
             scored.append(found)
 
-    write_parts(run, "oof.parquet", parts())
+    write_parts(run.folder, OOF, parts())
     return scored
 
 
 def _repeat_parts(
-    run: Folder, repeat: int, per_repeat: int, faults: Mapping[int, str]
+    run: Run, repeat: int, results: Sequence[FoldResult], faults: Mapping[int, str]
 ) -> Generator[pa.Table, None, Scored]:
-    fold_of_row = fold_rows.read_fold_of_row(run, repeat)
-    folds = range(repeat * per_repeat, (repeat + 1) * per_repeat)
-    logits_from = [FoldLogits(run, fold, "held_out.parquet") for fold in folds]
+    fold_of_row = fold_rows.read_fold_of_row(run.folder, repeat)
+    logits_from = []
+    for result in results:
+        fold = run.fold(result.fold)
+        logits_from.append(FoldLogits(fold, fold.held_out_name(result.best_epoch)))
     labels, predicted = np.empty(len(fold_of_row), np.int8), np.empty(len(fold_of_row), np.int8)
     start = num_faults = 0
-    for part in read_parts(run, "table.parquet", ["path", "person", "label"]):
+    for part in read_parts(run.folder, TABLE, ["path", "person", "label"]):
         stop = start + part.num_rows
         values_here = np.full((part.num_rows, NUM_CLASSES), np.nan, np.float32)
         for reader in logits_from:
@@ -102,19 +106,20 @@ def _require_reasons(rows: Int64, valid: npt.NDArray[np.bool_], reasons: list[st
         raise RuntimeError(f"row {lost[0]} and {len(lost) - 1} more have no logits and no fault")
 
 
-def eval_parts(
-    run: Folder, folds: Iterable[int], per_repeat: int, faults: Mapping[int, str]
-) -> Iterator[pa.Table]:
-    """One row per eval image and fold: ImageID, repeat, fold, logits, fault; fold after fold, in parts.
+def write_eval(run: Run, faults: Mapping[int, str]) -> None:
+    """Write eval.parquet: ImageID, repeat, fold, logits, fault; a row per eval image and fold.
 
-    folds: running numbers of the folds that are done; per_repeat: folds of one draw of the split.
     faults: {eval row: reason}. Raises RuntimeError when a fold left a sound row out.
     """
-    for number in folds:
-        logits = FoldLogits(run, number, "eval.parquet")
-        repeat, fold = divmod(number, per_repeat)
+    write_parts(run.folder, EVAL, _eval_parts(run, faults))
+
+
+def _eval_parts(run: Run, faults: Mapping[int, str]) -> Iterator[pa.Table]:
+    for one in run.folds():
+        logits = FoldLogits(one, EVAL_LOGITS)
+        repeat, fold = divmod(one.number, run.config.folds.per_repeat)
         start = 0
-        for part in read_parts(run, "eval_table.parquet", ["ImageID"]):
+        for part in read_parts(run.folder, EVAL_TABLE, ["ImageID"]):
             count = part.num_rows
             values = np.full((count, NUM_CLASSES), np.nan, np.float32)
             logits.fill(values, start)
@@ -122,7 +127,7 @@ def eval_parts(
             reasons = [faults.get(row) for row in range(start, start + count)]
             lost = sum(why is None for why, ok in zip(reasons, valid, strict=True) if not ok)
             if lost:
-                raise RuntimeError(f"{run}: fold {number} lacks logits of {lost} images")
+                raise RuntimeError(f"{run}: fold {one.number} lacks logits of {lost} images")
             yield pa.table(
                 {
                     "ImageID": part["ImageID"],
@@ -136,30 +141,28 @@ def eval_parts(
 
 
 def run_metrics(
-    scored: list[Scored], folds: list[dict[str, Any]], per_repeat: int
-) -> dict[str, Any]:
-    """The run's metrics.json, less its times.
+    scored: Sequence[Scored], results: Sequence[FoldResult], per_repeat: int
+) -> Metrics:
+    """The run's metrics, less what the command adds: faults, warnings, times.
 
     scored: of each repeat; an image without logits does not count, and with several repeats it counts
-    once for each. folds: each fold's fold.json. "oof" is None when nobody was held out.
+    once for each. results: of all folds.
     """
     labels = np.concatenate([one.labels[one.predicted >= 0] for one in scored])
     predicted = np.concatenate([one.predicted[one.predicted >= 0] for one in scored])
-    numbered = [f | dict(zip(("repeat", "fold"), divmod(f["fold"], per_repeat), strict=True))
-                for f in folds]  # fmt: skip
+    folds = [FoldOfRun(*divmod(result.fold, per_repeat), result) for result in results]
     if not len(labels):
-        return {"oof": None, "folds": numbered}
-    oof = score(labels, predicted)
-    oof |= {"images": len(labels), "faults": sum(one.num_faults for one in scored)}
-    metrics: dict[str, Any] = {"oof": oof, "folds": numbered}
-    if len(scored) > 1:
-        metrics["repeats"] = [
-            {"repeat": repeat} | _score_of(one) for repeat, one in enumerate(scored)
-        ]
-    return metrics
+        return Metrics(None, folds)
+    faults = sum(one.num_faults for one in scored)
+    repeats = [_score_of(repeat, one) for repeat, one in enumerate(scored)]
+    return Metrics(
+        OutOfFold(score(labels, predicted), len(labels), faults),
+        folds,
+        repeats if len(scored) > 1 else [],
+    )
 
 
-def _score_of(scored: Scored) -> dict[str, float]:
+def _score_of(repeat: int, scored: Scored) -> RepeatScore:
     there = scored.predicted >= 0
     labels, predicted = scored.labels[there], scored.predicted[there]
-    return {"macro_f1": macro_f1(labels, predicted), "accuracy": accuracy(labels, predicted)}
+    return RepeatScore(repeat, macro_f1(labels, predicted), accuracy(labels, predicted))

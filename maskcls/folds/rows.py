@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from maskcls.core.errors import UserError
 from maskcls.folds.assign import assert_no_person_on_two_sides
 from maskcls.store.paths import Folder
+from maskcls.store.run import FOLDS, TABLE
 from maskcls.store.tables import read_arrow, read_parts
 
 
@@ -49,7 +50,7 @@ def read_fold_rows(run: Folder, number: int, per_repeat: int, faults: set[int]) 
     sound = np.ones(len(person), bool)
     sound[list(faults)] = False
     names = ["label", "train_label", "train_age"]
-    table = read_arrow(run, "table.parquet", names)
+    table = read_arrow(run, TABLE, names)
     numbers = {n: table[n].to_numpy().astype(np.int64) for n in names}
     return FoldSplit(
         labels=numbers["label"],
@@ -86,7 +87,7 @@ def _read_people(run: Folder) -> _People:
     """
     places: dict[str, int] = {}
     persons, folders = [], []
-    for part in read_parts(run, "table.parquet", ["person", "path"]):
+    for part in read_parts(run, TABLE, ["person", "path"]):
         persons.append(_places_of(part["person"].combine_chunks(), places))
         parts_of_path = pc.split_pattern(part["path"].combine_chunks(), "/", max_splits=1)
         folders.append(_places_of(pc.list_element(parts_of_path, 0), places))
@@ -101,7 +102,7 @@ def _places_of(names: Any, places: dict[str, int]) -> npt.NDArray[np.int32]:
 
 
 def _fold_of_row(run: Folder, repeat: int, people: _People) -> npt.NDArray[np.int64]:
-    folds = read_arrow(run, "folds.parquet")
+    folds = read_arrow(run, FOLDS)
     mine = folds.filter(pc.equal(folds["repeat"], repeat))
     if "path" in folds.column_names:  # folds.scheme=image: a row per image, in the table's order
         out: npt.NDArray[np.int64] = mine["fold"].to_numpy().astype(np.int64)
@@ -113,9 +114,7 @@ def _fold_of_row(run: Folder, repeat: int, people: _People) -> npt.NDArray[np.in
     if not known[people.person_of_row].all():
         row = int(np.argmin(known[people.person_of_row]))
         name = people.names[people.person_of_row[row]]
-        raise RuntimeError(
-            f"{run}/folds.parquet: person {name} is not there (row {row}); this is a bug"
-        )
+        raise RuntimeError(f"{run}/{FOLDS}: person {name} is not there (row {row}); this is a bug")
     fold_of_name = np.full(len(people.names), -1, np.int64)
     fold_of_name[known] = mine["fold"].take(place.drop_null()).to_numpy()
     fold_of_row = fold_of_name[people.person_of_row]
@@ -130,6 +129,6 @@ def _refuse_doubles(run: Folder, repeat: int, persons: "pa.Array") -> None:
     counts = pc.value_counts(persons)
     double = counts.filter(pc.greater(counts.field("counts"), 1))[0]["values"]
     raise UserError(
-        f"{run}/folds.parquet: {double} is there twice in repeat {repeat}; the file was changed:"
+        f"{run}/{FOLDS}: {double} is there twice in repeat {repeat}; the file was changed:"
         " put it back, or use another --run."
     )

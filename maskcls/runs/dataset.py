@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +14,7 @@ from maskcls.pixels.cache import CachePlace, cache_place
 from maskcls.pixels.fingerprint import digests_of
 from maskcls.pixels.geometry import Geometry
 from maskcls.store.paths import Folder
+from maskcls.store.record import Described
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,14 @@ class DataSet:
     train: Images
     eval_images: Images | None
 
-    def describe(self, location: str) -> dict[str, Any]:
+    def describe(self, location: str) -> Described:
         """What record.json says of the data: counts and fingerprints of contents and labels."""
         table, images = self.table, self.table.images
         labels = [images["label"].to_numpy(np.int16).tobytes(), self.train.digests.tobytes()]
         people = images["person"].cat.codes.to_numpy(np.int32).tobytes()
         names = "\n".join(images["person"].cat.categories)
         ages = images["age"].to_numpy(np.int16).tobytes()  # those that train may be moved by age
-        out = {
+        out: Described = {
             "location": location,
             "images": len(images),
             "people": len(table.people),

@@ -1,37 +1,31 @@
 """What a run is, and the refusal to go on with it as another one."""
 
-import hashlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from maskcls.config.resolve import differences, from_json, to_json
+from maskcls.config.resolve import differences, to_json
 from maskcls.config.schema import Config
 from maskcls.core.errors import UserError
+from maskcls.core.hashing import sha256_of
 from maskcls.store.paths import Folder
+from maskcls.store.record import Described
+from maskcls.store.run import FOLDS, Network, Run
 from maskcls.store.tables import read_table
 
 
-def refuse_no_run(run: Folder, marker: str = "config.json") -> None:
-    """UserError for a folder that holds something, but not ours; nothing in it is touched."""
-    if not run.exists(marker) and any(not e.name.startswith(".") for e in run.list()):
-        raise UserError(f"{run}: this folder is not empty and is no run; name another one.")
-
-
-def refuse_other_settings(run: Folder, config: Config) -> None:
+def refuse_other_settings(run: Run, config: Config) -> None:
     """UserError with the settings that changed since the run was started."""
     # Read through the schema: a setting that came later has its default in an older run.
-    old = to_json(from_json(run.read_json("config.json")))
-    if found := differences(old, to_json(config)):
+    if found := differences(to_json(run.config), to_json(config)):
         raise UserError(
             f"{run}: this run was started with other settings ({'; '.join(found)});"
-            " use the same ones to go on with it, or another --run."
+            " use the same ones to resume it, or another --run."
         )
 
 
-def refuse_other_data(run: Folder, old: dict[str, Any], new: dict[str, Any]) -> None:
+def refuse_other_data(run: Run, old: Described, new: Described) -> None:
     """UserError with what changed in the data; old, new: DataSet.describe and more inputs."""
     names = [n for n in sorted({*old, *new}) if n != "location"]
     found = [
@@ -40,17 +34,17 @@ def refuse_other_data(run: Folder, old: dict[str, Any], new: dict[str, Any]) -> 
     if found:
         raise UserError(
             f"{run}: this run was started on other data ({'; '.join(found)});"
-            " point it at the same data to go on with it, or use another --run."
+            " point it at the same data to resume it, or use another --run."
         )
 
 
-def refuse_other_folds(run: Folder, wanted: pd.DataFrame) -> None:
+def refuse_other_folds(run: Run, wanted: pd.DataFrame) -> None:
     """UserError when folds.parquet is not what people and seed give."""
-    found = read_table(run, "folds.parquet")
+    found = read_table(run.folder, FOLDS)
     if not (difference := _difference(found, wanted)):
         return
     raise UserError(
-        f"{run}/folds.parquet: not the folds that these people and folds.seed give ({difference});"
+        f"{run}/{FOLDS}: not the folds that these people and folds.seed give ({difference});"
         " the file was changed, or another version made it: restore it, or use another --run."
     )
 
@@ -76,16 +70,17 @@ def _difference(found: pd.DataFrame, wanted: pd.DataFrame) -> str:
     return text if len(rows) == 1 else f"{text}, and {len(rows) - 1} more rows"
 
 
-def refuse_other_weights(run: Folder, network: dict[str, Any]) -> None:
+def refuse_other_weights(run: Folder, network: Network) -> None:
     """UserError when a weights file was changed since; network: the run's network.json."""
-    for name, old in network["weights_sha256"].items():
+    for name, old in network.weights_sha256.items():
+        if name.startswith(("hub:", "hub-state:")):
+            continue  # no path; a fold that was started has its own checkpoint
         path = Path(name)
         if not path.is_file():
             raise UserError(
                 f"{path}: the weights that this run began with are not there any more; put them back."
             )
-        with path.open("rb") as file:
-            new = hashlib.file_digest(file, "sha256").hexdigest()
+        new = sha256_of(path)
         if new != old:
             raise UserError(
                 f"{run}: this run was started with other weights in {path}"

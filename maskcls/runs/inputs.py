@@ -7,7 +7,6 @@ folds find it; what these inputs were is part of the run's identity.
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +14,6 @@ import pandas as pd
 import pyarrow as pa
 
 from maskcls.augment.partners import partners_asked, pool_of
-from maskcls.config.resolve import to_json
 from maskcls.config.schema import Config
 from maskcls.core.errors import UserError
 from maskcls.core.hashing import combine
@@ -26,9 +24,9 @@ from maskcls.evaluation.ensembling import softmax
 from maskcls.runs.dataset import DataSet, Images, images_of
 from maskcls.sampling.corrections import CorrectedLabels, read_corrections, train_labels
 from maskcls.sampling.training_rows import TrainingLabels, training_rows
-from maskcls.store import run_files
 from maskcls.store.paths import Folder
-from maskcls.store.record import read_record
+from maskcls.store.record import Described
+from maskcls.store.run import EVAL_LOGITS, EVAL_TABLE, FOLDS, Run
 from maskcls.store.tables import logits_of, read_arrow, read_table
 
 PUBLISHED = "published"
@@ -45,7 +43,7 @@ class Inputs:
     extra: pa.Table | None
     extra_images: Images | None
     pseudo: pd.DataFrame | None
-    described: dict[str, Any] = field(default_factory=dict)
+    described: Described = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -54,7 +52,8 @@ def read_inputs(config: Config, data: DataSet, folds: pd.DataFrame, cache: Path)
 
     It is wrong, too, when a fold is left without anybody to train on, or a mix without a partner.
     """
-    rows, described, notes = config.rows, dict[str, Any](), list[str]()
+    rows, notes = config.rows, list[str]()
+    described: Described = {}
     train = _train_labels(config, data.table.images, described, notes)
     extra, extra_images = None, None
     if rows.extra != "none":
@@ -74,7 +73,7 @@ def read_inputs(config: Config, data: DataSet, folds: pd.DataFrame, cache: Path)
 
 
 def _train_labels(
-    config: Config, images: pd.DataFrame, described: dict[str, Any], notes: list[str]
+    config: Config, images: pd.DataFrame, described: Described, notes: list[str]
 ) -> CorrectedLabels:
     where, border = config.rows.corrections, config.rows.age_border
     if where == "none":
@@ -100,7 +99,7 @@ def _train_labels(
 
 
 def _extra(
-    config: Config, data: DataSet, cache: Path, described: dict[str, Any]
+    config: Config, data: DataSet, cache: Path, described: Described
 ) -> tuple[pa.Table, Images]:
     folder = Folder.at(config.rows.extra)
     table = read_data(folder)
@@ -128,39 +127,39 @@ def _extra(
 
 
 def _pseudo(
-    config: Config, data: DataSet, folds: pd.DataFrame, described: dict[str, Any]
+    config: Config, data: DataSet, folds: pd.DataFrame, described: Described
 ) -> pd.DataFrame:
     """Each fold's labels, by the same fold of the other run, which saw none of its held-out people."""
     name = f"rows.pseudo_labels={config.rows.pseudo_labels}"
     if data.table.eval_images is None or data.eval_images is None:
         raise UserError(f"{name}: DATA has no eval images to label.")
-    teacher = Folder.at(config.rows.pseudo_labels)
-    if not teacher.exists("config.json") or not teacher.exists("eval_table.parquet"):
-        raise UserError(f"{name}: no finished run with eval images.")
-    theirs = read_table(teacher, "folds.parquet")
+    teacher = Run.at(config.rows.pseudo_labels)
+    if not teacher.exists or not teacher.has_eval:
+        raise UserError(f"{name}: this is not a finished run with eval images.")
+    theirs = read_table(teacher.folder, FOLDS)
     if theirs.astype(str).to_numpy().tolist() != folds.astype(str).to_numpy().tolist():
         raise UserError(
             f"{name}: it has other folds, so its networks saw people who are held out here;"
             " train it with the same people, folds.scheme, folds.count and folds.seed."
         )
-    ids = read_arrow(teacher, "eval_table.parquet")["ImageID"].to_pylist()
+    ids = read_arrow(teacher.folder, EVAL_TABLE)["ImageID"].to_pylist()
     place = {image: row for row, image in enumerate(data.table.eval_images["ImageID"])}
     if set(ids) != set(place):
         raise UserError(f"{name}: it was made for other eval images.")
     row_of = np.array([place[image] for image in ids])
     # As DataSet.describe makes it, but in the order that the other run had them in.
     ours = combine(["\n".join(ids), data.eval_images.digests[row_of].tobytes()])
-    record = read_record(teacher) or {"data": {}}
-    if record["data"].get("eval_fingerprint") != ours:
+    record = teacher.record()
+    if record is None or record.data.get("eval_fingerprint") != ours:
         raise UserError(
             f"{name}: it was made for other eval images under the same names; train that run with"
             " those of DATA."
         )
     found = []
-    for number in range(run_files.num_folds(teacher.read_json("config.json"))):
-        if run_files.read_done(teacher, number) is None:
+    for number, fold in enumerate(teacher.folds()):
+        if not fold.is_done:
             raise UserError(f"{name}: its fold {number} is not done; finish that run first.")
-        table = read_arrow(run_files.fold_folder(teacher, number), "eval.parquet")
+        table = read_arrow(fold.folder, EVAL_LOGITS)
         probs = softmax(logits_of(table["logits"])[0].astype(np.float64))
         sure = probs.max(axis=1) >= config.rows.pseudo_confidence
         found.append(
@@ -195,10 +194,8 @@ def refuse_empty_sides(config: Config, data: DataSet, folds: pd.DataFrame, input
     asked = partners_asked(config.augment)
     if not config.rows.drop_ages.ranges and "old" not in asked.values():
         return  # nobody can be missing, and a table may have millions of rows
-    tree = to_json(config)
-    per_repeat = run_files.folds_per_repeat(tree)
-    for number in range(run_files.num_folds(tree)):
-        repeat, fold = divmod(number, per_repeat)
+    for number in range(config.folds.total):
+        repeat, fold = divmod(number, config.folds.per_repeat)
         fold_of_row = _fold_of_row(data, folds[folds["repeat"] == repeat])
         candidates, labelled = _may_train(np.flatnonzero(fold_of_row != fold), number, inputs)
         try:

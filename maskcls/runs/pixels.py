@@ -9,6 +9,7 @@ from maskcls.core.progress import Progress
 from maskcls.pixels.cache import CachedPixels, open_cache
 from maskcls.pixels.geometry import Geometry
 from maskcls.runs.dataset import DataSet, Images
+from maskcls.store.run import Faults
 
 _MOST_NAMED = 20
 Pixels = tuple[CachedPixels, CachedPixels | None]
@@ -63,15 +64,13 @@ class RunPixels:
         self._tell_faults(eval_pixels, paths if rows is None else rows["ImageID"], "eval/images")
         return pixels, eval_pixels
 
-    def faults(
-        self, pixels: CachedPixels, eval_pixels: CachedPixels | None
-    ) -> dict[str, dict[str, str]]:
-        """What faults.json says: why images could not be decoded, by their names."""
+    def faults(self, pixels: CachedPixels, eval_pixels: CachedPixels | None) -> Faults:
+        """Why images could not be decoded, by their names."""
         train, ids = _named(pixels, self._data_set.train.paths), self._data_set.table.eval_images
         evals = {}
         if eval_pixels is not None and ids is not None:
             evals = _named(eval_pixels, ids["ImageID"])
-        return {"train": train, "eval": evals, "extra": self._extra_faults}
+        return Faults(train, evals, self._extra_faults)
 
     def _tell_faults(self, pixels: CachedPixels, paths: "pd.Series[str]", where: str) -> None:
         for row, reason in sorted(pixels.faults.items())[:_MOST_NAMED]:

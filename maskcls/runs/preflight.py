@@ -7,8 +7,10 @@ from typing import Any
 
 from maskcls.config.resolve import to_json
 from maskcls.config.schema import Config
-from maskcls.core.errors import RunFailed, UserError
+from maskcls.core.errors import HubUnavailable, RunFailed, UserError
+from maskcls.core.plain import from_plain
 from maskcls.core.processes import python_command, python_environment
+from maskcls.store.run import Network
 
 _TIMEOUT_S = 900  # a big backbone over a slow line
 
@@ -29,25 +31,26 @@ class Preflight:
             self._process.stdin.close()
         self._process.stdin = None  # communicate() would flush it
 
-    def answer(self) -> dict[str, Any]:
-        """What the network is: parameters, mean, std, channels_last, weights_sha256.
+    def answer(self) -> tuple[Network, list[str]]:
+        """What the network is, and notes of names and weights that were not taken as written.
 
-        Raises UserError with the sentence of what cannot be built.
+        Raises UserError with the sentence of what cannot be built, HubUnavailable when that cannot be
+        found out now.
         """
         try:
             out, err = self._process.communicate(timeout=_TIMEOUT_S)
         except subprocess.TimeoutExpired as e:
             self.cancel()
-            raise UserError(
+            raise HubUnavailable(
                 f"model.weights: the weights did not arrive within {_TIMEOUT_S} s; give a"
                 " safetensors file as model.weights=PATH, or model.weights=none."
             ) from e
         if self._process.returncode != 0:
             raise RunFailed(f"checking the model failed: {err.strip()[-2000:]}")
         answer: dict[str, Any] = json.loads(out)
-        if "fault" in answer:
-            raise UserError(answer["fault"])
-        return answer
+        if "error" in answer:
+            raise (HubUnavailable if answer["transient"] else UserError)(answer["error"])
+        return from_plain(Network, answer), answer["notes"]
 
     def cancel(self) -> None:
         """End the process, if it still runs."""

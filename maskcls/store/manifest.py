@@ -50,6 +50,12 @@ def verify(folder: Folder, name: str) -> dict[str, Any] | None:
     return manifest if isinstance(manifest, dict) else None
 
 
+def read_whole(folder: Folder, name: str) -> dict[str, Any]:
+    """The manifest of a folder that is known to be whole."""
+    manifest: dict[str, Any] = folder.read_json(f"{name}/{MANIFEST}")
+    return manifest
+
+
 def why_invalid(folder: Folder, name: str) -> str | None:
     """What is wrong with the folder `name`, as a part of a sentence; None when it is whole."""
     manifest = _check(folder, name)

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Self
 from urllib.parse import unquote
 
-from maskcls.core.errors import UserError
+from maskcls.core.errors import StorageError, UserError
 from maskcls.core.names import as_on_disk, printable, without_credentials
 from maskcls.store import atomic
 from maskcls.store.uris import (
@@ -74,10 +74,8 @@ class Folder:
         text = str(location)
         if not text:
             raise UserError("the name of a folder is empty; give a path or a URI.")
-        if not text.isascii() and printable(text) != text:
-            raise UserError(
-                f"{printable(text)}: this name is not UTF-8, which tables and Ray need; rename it."
-            )
+        if (shown := printable(text)) != text:
+            raise UserError(f"{shown}: this name is not UTF-8, as tables and Ray need; rename it.")
         if not is_uri(text):
             if found := re.match(r"(s3|gs|gcs|abfss?|hdfs|file):/", text):
                 # Also what pathlib makes of a URI.
@@ -320,14 +318,19 @@ def json_bytes(value: Any) -> bytes:
 
 @contextlib.contextmanager
 def in_words(folder: Folder, verb: str) -> Iterator[None]:
-    """Turn the errors of disk or store that a user can mend into UserError; others pass."""
+    """Turn the errors of disk or store that a user can mend into UserError; others pass.
+
+    A full disk or quota becomes a StorageError: somebody else may have filled it, and free it.
+    """
     try:
         yield
     except OSError as error:
         sentence = _in_words(folder, verb, error)
         if sentence is None:
             raise
-        raise UserError(f"{folder.shown}: {sentence}") from error
+        # Room may be there when the same is tried again; a permission will not.
+        kind = StorageError if error.errno in (errno.ENOSPC, errno.EDQUOT) else UserError
+        raise kind(f"{folder.shown}: {sentence}") from error
 
 
 def _in_words(folder: Folder, verb: str, error: OSError) -> str | None:

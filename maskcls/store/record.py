@@ -9,17 +9,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from maskcls.core.errors import Exit, UserError
 from maskcls.core.names import without_credentials
-from maskcls.store.paths import Folder
+from maskcls.core.plain import from_plain
 
 _log = logging.getLogger(__name__)
-FORMAT = 1
+FORMAT = 2
+"""2: held-out logits of every epoch, attempts; runs of format 1 are refused by name."""
 _PACKAGES = (
     "maskcls", "ray", "torch", "torchvision", "timm", "numpy", "pandas", "pyarrow", "scikit-learn",
     "pillow", "simplejpeg", "safetensors",
@@ -74,46 +75,78 @@ def _git(folder: Path, *words: str) -> str:
     return done.stdout.strip()
 
 
-def new_record(data: dict[str, Any]) -> dict[str, Any]:
-    """A run's first record; data: what it trains on, with its fingerprint."""
-    return {
-        "format": FORMAT,
-        "created": now(),
-        "versions": versions(),
-        "machine": machine(),
-        "git_commit": git_commit(),
-        "data": data,
-        "starts": [],
-    }
+Described = dict[str, str | int | None]
+"""Counts and fingerprints that say what data is; values are compared, never interpreted."""
 
 
-def read_record(run: Folder) -> dict[str, Any] | None:
-    """The run's record, None for a folder without one."""
-    if not run.exists("record.json"):
-        return None
-    record: dict[str, Any] = run.read_json("record.json")
-    if record.get("format") != FORMAT:
-        raise UserError(
-            f"{run}/record.json: written by another version of maskcls (format"
-            f" {record.get('format')}, this one reads {FORMAT}); use that version or another run."
+@dataclass
+class Start:
+    """A command that worked on the run; ended and exit_code: None while it works, or was killed.
+
+    command: what was typed, without credentials. dashboard: address of its own local Ray's.
+    """
+
+    command: list[str]
+    started: str
+    ended: str | None
+    exit_code: int | None
+    host: str
+    pid: int
+    python: str
+    versions: dict[str, str]
+    dashboard: str | None = None
+
+
+@dataclass
+class Record:
+    """record.json: where the run came from, and each command that worked on it.
+
+    data: see Described. plan: where folds were placed at the first start (cluster/plan.py).
+    """
+
+    format: int
+    created: str
+    versions: dict[str, str]
+    machine: dict[str, Any]
+    git_commit: str | None
+    data: Described
+    starts: list[Start] = field(default_factory=list)
+    plan: dict[str, Any] | None = None
+
+    @classmethod
+    def new(cls, data: Described) -> Self:
+        """A run's first record; data: what it trains on, with its fingerprint."""
+        return cls(FORMAT, now(), versions(), machine(), git_commit(), data)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any], where: str) -> Self:
+        """Read a record back; UserError for one of another version of the program."""
+        if values.get("format") != FORMAT:
+            raise UserError(
+                f"{where}: written by another version of maskcls (format {values.get('format')},"
+                f" this one reads {FORMAT}); use that version, or start another run."
+            )
+        return from_plain(cls, values)
+
+    def add_start(self, command: Sequence[str]) -> Start:
+        """Note that a command starts on the run; returns its entry, to be completed by ending."""
+        start = Start(
+            command=[without_credentials(word) for word in command],
+            started=now(),
+            ended=None,
+            exit_code=None,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            python=sys.executable,
+            versions=versions(),
         )
-    return record
+        self.starts.append(start)
+        return start
 
-
-def add_start(record: dict[str, Any], command: Sequence[str]) -> dict[str, Any]:
-    """Note that a command starts on the run; returns its entry, to be completed by ending."""
-    entry = {
-        "command": [without_credentials(word) for word in command],
-        "started": now(),
-        "ended": None,
-        "exit_code": None,
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "python": sys.executable,
-        "versions": versions(),
-    }
-    record["starts"].append(entry)
-    return entry
+    @property
+    def last_start(self) -> Start | None:
+        """The last command on the run."""
+        return self.starts[-1] if self.starts else None
 
 
 @dataclass
@@ -124,15 +157,14 @@ class Ending:
 
 
 @contextmanager
-def ending(entry: dict[str, Any], write: Callable[[], None]) -> Iterator[Ending]:
-    """Complete a start's entry when the command ends, however it does, and write the record.
+def ending(start: Start, write: Callable[[], None]) -> Iterator[Ending]:
+    """Complete a start when the command ends, however it does, and write the record.
 
-    An error that ends it is told even if the record cannot be written any more; without one, that is
-    the error.
+    The original exception is raised even if writing fails; without one, the failed write is the error.
     """
 
     def complete() -> None:
-        entry["ended"], entry["exit_code"] = now(), int(end.exit_code)
+        start.ended, start.exit_code = now(), int(end.exit_code)
         write()
 
     end = Ending()

@@ -1,43 +1,45 @@
-"""Checkpoints of a fold: whole or absent, exact to the byte, safetensors and JSON only.
+"""Checkpoints of a fold: whole or absent, restored bit-identical, safetensors and JSON only.
 
     fold-K/checkpoints/epoch-0002/              two epochs are done
-    fold-K/checkpoints/epoch-0002-step-000040/  and 40 updates of the third
+    fold-K/checkpoints/epoch-0002-step-000040/  and 40 steps of the third
         model.safetensors       parameters and buffers, averaged if the settings say so
         training.safetensors    optimizer state, random state, running sums; with averaging also the
                                 weights that train on (raw.*) and the average's own state (average.*)
-        held_out.safetensors    held-out logits of that epoch (at the end of an epoch only)
         state.json              position, best epoch, history, optimizer's plain values, what the
                                 network is
         manifest.json           sizes and SHA-256 of all of them; written last
 
 A checkpoint appears by one rename after everything was flushed (on an object store: its manifest is
 put last). The last two are kept, and the best one as each of them knows it; a damaged one is named and
-passed over.
+passed over. The validation logits of its epoch are written before it (store/run.py), so a whole
+checkpoint implies them.
 """
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from safetensors.torch import load
 from safetensors.torch import save as save_bytes  # save_file's files are the owner's alone
 from torch import nn
 
 from maskcls.core.errors import UserError
-from maskcls.optim.averaging import Average
+from maskcls.core.history import Best, EpochEntry, best_of
+from maskcls.core.plain import from_plain, to_plain
 from maskcls.store import atomic, manifest
+from maskcls.store.attempt import Fence
 from maskcls.store.paths import Folder, in_words, json_bytes
-from maskcls.store.run_files import best_of
 from maskcls.training import optimizer_state, seeding
+from maskcls.training.loop import Learner
 
-FORMAT = 2
+FORMAT = 3
+"""3: no held-out logits."""
 _NAME = re.compile(r"epoch-(\d{4,})(?:-step-(\d{6,}))?")
 _KEEP_LAST = 2
-_RAW, _AVERAGE = "raw.", "average."
+_RAW, _AVERAGE, _SCALER = "raw.", "average.", "scaler."
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,18 @@ class Position:
 class Snapshot:
     """Everything but the tensors of model and optimizer; plain JSON values.
 
-    best: {"epoch", "macro_f1"} or None; history: a dict per epoch; describe: what the network is,
-    so that prediction needs nothing but the checkpoint.
+    history: the finished epochs. describe: what the network is, so that prediction needs nothing but the
+    checkpoint.
     """
 
     position: Position
-    best: dict[str, Any] | None
-    history: list[dict[str, Any]]
+    history: list[EpochEntry]
     describe: dict[str, Any]
+
+    @property
+    def best(self) -> Best | None:
+        """The best epoch so far."""
+        return best_of(self.history)
 
 
 @dataclass(frozen=True)
@@ -81,75 +87,94 @@ class Weights:
     average: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
-def save(
-    folder: Folder,
+class Keeper:
+    """Writes a fold's checkpoints, and deletes those that are not kept any more.
+
+    It deletes only what this attempt wrote itself or found when it began, and asks the fence before each
+    change: a worker that was replaced must not delete the checkpoints of its successor.
+    """
+
+    def __init__(self, folder: Folder, fence: Fence) -> None:
+        self._folder, self._fence = folder, fence
+        self._ours: set[str] = set(_names(folder))
+
+    def newest(self, say: Callable[[str], None]) -> str | None:
+        """Name of the newest whole checkpoint, None without one; damaged ones are named by say."""
+        for name in reversed(_names(self._folder)):
+            reason = manifest.why_invalid(self._folder, name)
+            if reason is None:
+                return name
+            say(f"checkpoint {name} is damaged ({reason}) and passed over")
+        return None
+
+    def save(
+        self,
+        snapshot: Snapshot,
+        weights: Weights,
+        learner: Learner,
+        loss_sum: torch.Tensor,
+    ) -> None:
+        """Write a checkpoint into fold-K/checkpoints, then drop those that are not kept.
+
+        loss_sum: running sum of the unfinished epoch, a scalar. Raises StorageError when the disk is
+        full, Superseded when another attempt has the fold.
+        """
+        staged = self._folder.staging(snapshot.position.name)
+        try:
+            with in_words(self._folder, "write"):
+                _fill(staged, snapshot, weights, learner, loss_sum)
+            self._fence.check()
+            self._folder.publish(staged, snapshot.position.name)
+        except BaseException:
+            atomic.remove(staged)
+            raise
+        self._ours.add(snapshot.position.name)
+        self._drop_old(snapshot)
+
+    def _drop_old(self, snapshot: Snapshot) -> None:
+        names, now = _names(self._folder), _order(snapshot.position.name)
+        # What is behind the present position was passed over as damaged; it must not count as one of
+        # the last, or the sound ones would be deleted in its place.
+        dropped = [n for n in names if _order(n) > now]
+        names = [n for n in names if _order(n) <= now]
+        # The best of each of them: the fold may have to resume from the one before the last.
+        bests = [best_of(snapshot.history[: _order(name)[0]]) for name in names[-_KEEP_LAST:]]
+        kept = {Position(best.epoch, 0).name for best in bests if best is not None}
+        dropped += [name for name in names[:-_KEEP_LAST] if name not in kept]
+        for name in dropped:
+            if name in self._ours:
+                self._fence.check()
+                self._folder.delete(name)
+                self._ours.discard(name)
+
+
+def _fill(
+    staged: Path,
     snapshot: Snapshot,
     weights: Weights,
-    optimizer: torch.optim.Optimizer,
+    learner: Learner,
     loss_sum: torch.Tensor,
-    held_out: npt.NDArray[np.float32] | None,
 ) -> None:
-    """Write a checkpoint into fold-K/checkpoints, then drop those that are not kept.
-
-    loss_sum: running sum of the unfinished epoch, a scalar. held_out: logits [N, 18] at the end of
-    an epoch, else None. Raises UserError when the disk is full.
-    """
-    tensors, plain = optimizer_state.take(optimizer)
+    """Write a checkpoint's files into a local folder, the manifest last."""
+    tensors, plain = optimizer_state.take(learner.optimizer)
     random = seeding.save_state(loss_sum.device)
     tensors |= {f"random.{name}": state for name, state in random.items()}
     tensors["loss_sum"] = loss_sum.detach().cpu().clone()
+    tensors |= {f"{_SCALER}{name}": value for name, value in learner.scaler_state().items()}
     tensors |= {f"{_RAW}{name}": tensor for name, tensor in weights.raw.items()}
     tensors |= {f"{_AVERAGE}{name}": tensor for name, tensor in weights.average.items()}
     state = {
         "format": FORMAT,
         "epochs_done": snapshot.position.epochs_done,
         "steps_done": snapshot.position.steps_done,
-        "best": snapshot.best,
-        "history": snapshot.history,
+        "history": [to_plain(entry) for entry in snapshot.history],
         "optimizer": plain,
         **snapshot.describe,
     }
-    staged = folder.staging(snapshot.position.name)
-    try:
-        with in_words(folder, "write"):
-            (staged / "model.safetensors").write_bytes(save_bytes(weights.kept))
-            (staged / "training.safetensors").write_bytes(save_bytes(tensors))
-            if held_out is not None:
-                (staged / "held_out.safetensors").write_bytes(
-                    save_bytes({"logits": torch.from_numpy(held_out)})
-                )
-            (staged / "state.json").write_bytes(json_bytes(state))
-            manifest.write_manifest(staged, {"kind": "checkpoint"})
-        folder.publish(staged, snapshot.position.name)
-    except BaseException:
-        atomic.remove(staged)
-        raise
-    _drop_old(folder, snapshot)
-
-
-def _drop_old(folder: Folder, snapshot: Snapshot) -> None:
-    names, now = _names(folder), _order(snapshot.position.name)
-    # What lies behind the present position was passed over as damaged; it must not count as one of
-    # the last, or the sound ones would go in its place.
-    for name in [n for n in names if _order(n) > now]:
-        folder.delete(name)
-    names = [n for n in names if _order(n) <= now]
-    # The best of each of them: the fold may have to go back to the one before the last.
-    bests = [best_of(snapshot.history[: _order(name)[0]]) for name in names[-_KEEP_LAST:]]
-    kept = {Position(best["epoch"], 0).name for best in bests if best is not None}
-    for name in names[:-_KEEP_LAST]:
-        if name not in kept:
-            folder.delete(name)
-
-
-def newest(folder: Folder, say: Callable[[str], None]) -> str | None:
-    """Name of the newest whole checkpoint, None without one; damaged ones are named by say."""
-    for name in reversed(_names(folder)):
-        reason = manifest.why_invalid(folder, name)
-        if reason is None:
-            return name
-        say(f"checkpoint {name} is damaged ({reason}) and passed over")
-    return None
+    (staged / "model.safetensors").write_bytes(save_bytes(weights.kept))
+    (staged / "training.safetensors").write_bytes(save_bytes(tensors))
+    (staged / "state.json").write_bytes(json_bytes(state))
+    manifest.write_manifest(staged, {"kind": "checkpoint"})
 
 
 def require_whole(folder: Folder, name: str) -> None:
@@ -170,12 +195,9 @@ def read_state(folder: Folder, name: str) -> dict[str, Any]:
     return state
 
 
-def read_held_out(folder: Folder, name: str) -> npt.NDArray[np.float32]:
-    """Held-out logits [N, 18] that an epoch's checkpoint carries."""
-    logits: npt.NDArray[np.float32] = load(folder.read_bytes(f"{name}/held_out.safetensors"))[
-        "logits"
-    ].numpy()
-    return logits
+def model_sha256(folder: Folder, name: str) -> str:
+    """SHA-256 of a checkpoint's weights, as its manifest has it."""
+    return str(manifest.read_whole(folder, name)["files"]["model.safetensors"]["sha256"])
 
 
 def load_model(folder: Folder, name: str, model: nn.Module) -> None:
@@ -183,30 +205,25 @@ def load_model(folder: Folder, name: str, model: nn.Module) -> None:
     model.load_state_dict(load(folder.read_bytes(f"{name}/model.safetensors")))
 
 
-def restore(
-    folder: Folder,
-    name: str,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    average: Average | None,
-    device: torch.device,
-) -> tuple[Snapshot, torch.Tensor]:
+def restore(folder: Folder, name: str, learner: Learner) -> tuple[Snapshot, torch.Tensor]:
     """Put everything back as it was; returns the snapshot and the running loss sum (a scalar).
 
-    optimizer, average: built by the same settings; of its options, what is no plain JSON stays as built.
+    learner: built by the same settings; options of its optimizer that are no plain JSON stay as built.
     """
+    device = learner.forward_context.device
     state = read_state(folder, name)
-    load_model(folder, name, model)
+    load_model(folder, name, learner.network)
     tensors = load(folder.read_bytes(f"{name}/training.safetensors"))
     if raw := _below(tensors, _RAW):
-        model.load_state_dict(raw)
-    optimizer_state.put_back(optimizer, tensors, state["optimizer"])
-    if average is not None:
-        average.restore(_below(tensors, _AVERAGE))
+        learner.network.load_state_dict(raw)
+    optimizer_state.put_back(learner.optimizer, tensors, state["optimizer"])
+    if learner.average is not None:
+        learner.average.restore(_below(tensors, _AVERAGE))
+    learner.restore_scaler(_below(tensors, _SCALER))
     seeding.restore_state(_below(tensors, "random."), device)
     position = Position(state["epochs_done"], state["steps_done"])
-    snapshot = Snapshot(position, state["best"], state["history"], {})
-    return snapshot, tensors["loss_sum"].to(device)
+    history = [from_plain(EpochEntry, entry) for entry in state["history"]]
+    return Snapshot(position, history, {}), tensors["loss_sum"].to(device)
 
 
 def _below(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

@@ -1,7 +1,10 @@
-"""One fold from start or checkpoint to its logits; all parts are built here by the configuration.
+"""One fold, from its start or its newest checkpoint to its logits; the fold's folder is the truth.
 
-The fold's folder is the truth for resuming: whatever was lost, the newest whole checkpoint there
-says how far the fold is.
+    run_fold = build -> (resume) -> an epoch after the other -> predict eval -> fold.json
+
+Whatever was lost, the newest whole checkpoint in the folder says how far the fold is. Every worker
+of the fold runs all of it; rank 0 alone writes, and decides for all what to resume from and when to
+stop.
 """
 
 import time
@@ -14,57 +17,74 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from maskcls.config import resolve
-from maskcls.config.schema import Config
+from maskcls.config.resolve import to_json
+from maskcls.core.errors import Stopped
+from maskcls.core.history import EpochEntry, is_finished
 from maskcls.core.metrics import accuracy, macro_f1
 from maskcls.models.weights import clone_state
 from maskcls.optim.averaging import fresh_statistics
-from maskcls.pixels.cache import CachePlace
 from maskcls.sampling.epoch import Epoch
-from maskcls.store import run_files as files
+from maskcls.store.attempt import Fence
 from maskcls.store.paths import Folder
-from maskcls.store.tables import logits_column, write_table
+from maskcls.store.results import FoldImages, FoldResult
+from maskcls.store.run import Run
 from maskcls.training import checkpoint, evaluate, seeding
 from maskcls.training.building import build_learner
-from maskcls.training.checkpoint import Position, Snapshot, Weights
-from maskcls.training.feed import Feed, batches_of_epoch
+from maskcls.training.checkpoint import Keeper, Position, Snapshot, Weights
+from maskcls.training.feed import Feed
 from maskcls.training.fold_data import open_pixels, read_fold_data
 from maskcls.training.job import FoldJob
 from maskcls.training.loop import Interval, mean_loss_of, require_finite, train_epoch
-from maskcls.training.rank import Rank, Watcher, align_buffers
+from maskcls.training.rank import Rank, Watcher, align_buffers, flag_of_first, text_of_first
+
+Float32 = npt.NDArray[np.float32]
+Int64 = npt.NDArray[np.int64]
+
+_AGREE_EVERY = 8
+"""Steps after which the workers of a fold agree whether to write a checkpoint within an epoch: an
+all-reduce of one number, which after every step would show."""
 
 
-def run_fold(job: FoldJob, rank: Rank, watcher: Watcher) -> dict[str, Any]:
-    """Train what is left of a fold, then write its held-out and eval logits; returns its fold.json.
+def run_fold(job: FoldJob, rank: Rank, watcher: Watcher) -> FoldResult:
+    """Train what is left of a fold, then write its validation and eval logits, and its result.
 
-    Every worker of the fold calls this; rank 0 alone writes.
-    Raises TrainingDiverged when the loss is no number, RuntimeError when the pixels are not there.
+    Raises TrainingDiverged when the loss is NaN or inf, Stopped after a checkpoint when the watcher asks
+    for it, Superseded when another attempt has the fold, RuntimeError when the pixels are not there.
     """
     torch.set_num_threads(job.threads)
-    return _Fold(job, rank, watcher).run()
+    training = _FoldTraining(job, rank, watcher)
+    train = job.config.train
+    while not (
+        training.snapshot.position.steps_done == 0
+        and is_finished(training.snapshot.history, train.epochs, train.patience)
+    ):
+        training.train_epoch()
+    return training.finish()
 
 
-class _Fold:
+class _FoldTraining:
     """A fold being trained: all its parts, and how far it is."""
 
     def __init__(self, job: FoldJob, rank: Rank, watcher: Watcher) -> None:
         started, begun = time.monotonic(), time.time()
-        self.job, self.rank, self.watcher = job, rank, watcher
-        self.config: Config = resolve.from_json(job.config)
-        self.folder = files.fold_folder(Folder.at(job.run), job.fold)
-        self.checkpoints = self.folder.child("checkpoints")
-        self.data = read_fold_data(job, self.config)
+        self.job, self.rank, self.watcher, self.config = job, rank, watcher, job.config
+        self.files = Run(Folder.at(job.run)).fold(job.fold)
+        self.fence = Fence(self.files.attempt, job.attempt)
+        self.data = read_fold_data(job)
         if rank.index == 0:
-            self.checkpoints.sweep()  # what a killed attempt left half-written
-        self.found = checkpoint.newest(self.checkpoints, watcher.say)
-        built = build_learner(job, self.config, self.data, rank, pretrained=self.found is None)
-        self.learner, self.built = built.learner, built
-        self.snapshot = Snapshot(Position(0, 0), None, [], self._describe())
-        self.loss_sum = torch.zeros(
-            (), dtype=torch.float64, device=self.learner.forward_context.device
-        )
-        if self.found is not None:
-            self._restore(self.found)
+            self.fence.check()
+            self.files.checkpoints.sweep()  # what a killed attempt left half-written
+        self.keeper = Keeper(self.files.checkpoints, self.fence)
+        device = torch.device("cpu") if job.device == "cpu" else torch.device("cuda")
+        own = self.keeper.newest(watcher.say) if rank.index == 0 else None
+        found = text_of_first(own, rank, device)
+        self.built = build_learner(job, self.data, rank, pretrained=found is None)
+        self.learner = self.built.learner
+        self.device = self.learner.forward_context.device
+        self.snapshot = Snapshot(Position(0, 0), [], self._describe())
+        self.loss_sum = self._zero()
+        if found is not None:
+            self._resume_from(found)
         self.learner.model = rank.wrap(self.learner.network)
         asked = job.asked_at or time.time()
         self.time_s = {
@@ -74,7 +94,11 @@ class _Fold:
             "predict": 0.0,
         }
 
+    def _zero(self) -> torch.Tensor:
+        return torch.zeros((), dtype=torch.float64, device=self.device)
+
     def _describe(self) -> dict[str, Any]:
+        """What prediction needs to know of the network; see checkpoint.Snapshot."""
         normalization = self.built.normalization
         return {
             "fold": self.job.fold,
@@ -83,54 +107,38 @@ class _Fold:
             "normalization": {"mean": normalization.mean, "std": normalization.std},
             "precision": self.config.train.precision,
             "batch_size": self.config.train.batch_size,
-            "tta": self.job.config["tta"],
+            "tta": to_json(self.config)["tta"],
         }
 
-    def _restore(self, name: str) -> None:
+    def _resume_from(self, name: str) -> None:
         learner = self.learner
-        snapshot, self.loss_sum = checkpoint.restore(
-            self.checkpoints,
-            name,
-            learner.network,
-            learner.optimizer,
-            learner.average,
-            self.learner.forward_context.device,
-        )
-        self.snapshot = Snapshot(
-            snapshot.position, snapshot.best, snapshot.history, self.snapshot.describe
-        )
-        self.watcher.say(f"fold {self.job.fold} goes on from checkpoint {name}")
+        snapshot, self.loss_sum = checkpoint.restore(self.files.checkpoints, name, learner)
+        self.snapshot = Snapshot(snapshot.position, snapshot.history, self.snapshot.describe)
+        if self.rank.index > 0:
+            # The checkpoint has rank 0's random state, and the loss of all workers together.
+            position = snapshot.position
+            numbers = (position.epochs_done, self.rank.index, position.steps_done)
+            seeding.seed_torch("epoch", self.config.train.seed, self.job.fold, *numbers)
+            self.loss_sum = self._zero()
+        self.watcher.say(f"resumes from checkpoint {name}")
 
-    def run(self) -> dict[str, Any]:
-        while not self._is_over():
-            self._train_epoch(self.snapshot.position)
-        return self._finish()
-
-    def _is_over(self) -> bool:
-        done, best = self.snapshot.position.epochs_done, self.snapshot.best
-        if done >= self.config.train.epochs:
-            return True
-        patience = self.config.train.patience
-        at_its_end = self.snapshot.position.steps_done == 0
-        return bool(patience and best and at_its_end and done - best["epoch"] >= patience)
-
-    def _train_epoch(self, position: Position) -> None:
-        train, epoch, fold = self.config.train, position.epochs_done, self.job.fold
+    def train_epoch(self) -> None:
+        """Train what is left of the present epoch, score it on the validation fold, write a
+        checkpoint.
+        """
+        train, position = self.config.train, self.snapshot.position
+        epoch = position.epochs_done
         if position.steps_done == 0:
-            seeding.seed_torch("epoch", train.seed, fold, epoch, self.rank.index)
-            self.loss_sum = torch.zeros(
-                (), dtype=torch.float64, device=self.learner.forward_context.device
-            )
+            seeding.seed_torch("epoch", train.seed, self.job.fold, epoch, self.rank.index)
+            self.loss_sum = self._zero()
         plan = self.built.plan_epoch(epoch)
         due, started = Interval(train.checkpoint_s), time.monotonic()
 
         def after_step(steps: int, num_steps: int, images: int) -> None:
             self.watcher.step_done(epoch, steps, num_steps, images)
-            # All workers must agree on the step, and DDP's own files are rank 0's alone: only a
-            # lone worker writes within an epoch.
-            if steps < num_steps and self.rank.world == 1 and due.passed():
-                require_finite("training loss", self.loss_sum.cpu().numpy(), epoch)
-                self._save(Position(epoch, steps), self._weights(), None)
+            # At an epoch's last step its own checkpoint follows anyway.
+            if steps < num_steps and (self.rank.world == 1 or steps % _AGREE_EVERY == 0):
+                self._checkpoint_within(Position(epoch, steps), due)
 
         loss_sum = train_epoch(
             self.learner, plan, train.batch_size, position.steps_done, self.loss_sum, after_step
@@ -143,28 +151,51 @@ class _Fold:
             average.after_epoch(self.learner.network, epoch, train.epochs)
         with self._kept_weights(plan.epoch):
             logits = self._predict(self.learner.feed, self.data.held_out)
-            weights = self._weights_in_use()
+            kept = clone_state(self.learner.network)
         require_finite("held-out logits", logits, epoch)
-        seconds = trained - started
-        sizes = [len(b) for b in batches_of_epoch(plan.epoch.rows, train.batch_size)]
-        entry = {
-            "epoch": epoch + 1,
-            "lr": plan.rate(0, len(sizes)),
-            "train_loss": loss,
-            **self._scores(logits),
-            "images": len(plan.epoch),
-            "images_per_s": sum(sizes[position.steps_done :]) / seconds,
-            "train_s": seconds,
-            "evaluate_s": time.monotonic() - trained,
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        self._end_epoch(entry, weights, logits)
+        sizes = [len(b) for b in self.learner.batches(plan.epoch.rows, train.batch_size)]
+        scores = self._scores(logits)
+        entry = EpochEntry(
+            epoch=epoch + 1,
+            lr=plan.rate(0, len(sizes)),
+            train_loss=loss,
+            macro_f1=scores[0],
+            accuracy=scores[1],
+            images=len(plan.epoch),
+            images_per_s=sum(sizes[position.steps_done :]) / (trained - started),
+            train_s=trained - started,
+            evaluate_s=time.monotonic() - trained,
+            time=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        self._end_epoch(entry, kept, logits)
 
-    def _scores(self, logits: npt.NDArray[np.float32]) -> dict[str, float | None]:
-        if not len(logits):  # folds.scheme=all holds nobody out
-            return {"macro_f1": None, "accuracy": None}
+    def _checkpoint_within(self, position: Position, due: Interval) -> None:
+        """Write a checkpoint within the epoch when one is due or the driver wants the fold to stop."""
+        stop = self._stop_agreed()
+        if not stop and not flag_of_first(due.passed(), self.rank, self.device):
+            return
+        require_finite("training loss", self.loss_sum.cpu().numpy(), position.epochs_done)
+        average = self.learner.average
+        # What would be kept at the epoch's end is not computed for it: the weights are those that train.
+        weights = Weights(clone_state(self.learner.network), {}, average.state() if average else {})
+        self._save(position, weights)
+        if stop:
+            self._stop(position)
+
+    def _stop_agreed(self) -> bool:
+        wanted = self.rank.index == 0 and self.watcher.stop_requested()
+        return flag_of_first(wanted, self.rank, self.device)
+
+    def _stop(self, position: Position) -> None:
+        self.rank.barrier()  # the checkpoint is whole before any worker is gone
+        raise Stopped(f"fold {self.job.fold} stopped after checkpoint {position.name}")
+
+    def _scores(self, logits: Float32) -> tuple[float | None, float | None]:
+        """Macro F1 and accuracy on the validation fold; None each without one."""
+        if not len(logits):  # folds.scheme=all
+            return None, None
         labels, predicted = self.data.labels[self.data.held_out], logits.argmax(axis=1)
-        return {"macro_f1": macro_f1(labels, predicted), "accuracy": accuracy(labels, predicted)}
+        return macro_f1(labels, predicted), accuracy(labels, predicted)
 
     @contextmanager
     def _kept_weights(self, epoch: Epoch) -> Iterator[None]:
@@ -179,125 +210,122 @@ class _Fold:
                 self._refresh_statistics(np.unique(epoch.rows))
             yield
 
-    def _refresh_statistics(self, rows: npt.NDArray[np.int64]) -> None:
-        """Make the batch norms' statistics anew, by all training rows, on every worker alike."""
-        batches = batches_of_epoch(rows, self.config.train.batch_size)
+    def _refresh_statistics(self, rows: Int64) -> None:
+        """Recompute BatchNorm's statistics over all training rows, on every worker alike."""
+        batches = self.learner.batches(rows, self.config.train.batch_size)
         with fresh_statistics(self.learner.network), torch.no_grad():
             for done, pixels_BCHW in enumerate(self.learner.feed.batches(batches)):
                 self.learner.forward_context.forward(self.learner.network, pixels_BCHW)
                 self.watcher.predicted(done + 1, len(batches))
 
-    def _weights(self) -> Weights:
-        """The weights within an epoch; what would be kept at its end is not made for it."""
-        average = self.learner.average
-        state = average.state() if average else {}
-        return Weights(clone_state(self.learner.network), {}, state)
-
-    def _weights_in_use(self) -> Weights:
-        """The weights of an epoch's end, inside of _kept_weights."""
-        return Weights(clone_state(self.learner.network))
-
-    def _end_epoch(
-        self, entry: dict[str, Any], kept: Weights, logits: npt.NDArray[np.float32]
-    ) -> None:
+    def _end_epoch(self, entry: EpochEntry, kept: dict[str, torch.Tensor], logits: Float32) -> None:
         history = [*self.snapshot.history, entry]
-        best, old = files.best_of(history), self.snapshot
-        self.snapshot = Snapshot(old.position, best, history, old.describe)
-        weights, average = kept, self.learner.average
+        self.snapshot = Snapshot(self.snapshot.position, history, self.snapshot.describe)
+        weights, average = Weights(kept), self.learner.average
         if average is not None:
-            weights = Weights(kept.kept, clone_state(self.learner.network), average.state())
-        self._save(Position(entry["epoch"], 0), weights, logits)
+            weights = Weights(kept, clone_state(self.learner.network), average.state())
+        position = Position(entry.epoch, 0)
         if self.rank.index == 0:
-            self.folder.write_bytes("history.jsonl", files.history_text(history))
+            # Before the checkpoint: one that is whole implies the logits of its epoch.
+            self.fence.check()
+            self.files.write_held_out(entry.epoch, self.data.held_out, logits)
+        self._save(position, weights)
+        if self.rank.index == 0:
+            self.fence.check()
+            self.files.write_history(history)
         self.watcher.epoch_done(entry)
+        train = self.config.train
+        if not is_finished(history, train.epochs, train.patience) and self._stop_agreed():
+            self._stop(position)
         self.rank.barrier()
 
-    def _save(
-        self, position: Position, weights: Weights, held_out: npt.NDArray[np.float32] | None
-    ) -> None:
+    def _save(self, position: Position, weights: Weights) -> None:
         old = self.snapshot
-        self.snapshot = Snapshot(position, old.best, old.history, old.describe)
+        self.snapshot = Snapshot(position, old.history, old.describe)
+        loss_sum = self.rank.sum(self.loss_sum)
         if self.rank.index == 0:
             started = time.monotonic()
-            checkpoint.save(
-                self.checkpoints, self.snapshot, weights, self.learner.optimizer,
-                self.loss_sum, held_out,
-            )  # fmt: skip
+            self.keeper.save(self.snapshot, weights, self.learner, loss_sum)
             self.time_s["checkpoint"] += time.monotonic() - started
 
-    def _predict(self, feed: Feed, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        # The bare network: DDP's wrapper would ask for a backward pass from every worker.
+    def _predict(self, feed: Feed, rows: Int64) -> Float32:
+        # The bare network: DDP's wrapper would expect a backward pass from every worker.
         return evaluate.predict(
-            self.learner.network, feed, rows, self.config.train.batch_size, self.rank,
-            self.learner.forward_context, self.config.tta,
+            self.learner.network,
+            feed,
+            rows,
+            self.config.train.batch_size,
+            self.rank,
+            self.learner.forward_context,
+            self.config.tta,
             self.watcher.predicted,
-        )  # fmt: skip
-
-    def _finish(self) -> dict[str, Any]:
-        best = self.snapshot.best
-        assert best is not None
-        name = Position(best["epoch"], 0).name
-        checkpoint.require_whole(self.checkpoints, name)
-        held_out = checkpoint.read_held_out(self.checkpoints, name)
-        eval_logits = (
-            self._predict_eval(name, self.job.eval_pixels) if self.job.eval_pixels else None
         )
-        if eval_logits is not None:
-            require_finite("eval logits", eval_logits[1], best["epoch"] - 1)
-        history = self.snapshot.history
-        done = {
-            "fold": self.job.fold,
-            **self._scores(held_out),
-            "best_epoch": best["epoch"],
-            "epochs": len(history),
-            "images": {
-                "train": len(self.data.training.rows),
-                "train_an_epoch": history[-1]["images"],
-                "held_out": len(self.data.held_out),
-            },
-            "checkpoint": name,
-            "model_sha256": self._model_hash(name),
-            "threads": self.job.threads,
-            "device": str(self.learner.forward_context.device),
-            "bfloat16": self.learner.forward_context.bfloat16,
-            "channels_last": self.built.channels_last,
-            "time_s": self.time_s
+
+    def finish(self) -> FoldResult:
+        """Predict the eval images with the best epoch's weights, and write what is left, fold.json
+        last.
+        """
+        best, history = self.snapshot.best, self.snapshot.history
+        assert best is not None
+        name = Position(best.epoch, 0).name
+        checkpoint.require_whole(self.files.checkpoints, name)
+        checkpoint.load_model(self.files.checkpoints, name, self.learner.network)
+        self._restore_held_out(best.epoch)
+        self._predict_eval(best.epoch)
+        macro, exact = best.macro_f1, history[best.epoch - 1].accuracy
+        context = self.learner.forward_context
+        result = FoldResult(
+            fold=self.job.fold,
+            macro_f1=macro,
+            accuracy=exact,
+            best_epoch=best.epoch,
+            epochs=len(history),
+            images=FoldImages(
+                train=len(self.data.training.rows),
+                train_an_epoch=history[-1].images,
+                held_out=len(self.data.held_out),
+            ),
+            checkpoint=name,
+            model_sha256=checkpoint.model_sha256(self.files.checkpoints, name),
+            threads=self.job.threads,
+            device=str(context.device),
+            bfloat16=context.bfloat16,
+            channels_last=self.built.channels_last,
+            time_s=self.time_s
             | {
-                "train": sum(e["train_s"] for e in history),
-                "evaluate": sum(e["evaluate_s"] for e in history),
+                "train": sum(entry.train_s for entry in history),
+                "evaluate": sum(entry.evaluate_s for entry in history),
             },
-        }
+        )
         if self.rank.index == 0:
-            _write_logits(self.folder, "held_out.parquet", self.data.held_out, held_out)
-            if eval_logits is not None:
-                _write_logits(self.folder, "eval.parquet", *eval_logits)
+            self.fence.check()
             # Again: the last line is missing after a kill between checkpoint and history.
-            self.folder.write_bytes("history.jsonl", files.history_text(history))
-            self.folder.write_json("fold.json", done)
+            self.files.write_history(history)
+            self.files.write_result(result)
         self.rank.barrier()
-        return done
+        return result
 
-    def _predict_eval(
-        self, name: str, place: CachePlace
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    def _restore_held_out(self, epoch: int) -> None:
+        """Predict the best epoch's validation rows again, where somebody deleted their logits."""
+        there = self.files.folder.exists(self.files.held_out_name(epoch))
+        if flag_of_first(there, self.rank, self.device):
+            return
+        logits = self._predict(self.learner.feed, self.data.held_out)
+        if self.rank.index == 0:
+            self.fence.check()
+            self.files.write_held_out(epoch, self.data.held_out, logits)
+
+    def _predict_eval(self, epoch: int) -> None:
+        """Write the eval logits, where there are eval images."""
+        if self.job.eval_pixels is None:
+            return
         started = time.monotonic()
-        cached = open_pixels(place)
+        cached = open_pixels(self.job.eval_pixels)
         rows = np.setdiff1d(np.arange(len(cached.pixels)), list(cached.faults)).astype(np.int64)
-        checkpoint.load_model(self.checkpoints, name, self.learner.network)
-        feed = Feed([cached.pixels], self.learner.forward_context.device, self.built.channels_last)
+        feed = Feed([cached.pixels], self.device, self.built.channels_last)
         logits = self._predict(feed, rows)
+        require_finite("eval logits", logits, epoch - 1)
+        if self.rank.index == 0:
+            self.fence.check()
+            self.files.write_eval_logits(rows, logits)
         self.time_s["predict"] = time.monotonic() - started
-        return rows, logits
-
-    def _model_hash(self, name: str) -> str:
-        whole = self.checkpoints.read_json(f"{name}/manifest.json")
-        return str(whole["files"]["model.safetensors"]["sha256"])
-
-
-def _write_logits(
-    folder: Folder, name: str, rows: npt.NDArray[np.int64], logits: npt.NDArray[np.float32]
-) -> None:
-    import pyarrow as pa
-
-    column = logits_column(logits, np.ones(len(logits), bool))
-    write_table(folder, name, pa.table({"row": rows, "logits": column}))

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from maskcls.config.schema import Config
 from maskcls.core.errors import UserError
 from maskcls.core.labels import labels_of
 from maskcls.folds import rows as fold_rows
 from maskcls.pixels.cache import CachedPixels, CachePlace, open_cache
 from maskcls.sampling.training_rows import RowCopies, TrainingLabels, training_rows
-from maskcls.store import run_files as files
 from maskcls.store.paths import Folder
+from maskcls.store.run import EXTRA_TABLE, PSEUDO
 from maskcls.store.tables import read_arrow
 from maskcls.training.feed import Pixels
 from maskcls.training.job import FoldJob
@@ -46,21 +45,20 @@ class FoldData:
     sources: list[Pixels]
 
 
-def read_fold_data(job: FoldJob, config: Config) -> FoldData:
+def read_fold_data(job: FoldJob) -> FoldData:
     """Read a fold's rows from the run's folder and open its pixels.
 
     Raises UserError when one of the two sides has no image left.
     """
-    run = Folder.at(job.run)
+    run, config = Folder.at(job.run), job.config
     cached = open_pixels(job.pixels)
-    per_repeat = files.folds_per_repeat(job.config)
-    rows = fold_rows.read_fold_rows(run, job.fold, per_repeat, set(cached.faults))
+    rows = fold_rows.read_fold_rows(run, job.fold, config.folds.per_repeat, set(cached.faults))
     sources, candidates = [cached.pixels], [rows.train]
     classes, ages, person = [rows.train_labels], [rows.train_ages], [rows.person]
     start = len(rows.labels)
     if job.extra_pixels is not None:
         extra = open_pixels(job.extra_pixels)
-        table = read_arrow(run, "extra_table.parquet")
+        table = read_arrow(run, EXTRA_TABLE)
         codes = table["person"].combine_chunks().dictionary_encode().indices.to_numpy()
         classes.append(table["train_label"].to_numpy().astype(np.int64))
         ages.append(table["train_age"].to_numpy().astype(np.int64))
@@ -70,7 +68,7 @@ def read_fold_data(job: FoldJob, config: Config) -> FoldData:
         start += len(extra.pixels)
     if config.rows.pseudo_labels != "none" and job.eval_pixels is not None:
         evals = open_pixels(job.eval_pixels)
-        pseudo = read_arrow(run, "pseudo.parquet").to_pandas()
+        pseudo = read_arrow(run, PSEUDO).to_pandas()
         mine = pseudo[pseudo["fold"] == job.fold]
         # Without a year of age, an image counts as the middle of its group's training people.
         own = np.zeros(len(evals.pixels), np.int64)

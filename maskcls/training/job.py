@@ -1,10 +1,12 @@
-"""The orders that workers get; free of torch, since the driver writes them."""
+"""What workers are ordered to do, and what comes back; free of torch, since the driver handles both."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from maskcls.config.schema import Config
 from maskcls.pixels.cache import CachePlace
+from maskcls.store.attempt import Attempt
 
 
 @dataclass(frozen=True)
@@ -12,15 +14,15 @@ class FoldJob:
     """What a worker needs to know to train a fold; travels between processes.
 
     run, data: locations of the run's folder and of DATA; no repr shows them, since a URI may carry
-    credentials and Ray keeps reprs. fold: running number, see store/run_files.py. config: the
-    configuration as JSON. pixels, eval_pixels, extra_pixels: where the decoded images lie on the
-    driver's machine; see with_cache_at. threads: of this worker.
+    credentials and Ray keeps reprs. fold: running number, see store/run.py. pixels, eval_pixels,
+    extra_pixels: where the decoded images are on the driver's machine; see with_cache_at. threads: of
+    this worker.
     """
 
     run: str = field(repr=False)
     data: str = field(repr=False)
     fold: int
-    config: dict[str, Any]
+    config: Config
     pixels: CachePlace
     eval_pixels: CachePlace | None
     device: Literal["cpu", "cuda"]
@@ -29,6 +31,8 @@ class FoldJob:
     """Pixels of the images in rows.extra."""
     asked_at: float | None = None
     """When the worker was asked for [s since 1970]; says how long it took to start."""
+    attempt: Attempt | None = None
+    """The token that lets the worker write into the fold's folder; None where nothing competes."""
     home: str | None = None
     """Ray's name of the driver's machine; None when there is no other."""
 
@@ -54,3 +58,18 @@ class PredictJob:
     pixels: CachePlace
     device: Literal["cpu", "cuda"]
     threads: int
+
+
+@dataclass(frozen=True)
+class RangeTest:
+    """What comes back of a learning-rate range test.
+
+    lr, loss, smooth: of each step. steepest: rate where the smooth loss falls fastest;
+    lowest: rate of its lowest point.
+    """
+
+    lr: list[float]
+    loss: list[float]
+    smooth: list[float]
+    steepest: float
+    lowest: float

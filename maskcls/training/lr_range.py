@@ -5,17 +5,15 @@ fastest, well before its lowest point.
 """
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from maskcls.config import resolve
 from maskcls.core.errors import UserError
 from maskcls.training import seeding
 from maskcls.training.building import build_learner
 from maskcls.training.fold_data import read_fold_data
-from maskcls.training.job import FoldJob
+from maskcls.training.job import FoldJob, RangeTest
 from maskcls.training.loop import EpochPlan, train_epoch
 from maskcls.training.rank import Alone
 
@@ -23,27 +21,15 @@ _SMOOTH = 0.9  # per update, as an exponential moving average without its bias
 _GIVEN_UP = 4.0  # times the lowest loss
 
 
-@dataclass(frozen=True)
-class RangeTest:
-    """lr, loss, smooth: of each update. steepest: rate where the smooth loss falls fastest; lowest:
-    rate of its lowest point."""
-
-    lr: list[float]
-    loss: list[float]
-    smooth: list[float]
-    steepest: float
-    lowest: float
-
-
 def range_test(job: FoldJob, low: float, high: float, updates: int) -> RangeTest:
     """Train fold job.fold from its initial weights, the rate rising by one factor at each update.
 
     low, high: first and last rate. Stops early when the loss explodes. Raises UserError when that
-    happens at once, so that there is nothing to tell.
+    happens at once, so that there is nothing to report.
     """
     torch.set_num_threads(job.threads)
-    config = resolve.from_json(job.config)
-    built = build_learner(job, config, read_fold_data(job, config), Alone(), pretrained=True)
+    config = job.config
+    built = build_learner(job, read_fold_data(job), Alone(), pretrained=True)
     device = built.learner.forward_context.device
     rates, losses = [], list[float]()
 

@@ -1,5 +1,7 @@
 """A finished fold's network on any decoded images; everything comes from its checkpoint."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -18,7 +20,9 @@ from maskcls.training.job import PredictJob
 from maskcls.training.rank import Alone
 
 
-def predict_images(job: PredictJob) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+def predict_images(
+    job: PredictJob, after_batch: Callable[[int, int], None] | None = None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     """Rows that could be decoded, int64 [M], and their logits, float32 [M, 18].
 
     Raises UserError when the checkpoint is damaged, RuntimeError when the pixels are of another
@@ -48,6 +52,6 @@ def predict_images(job: PredictJob) -> tuple[npt.NDArray[np.int64], npt.NDArray[
     feed = Feed([cached.pixels], device, channels_last)
     tta = Tta(**state["tta"])
     logits = evaluate.predict(
-        network, feed, rows, state["batch_size"], Alone(), forward_context, tta
+        network, feed, rows, state["batch_size"], Alone(), forward_context, tta, after_batch
     )
     return rows, logits

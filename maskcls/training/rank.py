@@ -1,14 +1,37 @@
-"""Which of a fold's workers this is, and how they talk; handed in: training knows no Ray."""
+"""What is handed in to a fold's training, which knows no Ray: which worker this is, and who follows
+it.
+"""
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import nn
 
+from maskcls.core.history import EpochEntry
 
-class PeerLost(RuntimeError):
-    """Another worker of this fold went away; the fold was lost to the system, not to an error."""
+
+class Watcher(Protocol):
+    """Follows a fold's progress; called by every worker of it, in the training thread: be quick."""
+
+    def step_done(self, epoch: int, step: int, num_steps: int, images: int) -> None:
+        """A step was issued; images: of this epoch so far, over all workers."""
+
+    def epoch_done(self, entry: EpochEntry) -> None:
+        """An epoch was trained, evaluated and checkpointed."""
+
+    def predicted(self, rows: int, num_rows: int) -> None:
+        """A batch of validation or eval rows was predicted; a sign of life."""
+
+    def say(self, text: str) -> None:
+        """Something worth a line in the log, such as what the fold resumes from."""
+
+    def stop_requested(self) -> bool:
+        """Whether the fold should write a checkpoint and end. Raises Superseded when it was replaced."""
+
+
+class PeerLost(ConnectionError):
+    """Another worker of this fold went away: an infrastructure failure, no error of the training."""
 
 
 class Rank(Protocol):
@@ -33,11 +56,39 @@ class Rank(Protocol):
         """Wait for the others."""
 
 
+_TEXT_BYTES = 256
+
+
+def text_of_first(text: str | None, rank: Rank, device: torch.device) -> str | None:
+    """Rank 0's text (at most 256 bytes of UTF-8), on every worker; what the others pass is not
+    looked at.
+
+    As numbers in a sum: torch's own way to broadcast objects pickles them.
+    """
+    if rank.world == 1:
+        return text
+    data = b"" if text is None else text.encode()
+    codes = torch.zeros(_TEXT_BYTES + 1, dtype=torch.int64)
+    if rank.index == 0:
+        codes[0] = -1 if text is None else len(data)
+        codes[1 : 1 + len(data)] = torch.tensor(list(data), dtype=torch.int64)
+    length, *rest = rank.sum(codes.to(device)).tolist()
+    return None if length < 0 else bytes(rest[:length]).decode()
+
+
+def flag_of_first(flag: bool, rank: Rank, device: torch.device) -> bool:
+    """Rank 0's flag, on every worker; each must call it at the same point."""
+    if rank.world == 1:
+        return flag
+    own = torch.tensor(float(flag and rank.index == 0), device=device)
+    return bool(rank.sum(own).item())
+
+
 def align_buffers(model: nn.Module, rank: Rank) -> None:
     """Give every worker rank 0's buffers, which are the ones that a checkpoint holds.
 
-    DDP does so before each forward pass, so after the last update of an epoch the running statistics
-    of batch norms are each worker's own.
+    DDP does so before each forward pass, so after the last step of an epoch the running statistics of
+    BatchNorm are each worker's own.
     """
     if rank.world > 1:
         for buffer in model.buffers():
@@ -109,19 +160,3 @@ class Distributed:
     def barrier(self) -> None:
         """Wait for the others."""
         torch.distributed.barrier()
-
-
-class Watcher(Protocol):
-    """Called by every worker of a fold, in the training thread: be quick."""
-
-    def step_done(self, epoch: int, step: int, num_steps: int, images: int) -> None:
-        """An update was issued; images: of this epoch so far, over all workers."""
-
-    def epoch_done(self, entry: dict[str, Any]) -> None:
-        """An epoch was trained, evaluated and checkpointed; entry: its line of history.jsonl."""
-
-    def predicted(self, rows: int, num_rows: int) -> None:
-        """A batch of held-out or eval rows was predicted; a sign of life."""
-
-    def say(self, text: str) -> None:
-        """Something worth a line in the log, such as what the fold resumes from."""

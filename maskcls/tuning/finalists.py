@@ -1,18 +1,19 @@
 """The best trials of a search, trained on all folds."""
 
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from maskcls.core.errors import RunFailed, UserError, may_pass
+from maskcls.core.errors import FoldsFailed, RunFailed, UserError, is_transient
 from maskcls.core.progress import Progress
-from maskcls.runs.run import FoldsFailed
+from maskcls.runs.run import train_run_in
 from maskcls.store.lease import Lease
+from maskcls.store.results import Metrics
 from maskcls.tuning.backoff import TrialLosses
 from maskcls.tuning.trial_runs import TrialRuns
 from maskcls.tuning.trial_table import TrialTable
+from maskcls.tuning.trials import FinalScore
 
 if TYPE_CHECKING:
     from maskcls.cluster.session import Session
@@ -32,10 +33,9 @@ def train_finalists(
         progress.say(f"trial {trial.number} goes on on all folds: {trial.words}")
         prepared = False
         try:
-            work = runs.work_on(trial, quietly=False)
-            work.prepare()
+            context = runs.begin(trial, quietly=False)
             prepared = True
-            metrics = work.run_in(session)
+            metrics = train_run_in(context, session)
         except (OSError, RunFailed, UserError) as e:
             # The next best moves up: one that fails on another fold must not end the search.
             lease.check()
@@ -43,7 +43,7 @@ def train_finalists(
                 own = e.by_training
             else:
                 # Fold 0 met with no mistake in the settings, so none is there to be met later.
-                own = not prepared and isinstance(e, UserError) and not may_pass(e)
+                own = not prepared and isinstance(e, UserError) and not is_transient(e)
             trial.state = "failed" if own else "finished"
             trial.error = str(e).partition("\n")[0]
             progress.warn(f"trial {trial.number}: {e}")
@@ -58,11 +58,10 @@ def train_finalists(
             losses.none()
 
 
-def _out_of_fold(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    folds = [fold["macro_f1"] for fold in metrics["folds"]]
-    return {
-        "macro_f1": metrics["oof"]["macro_f1"],
-        "folds": folds,
-        "deviation": float(np.std(folds, ddof=1)) if len(folds) > 1 else None,
-        "faults": metrics["train_faults"] + metrics["eval_faults"],
-    }
+def _out_of_fold(metrics: Metrics) -> FinalScore:
+    assert metrics.oof is not None  # folds.scheme=all is refused
+    scores = [fold.result.macro_f1 for fold in metrics.folds]
+    known = [score for score in scores if score is not None]
+    deviation = float(np.std(known, ddof=1)) if len(known) > 1 else None
+    faults = metrics.train_faults + metrics.eval_faults
+    return FinalScore(metrics.oof.score.macro_f1, scores, deviation, faults)

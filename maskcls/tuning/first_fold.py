@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from maskcls.cluster.plan import make_plan
-from maskcls.core.errors import RunFailed, UserError, may_pass
+from maskcls.core.errors import RunFailed, UserError, is_transient
 from maskcls.core.progress import Progress
-from maskcls.runs.run import Ready, RunWork
-from maskcls.store import run_files
-from maskcls.store.fold_states import read_history
+from maskcls.runs.prepare import Prepared
+from maskcls.runs.run import RunContext, decode, jobs, place
 from maskcls.store.lease import Lease
 from maskcls.store.paths import Folder
+from maskcls.store.run import Fold, Run
 from maskcls.tuning.backoff import TrialLosses
 from maskcls.tuning.sampler import Sampler, make_sampler
 from maskcls.tuning.search_record import SearchRecord
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _FOLD = 0
 """The fold on which all trials are compared first."""
 _MANY = 1000
+_LOOK_EVERY_S = 2.0
+_LOOK_EVERY_S_REMOTE = 15.0  # a request for each trial, while Tune's loop waits
 _ATTEMPTS = 50
 """Proposals for one trial that may come out as earlier ones, in a space of a few choices."""
 
@@ -35,10 +37,10 @@ class FirstFold:
     """One command's work on fold 0 of the trials."""
 
     def __init__(
-        self, ready: Ready, space: Space, runs: TrialRuns, table: TrialTable, record: SearchRecord,
+        self, prepared: Prepared, space: Space, runs: TrialRuns, table: TrialTable, record: SearchRecord,
         losses: TrialLosses, progress: Progress, lease: Lease,
     ) -> None:  # fmt: skip
-        self.ready, self.space, self.runs, self.table = ready, space, runs, table
+        self.prepared, self.space, self.runs, self.table = prepared, space, runs, table
         self.record, self.losses, self.progress, self.lease = record, losses, progress, lease
         self.trials = table.trials
         self.exhausted = False
@@ -51,7 +53,7 @@ class FirstFold:
             return
         from maskcls.cluster.tune import LATER, Later, Trials, run_trials
 
-        cluster = self.ready.config.cluster
+        cluster = self.prepared.config.cluster
         machine = session.machine(cluster.resources_per_worker)
         places = make_plan(cluster, _MANY, machine)  # as many as fit
         # The smallest place of a round, so that all of them find room.
@@ -102,7 +104,9 @@ class FirstFold:
             Trials(
                 first_rung=self.space.search.first_rung, reduction=self.space.search.reduction,
                 propose=propose, epoch_done=self._epoch_done, ended=ended,
-                lost=lost, known={t.number: t.scores for t in self.trials.values() if t.scores},
+                lost=lost, known=[t.number for t in self.trials.values() if t.scores],
+                scores=lambda number: self.trials[number].scores,
+                look_every_s=_LOOK_EVERY_S if self.table.root.is_local else _LOOK_EVERY_S_REMOTE,
                 resources=places.resources_of(self.place), at_once=places.folds_at_once,
                 waits_for="a GPU" if places.device == "cuda" else "a worker",
                 most_epochs=self._most_epochs(), retries=cluster.retries, stall_s=cluster.stall_s,
@@ -130,7 +134,7 @@ class FirstFold:
     def _most_epochs(self) -> int:
         domain = self.space.domains.get("train.epochs")
         if domain is None:
-            return self.ready.config.train.epochs
+            return self.prepared.config.train.epochs
         return max(int(domain.at(share)) for share in np.linspace(0, 1, 1000, endpoint=False))
 
     def _begin(self, trial: Trial, session: "Session") -> "FoldJob | None":
@@ -142,29 +146,26 @@ class FirstFold:
             self._put_away(trial, "lost", "its record could not be written")
             return None
         try:
-            work = self.runs.work_on(trial, quietly=True)
-            work.prepare()
+            context = self.runs.begin(trial, quietly=True)
         except (OSError, RunFailed, UserError) as e:
-            own = isinstance(e, UserError) and not may_pass(e)
+            own = isinstance(e, UserError) and not is_transient(e)
             self._put_away(trial, "refused" if own else "lost", str(e))
             return None
         try:
-            return self._place(trial, work, session)
+            return self._place(trial, context, session)
         except (OSError, UserError) as e:
-            if not may_pass(e):
+            if not is_transient(e):
                 raise  # of the machines or the disk, and of all trials
             self._put_away(trial, "lost", str(e))
             return None
 
-    def _place(self, trial: Trial, work: RunWork, session: "Session") -> "FoldJob":
-        machine = session.machine(self.ready.config.cluster.resources_per_worker)
-        plan = work.plan(machine, {_FOLD: self.threads})
-        work.require_shared(plan, session.own_node())
+    def _place(self, trial: Trial, context: RunContext, session: "Session") -> "FoldJob":
+        plan = place(context, session, {_FOLD: self.threads})
         # Once for all trials of its size and crop. The trials at work hold the CPUs and wait for us, so
         # it must not ask for any: hence a node, on our own Ray, too.
-        work.pixels(session.ray.get_runtime_context().get_node_id())
+        decode(context, session.ray.get_runtime_context().get_node_id())
         self.progress.say(f"trial {trial.number}: {trial.words}")
-        return work.jobs(plan, session.own_node())[_FOLD]
+        return jobs(context, plan, session.own_node())[_FOLD]
 
     def _put_away(self, trial: Trial, state: Literal["refused", "lost"], why: str) -> None:
         trial.state, trial.error = state, " ".join(why.split())
@@ -186,18 +187,22 @@ class FirstFold:
             )
 
     def _read_scores(self, trial: Trial) -> None:
-        history = read_history(self.table.folder_of(trial), _FOLD)
+        history = self._fold_of(trial).history()
         # Storage that is away for a moment must not wipe what is known.
-        trial.scores = [entry["macro_f1"] for entry in history] or trial.scores
+        scores = [entry.macro_f1 for entry in history if entry.macro_f1 is not None]
+        trial.scores = scores or trial.scores
+
+    def _fold_of(self, trial: Trial) -> Fold:
+        return Run(self.table.folder_of(trial)).fold(_FOLD)
 
     def _end(self, trial: Trial, state: State, why: str | None) -> None:
         """Note how a trial ended, if its fold is not done: why it failed or was lost."""
         self._read_scores(trial)
         try:
-            if run_files.read_done(self.table.folder_of(trial), _FOLD) is not None:
+            if self._fold_of(trial).is_done:
                 state, why = "finished", None
         except (OSError, UserError) as e:
-            if not may_pass(e):
+            if not is_transient(e):
                 raise
             # Whether it is done is not known now: another start looks again.
             state, why = "lost", f"its folder cannot be read ({e})"

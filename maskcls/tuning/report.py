@@ -1,6 +1,6 @@
 """search.html: what a search found, and what mattered; one file that needs nothing else."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from maskcls.tuning.sampler import as_optuna, quiet_optuna
+from maskcls.tuning.search_record import SearchContent
 from maskcls.tuning.space import Domain, Range, Space
 from maskcls.tuning.trials import Trial, shown
 
@@ -66,7 +67,7 @@ figcaption { color: #555; font-size: .85rem; }
 _WIDTH, _HEIGHT, _EDGE = 280, 150, 34
 
 
-def page(space: Space, trials: Sequence[Trial], record: Mapping[str, Any]) -> str:
+def page(space: Space, trials: Sequence[Trial], record: SearchContent) -> str:
     """The page. trials: best first; record: search.json."""
     found = importance_of(space, trials)
     body = [
@@ -95,20 +96,22 @@ def page(space: Space, trials: Sequence[Trial], record: Mapping[str, Any]) -> st
 
 def _title(trials: Sequence[Trial]) -> str:
     best = trials[0]
-    whole = best.out_of_fold or {}
-    spread = whole.get("deviation")
-    text = f"Trial {best.number}: out-of-fold macro F1 {whole.get('macro_f1', float('nan')):.4f}"
+    whole = best.out_of_fold
+    if whole is None:
+        return f"Trial {best.number}"
+    spread = whole.deviation
+    text = f"Trial {best.number}: out-of-fold macro F1 {whole.macro_f1:.4f}"
     return text + (f", folds' deviation {spread:.4f}" if spread is not None else "")
 
 
-def _summary(trials: Sequence[Trial], record: Mapping[str, Any]) -> str:
+def _summary(trials: Sequence[Trial], record: SearchContent) -> str:
     states = ("finished", "stopped", "failed", "lost", "refused")
     counts = {state: sum(t.state == state for t in trials) for state in states}
     parts = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    minutes = record["seconds"] / 60
-    data = record["data"]
+    minutes = record.seconds / 60
+    data = record.data
     return escape(
-        f"{len(trials)} trials by {record['search']['sampler']} in {minutes:.0f} minutes: {parts}."
+        f"{len(trials)} trials by {record.search['sampler']} in {minutes:.0f} minutes: {parts}."
         f" {data['images']:,} images of {data['people']:,} people. Each trial trained fold 0 first;"
         " ASHA stopped the weak ones; the best finished ones were trained on all folds and are"
         " ranked by their out-of-fold score. best.toml holds the winner's settings."
@@ -181,11 +184,11 @@ def _finalists(trials: Sequence[Trial]) -> str:
         if trial.out_of_fold is None:
             continue
         whole = trial.out_of_fold
-        folds = "  ".join("-" if f is None else f"{f:.4f}" for f in whole["folds"])
-        deviation = "-" if whole["deviation"] is None else f"{whole['deviation']:.4f}"
+        folds = "  ".join("-" if f is None else f"{f:.4f}" for f in whole.folds)
+        deviation = "-" if whole.deviation is None else f"{whole.deviation:.4f}"
         rows.append(
             f"<tr{' class=best' if trial is trials[0] else ''}><td class=n>{trial.number}</td>"
-            f"<td class=n>{whole['macro_f1']:.4f}</td><td class=n>{deviation}</td>"
+            f"<td class=n>{whole.macro_f1:.4f}</td><td class=n>{deviation}</td>"
             f"<td>{folds}</td><td>{escape(trial.words)}</td></tr>"
         )
     return (

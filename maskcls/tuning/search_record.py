@@ -1,69 +1,98 @@
-"""search.json: what a search is, what of its budget is spent; and the refusal to go on as another."""
+"""search.json: what a search is, what of its budget is spent; and the refusal to resume another one."""
 
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from maskcls.config.resolve import differences, to_json
 from maskcls.core.errors import UserError
-from maskcls.runs.run import Ready
-from maskcls.store import record as records
+from maskcls.core.plain import to_plain
+from maskcls.runs.prepare import Prepared
+from maskcls.store.paths import Folder
+from maskcls.store.record import Described, Ending, Record, ending
+from maskcls.store.run import FOLDS
 from maskcls.store.tables import write_table
 from maskcls.tuning.space import Space
 
+SEARCH_JSON = "search.json"
 _BUDGET = ("trials", "hours", "finalists")
-"""These may be other ones: that is how one goes on with a search that was too short."""
+"""These may change: that is how a search that was too short is resumed."""
+_Tree = dict[str, Any]
+
+
+@dataclass
+class SearchContent(Record):
+    """The file: a record as a run has it, the settings that trials change, [search], [space], and the
+    time spent so far [s]."""
+
+    base: _Tree = field(default_factory=dict)
+    search: _Tree = field(default_factory=dict)
+    space: _Tree = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def is_search(folder: Folder) -> bool:
+    """Whether the folder is a search's."""
+    return folder.exists(SEARCH_JSON)
+
+
+def read_search(folder: Folder) -> SearchContent:
+    """The record of an existing search."""
+    return SearchContent.from_json(folder.read_json(SEARCH_JSON), f"{folder}/{SEARCH_JSON}")
 
 
 class SearchRecord:
     """A search's record, for one command's work on it."""
 
-    def __init__(self, ready: Ready, space: Space, command: Sequence[str]) -> None:
+    def __init__(self, prepared: Prepared, space: Space, command: Sequence[str]) -> None:
         """Open or begin a search; UserError when the folder holds another one."""
-        self._root, self._space, self._since = ready.run, space, time.monotonic()
-        described = ready.data_set.describe(ready.data_folder.shown) | ready.inputs.described
-        mine = {"base": to_json(ready.config), **space.to_json()}
-        if self._root.exists("search.json"):
-            self.content: dict[str, Any] = self._root.read_json("search.json")
-            self._refuse_others(mine, described)
-            self.content |= mine
+        run = prepared.run
+        self._root, self._space, self._since = run.folder, space, time.monotonic()
+        described = prepared.describe()
+        base, mine = to_json(prepared.config), space.to_json()
+        if is_search(self._root):
+            self.content = read_search(self._root)
+            self._refuse_others(base, mine, described)
         else:
-            self.content = records.new_record(described) | mine | {"seconds": 0.0}
-        self._entry = records.add_start(self.content, command)
-        self.write()  # first: it tells that the folder is a search
-        if not self._root.exists("network.json"):
-            self._root.write_json("network.json", ready.network)
-        if not self._root.exists("folds.parquet"):
-            write_table(self._root, "folds.parquet", ready.folds)
+            self.content = SearchContent.new(described)
+        self.content.base, self.content.search = base, mine["search"]
+        self.content.space = mine["space"]
+        self._start = self.content.add_start(command)
+        self.write()  # first: it marks the folder as a search
+        if run.network() is None:
+            run.write_network(prepared.network)
+        if not run.is_prepared:
+            write_table(self._root, FOLDS, prepared.folds)
 
-    def _refuse_others(self, mine: Mapping[str, Any], described: Mapping[str, Any]) -> None:
+    def _refuse_others(self, base: _Tree, mine: _Tree, described: Described) -> None:
         old = self.content
-        found = differences(old["base"], mine["base"])
-        for key in ("search", "space"):
-            now, then = (_without_budget(x[key]) for x in (json.loads(json.dumps(mine)), old))
-            found += [f"[{key}] differs"] if now != then else []
+        found = differences(old.base, base)
+        for key, then in (("search", old.search), ("space", old.space)):
+            now = json.loads(json.dumps(mine[key]))
+            found += [f"[{key}] differs"] if _lasting(now) != _lasting(then) else []
         found += [
-            f"{name}: {old['data'].get(name)} there, {described.get(name)} now"
-            for name in sorted({*old["data"], *described} - {"location"})
-            if old["data"].get(name) != described.get(name)
+            f"{name}: {old.data.get(name)} there, {described.get(name)} now"
+            for name in sorted({*old.data, *described} - {"location"})
+            if old.data.get(name) != described.get(name)
         ]
         if found:
             raise UserError(
                 f"{self._root}: this search was started otherwise ({'; '.join(found)}); use the same"
-                " to go on with it, or another --run."
+                " to resume it, or another --run."
             )
 
     @property
     def starts(self) -> int:
         """How often the command was started on it, this time included."""
-        return len(self.content["starts"])
+        return len(self.content.starts)
 
     def may_begin(self, trials: int) -> bool:
         """The budget has room for another trial after so many."""
         search = self._space.search
-        hours = (self.content["seconds"] + time.monotonic() - self._since) / 3600
+        hours = (self.content.seconds + time.monotonic() - self._since) / 3600
         if search.hours is not None and hours >= search.hours:
             return False
         return search.most_trials is None or trials < search.most_trials
@@ -71,21 +100,21 @@ class SearchRecord:
     def write(self) -> None:
         """Write it, with the time spent so far."""
         now = time.monotonic()
-        self.content["seconds"] += now - self._since
+        self.content.seconds += now - self._since
         self._since = now
-        self._root.write_json("search.json", self.content)
+        self._root.write_json(SEARCH_JSON, to_plain(self.content))
 
     @contextmanager
-    def ending(self, may_write: Callable[[], bool]) -> Iterator[records.Ending]:
+    def ending(self, may_write: Callable[[], bool]) -> Iterator[Ending]:
         """Note how the command ends; see store/record.py. may_write: the folder is still ours."""
 
         def write() -> None:
             if may_write():
                 self.write()
 
-        with records.ending(self._entry, write) as end:
+        with ending(self._start, write) as end:
             yield end
 
 
-def _without_budget(values: Mapping[str, Any]) -> dict[str, Any]:
+def _lasting(values: Mapping[str, Any]) -> _Tree:
     return {name: value for name, value in values.items() if name not in _BUDGET}

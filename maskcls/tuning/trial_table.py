@@ -1,16 +1,14 @@
 """All trials of a search, in memory and in their records."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
 
 from maskcls.config.as_file import as_file
-from maskcls.config.resolve import from_json
-from maskcls.core.errors import RunFailed, UserError, may_pass
+from maskcls.core.errors import RunFailed, UserError, is_transient
 from maskcls.core.progress import Progress
 from maskcls.store.paths import Folder
+from maskcls.store.run import Run
 from maskcls.tuning.report import page
-from maskcls.tuning.search_record import SearchRecord
+from maskcls.tuning.search_record import SearchContent, SearchRecord
 from maskcls.tuning.space import Space
 from maskcls.tuning.trials import Trial, folder_of, ranked, read_trials, write_trial
 
@@ -60,7 +58,7 @@ class TrialTable:
             self.write_rest()
             self._record.write()
         except (OSError, UserError) as e:
-            if not may_pass(e):
+            if not is_transient(e):
                 raise
             self._progress.warn(f"trial {trial.number}: its record cannot be written now: {e}")
 
@@ -75,7 +73,7 @@ class TrialTable:
         return trial.number not in self._unwritten
 
 
-def write_results(table: TrialTable, space: Space, content: Mapping[str, Any]) -> list[Trial]:
+def write_results(table: TrialTable, space: Space, content: SearchContent) -> list[Trial]:
     """Write trials.json, best.toml and search.html; the trials, best first.
 
     content: of search.json. Raises RunFailed when no trial was trained on all folds.
@@ -89,9 +87,9 @@ def write_results(table: TrialTable, space: Space, content: Mapping[str, Any]) -
     table.root.write_json("trials.json", [asdict(trial) for trial in trials])
     head = (
         f"The best of {len(trials)} trials, trial {trials[0].number}: out-of-fold macro F1"
-        f" {trials[0].out_of_fold['macro_f1']:.4f}"
+        f" {trials[0].out_of_fold.macro_f1:.4f}"
     )
-    best = from_json(table.folder_of(trials[0]).read_json("config.json"))
+    best = Run(table.folder_of(trials[0])).config
     table.root.write_bytes("best.toml", as_file(best, head).encode())
     table.root.write_bytes("search.html", page(space, trials, content).encode())
     return trials

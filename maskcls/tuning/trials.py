@@ -14,9 +14,24 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from maskcls.core.plain import from_plain
 from maskcls.store.paths import Folder
 
 State = Literal["running", "finished", "stopped", "failed", "lost", "refused"]
+
+
+@dataclass(frozen=True)
+class FinalScore:
+    """Score of a finalist, trained on all folds.
+
+    folds: macro F1 of each, None without a validation fold. deviation: their sample standard deviation.
+    faults: images that could not be decoded.
+    """
+
+    macro_f1: float
+    folds: list[float | None]
+    deviation: float | None
+    faults: int
 
 
 @dataclass
@@ -24,8 +39,7 @@ class Trial:
     """settings: what the trial changes. scores: held-out macro F1 of fold 0 after each epoch.
 
     error: why it failed, was lost or refused; of one that is finished, why other folds were lost.
-    out_of_fold: of a finalist that was trained on all folds: macro_f1, folds (each fold's macro F1),
-    deviation (their sample standard deviation) and faults (images that could not be decoded).
+    out_of_fold: of a finalist that was trained on all folds.
     """
 
     number: int
@@ -33,7 +47,7 @@ class Trial:
     state: State = "running"
     scores: list[float] = field(default_factory=list)
     error: str | None = None
-    out_of_fold: dict[str, Any] | None = None
+    out_of_fold: FinalScore | None = None
 
     @property
     def best(self) -> float | None:
@@ -85,14 +99,16 @@ def read_trials(root: Folder) -> list[Trial]:
     if not folder.exists():
         return []
     names = [e.name for e in folder.list() if e.is_file and e.name.endswith(".json")]
-    return sorted((Trial(**folder.read_json(name)) for name in names), key=lambda t: t.number)
+    return sorted(
+        (from_plain(Trial, folder.read_json(name)) for name in names), key=lambda t: t.number
+    )
 
 
 def ranked(trials: Iterable[Trial]) -> list[Trial]:
     """Best first: by out-of-fold score, then those of fold 0 alone by how far they came and scored."""
 
     def rank(trial: Trial) -> tuple[Any, ...]:
-        whole = trial.out_of_fold["macro_f1"] if trial.out_of_fold else -1.0
+        whole = trial.out_of_fold.macro_f1 if trial.out_of_fold else -1.0
         finished = trial.state == "finished"
         return (-whole, not finished, -(trial.best if trial.best is not None else -1), trial.number)
 

@@ -6,28 +6,27 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import TextIO
 
 import pytest
 
 from maskcls.cli.progress import PlainProgress, TerminalProgress, make_progress
+from maskcls.core.history import EpochEntry
 from maskcls.core.progress import FoldState, Progress
+from tests.record_factory import epoch
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-def _history(num_epochs: int) -> list[dict[str, Any]]:
+def _history(num_epochs: int) -> list[EpochEntry]:
     return [
-        {
-            "epoch": e,
-            "lr": 1e-3,
-            "train_loss": 0.812 / e,
-            "macro_f1": 0.431 if e == 2 else 0.4 / e,
-            "accuracy": 0.6,
-            "images_per_s": 1043.2,
-            "train_s": 10.0,
-            "evaluate_s": 1.0,
-        }
+        epoch(
+            e,
+            0.431 if e == 2 else 0.4 / e,
+            train_loss=0.812 / e,
+            accuracy=0.6,
+            images_per_s=1043.2,
+        )
         for e in range(1, num_epochs + 1)
     ]
 
@@ -131,9 +130,9 @@ def test_a_second_run_with_the_same_listener_is_reported_from_its_start() -> Non
 
 def test_an_entry_without_a_number_is_reported_without_it() -> None:
     stream = io.StringIO()
-    entry = {"epoch": 1, "train_loss": float("nan"), "macro_f1": None}
+    entry = epoch(1, None, train_loss=float("nan"))
     PlainProgress(stream).folds([FoldState(0, 1, "training", history=[entry])])
-    assert _lines(stream) == ["fold 0 epoch 1/1 loss=nan"]
+    assert _lines(stream) == ["fold 0 epoch 1/1 loss=nan images_per_s=90"]
 
 
 def test_a_count_is_reported_every_ten_seconds_and_at_its_end() -> None:

@@ -8,10 +8,12 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from maskcls.config.resolve import resolve, to_json
-from maskcls.store import record, run_files
+from maskcls.config.resolve import resolve
 from maskcls.store.paths import Folder
-from maskcls.store.tables import logits_column, write_table
+from maskcls.store.record import Record
+from maskcls.store.results import FoldImages, FoldResult
+from maskcls.store.run import Faults, Run
+from maskcls.store.tables import write_table
 
 
 def write_run(
@@ -32,10 +34,10 @@ def write_run(
     """
     values = np.asarray(logits, np.float32)
     run, faults = Folder.at(folder), dict(faults or {})
-    run.write_json("config.json", to_json(resolve("smoke", sets=sets)))
-    run.write_json("faults.json", {"train": {}, "eval": faults})
-    data = {"eval_fingerprint": fingerprint}
-    run.write_json("record.json", {"format": record.FORMAT, "git_commit": None, "data": data})
+    made = Run(run)
+    made.write_config(resolve("smoke", sets=sets))
+    made.write_faults(Faults({}, faults, {}))
+    made.write_record(Record.new({"eval_fingerprint": fingerprint}))
     write_table(run, "eval_table.parquet", pa.table({"ImageID": list(image_ids)}))
     # Class 4 is the most frequent one.
     write_table(run, "table.parquet", pa.table({"label": np.array([0, 4, 4, 9], np.int8)}))
@@ -43,19 +45,9 @@ def write_run(
         write_table(run, "folds.parquet", folds)
     for fold in range(len(values)) if done is None else done:
         rows = np.flatnonzero(np.isfinite(values[fold]).all(axis=1))
-        column = logits_column(values[fold][rows], np.ones(len(rows), bool))
-        own = run_files.fold_folder(run, fold)
-        write_table(own, "eval.parquet", pa.table({"row": rows, "logits": column}))
-        own.write_json(
-            "fold.json",
-            {
-                "fold": fold,
-                "checkpoint": f"epoch-{fold}",
-                "model_sha256": f"{folder.name}-{fold}",
-                "best_epoch": 1,
-                "macro_f1": 0.5,
-            },
-        )
+        own = made.fold(fold)
+        own.write_eval_logits(rows, values[fold][rows])
+        own.write_result(result_of(fold, f"{folder.name}-{fold}"))
     return run
 
 
@@ -64,3 +56,23 @@ def logits_for(classes: Sequence[int], margin: float) -> npt.NDArray[np.float32]
     logits = np.zeros((len(classes), 18), np.float32)
     logits[np.arange(len(classes)), classes] = margin
     return logits
+
+
+def result_of(fold: int, model: str, macro_f1: float = 0.5) -> FoldResult:
+    """What a finished fold of one epoch says; model: stands for the SHA-256 of its weights."""
+    parts = ("start", "build", "train", "evaluate", "predict", "checkpoint")
+    return FoldResult(
+        fold=fold,
+        macro_f1=macro_f1,
+        accuracy=macro_f1,
+        best_epoch=1,
+        epochs=1,
+        images=FoldImages(1, 1, 1),
+        checkpoint=f"epoch-{fold}",
+        model_sha256=model,
+        threads=1,
+        device="cpu",
+        bfloat16=False,
+        channels_last=False,
+        time_s=dict.fromkeys(parts, 0.0),
+    )

@@ -22,6 +22,8 @@ from maskcls.core.errors import Exit, RunFailed, UserError
 from maskcls.pixels import cache
 from maskcls.pixels.cache import CachedPixels, CachePlace
 from maskcls.store.paths import Folder
+from maskcls.store.record import Record
+from maskcls.store.run import Run
 from tests.conftest import Heard
 from tests.training.fold_factory import Notes, TinyRun
 
@@ -35,7 +37,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     from maskcls.training.rank import Alone
 
     tiny = TinyRun.write(tmp_path_factory.mktemp("finished"), ["train.epochs=1"])
-    tiny.folder.write_json("config.json", tiny.job.config)
+    made = Run(tiny.folder)
+    made.write_config(tiny.job.config)
+    made.write_record(Record.new({}))
     for fold in range(2):
         run_fold(replace(tiny.job, fold=fold), Alone(), Notes())
     return tiny.folder
@@ -75,7 +79,7 @@ class Played:
             def call(*arguments: Any) -> Any:
                 self.node = self.task_node
                 try:
-                    return task(*arguments)
+                    return iter(list(task(*arguments)))  # a stream of values
                 finally:
                     self.node = self.home
 
@@ -128,7 +132,7 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(ray, "remote", played.remote)
         monkeypatch.setattr(ray, "put", lambda value: value)
         monkeypatch.setattr(ray, "get", lambda value: value)
-        monkeypatch.setattr(ray, "wait", lambda pending, timeout: (pending, []))
+        monkeypatch.setattr(ray, "wait", lambda pending, timeout, fetch_local: (pending, []))
         return played
 
     return begin
@@ -156,7 +160,7 @@ def test_another_machine_makes_its_own_pixels_and_gives_the_same_bytes(
     # The command's machine for itself, and the other one once for both folds.
     assert [(node, place.root) for node, place in far.made] == list(caches.items())
     first = "a.png" if given == "" else "b.png"
-    assert far.shared == [(run.location, "config.json"), (str(images), first)]
+    assert far.shared == [(run.location, "record.json"), (str(images), first)]
 
 
 def test_at_home_nothing_is_made_twice(

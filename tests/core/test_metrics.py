@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
 
-from maskcls.core.metrics import accuracy, macro_f1, score
+from maskcls.core.metrics import ClassScore, PartScore, Score, accuracy, macro_f1, score
 
 classes = st.integers(0, 17)
 pairs = st.lists(st.tuples(classes, classes), min_size=1, max_size=80)
@@ -26,30 +26,50 @@ def test_quick_scores_equal_scikit_learn(drawn: list[tuple[int, int]]) -> None:
 def test_full_score_agrees_with_the_quick_ones(drawn: list[tuple[int, int]]) -> None:
     labels, predicted = np.array(drawn).T
     full = score(labels, predicted)
-    assert full["macro_f1"] == pytest.approx(macro_f1(labels, predicted), abs=1e-12)
-    assert full["accuracy"] == pytest.approx(accuracy(labels, predicted))
-    assert [one["images"] for one in full["per_class"]] == list(np.bincount(labels, minlength=18))
+    assert full.macro_f1 == pytest.approx(macro_f1(labels, predicted), abs=1e-12)
+    assert full.accuracy == pytest.approx(accuracy(labels, predicted))
+    assert [one.images for one in full.per_class] == list(np.bincount(labels, minlength=18))
 
 
 def test_all_classes_right_is_one() -> None:
     every = np.arange(18)
     assert macro_f1(every, every) == 1
     full = score(every, every)
-    assert full["macro_f1"] == 1
-    assert full["age"] == {"macro_f1": 1.0, "accuracy": 1.0}
+    assert full.macro_f1 == 1
+    assert full.parts["age"] == PartScore(macro_f1=1.0, accuracy=1.0)
 
 
 def test_absent_class_counts_zero() -> None:
     # Right about the two classes there are: 2 of 18.
     assert macro_f1([0, 4], [0, 4]) == pytest.approx(2 / 18)
-    assert score([0, 4], [0, 4])["macro_f1"] == pytest.approx(2 / 18)
+    assert score([0, 4], [0, 4]).macro_f1 == pytest.approx(2 / 18)
 
 
 def test_worked_example() -> None:
     # Class 1 (worn, male, 30-59): one hit, one miss; the miss was called class 4 (its woman).
     full = score([1, 1, 4], [1, 4, 4])
-    one = full["per_class"][1]
-    assert one == {
+    assert full.per_class[1] == ClassScore(
+        number=1,
+        name="worn, male, 30-59",
+        f1=pytest.approx(2 / 3),
+        precision=1.0,
+        recall=0.5,
+        images=2,
+    )
+    assert full.accuracy == pytest.approx(2 / 3)
+    # All masks worn, all ages in the middle: one of three labels each, right throughout.
+    assert full.parts["mask"] == PartScore(macro_f1=pytest.approx(1 / 3), accuracy=1.0)
+    assert full.parts["age"] == PartScore(macro_f1=pytest.approx(1 / 3), accuracy=1.0)
+    # male: tp 1, fn 1; female: tp 1, fp 1; both F1 2/3.
+    assert full.parts["gender"].macro_f1 == pytest.approx(2 / 3)
+    assert full.parts["gender"].accuracy == pytest.approx(2 / 3)
+
+
+def test_score_can_be_written_as_json() -> None:
+    full = score([1, 1, 4], [1, 4, 4])
+    plain = full.to_json()
+    assert list(plain) == ["macro_f1", "accuracy", "per_class", "mask", "gender", "age"]
+    assert plain["per_class"][1] == {
         "class": 1,
         "name": "worn, male, 30-59",
         "f1": pytest.approx(2 / 3),
@@ -57,18 +77,12 @@ def test_worked_example() -> None:
         "recall": 0.5,
         "images": 2,
     }
-    assert full["accuracy"] == pytest.approx(2 / 3)
-    # All masks worn, all ages in the middle: one of three labels each, right throughout.
-    assert full["mask"] == {"macro_f1": pytest.approx(1 / 3), "accuracy": 1.0}
-    assert full["age"] == {"macro_f1": pytest.approx(1 / 3), "accuracy": 1.0}
-    # male: tp 1, fn 1; female: tp 1, fp 1; both F1 2/3.
-    assert full["gender"]["macro_f1"] == pytest.approx(2 / 3)
-    assert full["gender"]["accuracy"] == pytest.approx(2 / 3)
-
-
-def test_score_can_be_written_as_json() -> None:
-    full = score([1, 1, 4], [1, 4, 4])
-    assert json.loads(json.dumps(full)) == full
+    assert plain["gender"] == {
+        "macro_f1": pytest.approx(2 / 3),
+        "accuracy": pytest.approx(2 / 3),
+    }
+    assert json.loads(json.dumps(plain)) == plain
+    assert Score.from_json(json.loads(json.dumps(plain))) == full
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """From folds' logits to one table; nothing is lost, nothing counts twice."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +10,12 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from maskcls.evaluation import out_of_fold
-from maskcls.evaluation.out_of_fold import Scored, run_metrics, write_out_of_fold
-from maskcls.store import run_files, tables
-from maskcls.store.paths import Folder
-from maskcls.store.tables import logits_column, write_table
+from maskcls.config.resolve import resolve
+from maskcls.evaluation.out_of_fold import Scored, run_metrics, write_eval, write_out_of_fold
+from maskcls.store import run, tables
+from maskcls.store.results import FoldOfRun, FoldResult, Metrics
+from maskcls.store.tables import write_table
+from tests.commands.run_factory import result_of
 
 NUM_PEOPLE, IMAGES = 6, 7
 NUM_ROWS = NUM_PEOPLE * IMAGES
@@ -22,29 +23,34 @@ FAULTS = {3: "the file is empty", 20: "cut"}
 COLUMNS = ["path", "person", "label", "repeat", "fold", "logits", "fault"]
 
 
-def fill(run: Folder, fold: int, rows: Sequence[int], name: str = "held_out.parquet") -> np.ndarray:
-    """A fold's logits file; the logits are the fold's and the row's own."""
+def logits_of_rows(fold: int, rows: Sequence[int]) -> np.ndarray:
+    """Logits of the fold's and the row's own."""
     logits = np.stack(
         [np.random.default_rng([fold, row]).normal(size=18) for row in rows] or [np.zeros(18)]
     ).astype(np.float32)[: len(rows)]
-    column = logits_column(logits, np.ones(len(rows), bool))
-    table = pa.table({"row": np.array(rows, np.int64), "logits": column})
-    write_table(run_files.fold_folder(run, fold), name, table)
     return logits
 
 
+def fill(there: run.Run, fold: int, rows: Sequence[int], epoch: int = 1) -> None:
+    """A fold's validation logits of an epoch; those of other epochs are not to be read."""
+    logits = logits_of_rows(fold, rows)
+    there.fold(fold).write_held_out(epoch, np.array(rows, np.int64), logits)
+    there.fold(fold).write_held_out(epoch + 1, np.array(rows, np.int64), logits - 1)
+
+
 @dataclass(frozen=True)
-class Run:
+class Finished:
     """A run whose folds are finished: fold_of_person[repeat][person], -1 for nobody's."""
 
-    folder: Folder
+    run: run.Run
     frame: pd.DataFrame
     fold_of_person: list[list[int]]
     per_repeat: int
 
     @property
-    def num_folds(self) -> int:
-        return self.per_repeat * len(self.fold_of_person)
+    def results(self) -> list[FoldResult]:
+        """Of all folds; the first epoch is the best one."""
+        return [result_of(n, "") for n in range(self.per_repeat * len(self.fold_of_person))]
 
     def plain(self) -> pd.DataFrame:
         """oof.parquet, computed row by row."""
@@ -53,8 +59,7 @@ class Run:
             for row, one in enumerate(self.frame.itertuples()):
                 fold = folds[row // IMAGES]
                 if fold >= 0:
-                    seed = [repeat * self.per_repeat + fold, row]
-                    logits = np.random.default_rng(seed).normal(size=18).astype(np.float32)
+                    logits = logits_of_rows(repeat * self.per_repeat + fold, [row])[0]
                     lost = FAULTS.get(row)
                     found.append(
                         (
@@ -70,8 +75,12 @@ class Run:
         return pd.DataFrame(found, columns=COLUMNS)
 
 
-def write_run(folder: Path, fold_of_person: list[list[int]], per_repeat: int) -> Run:
-    run = Folder.at(folder)
+def write_run(folder: Path, fold_of_person: list[list[int]], per_repeat: int) -> Finished:
+    there = run.Run.at(str(folder))
+    scheme = "kfold" if per_repeat > 1 else "holdout"
+    sets = [f"folds.scheme={scheme}", f"folds.repeats={len(fold_of_person)}"]
+    sets += [f"folds.count={per_repeat}"] if per_repeat > 1 else []
+    there.write_config(resolve("smoke", sets=sets))
     people = [f"p{number}" for number in range(NUM_PEOPLE)]
     frame = pd.DataFrame(
         {
@@ -83,19 +92,19 @@ def write_run(folder: Path, fold_of_person: list[list[int]], per_repeat: int) ->
     # As the driver writes it: the person's names once, and their codes.
     person = pa.array(frame["person"]).dictionary_encode()
     table = pa.table({"path": frame["path"], "person": person, "label": frame["label"]})
-    write_table(run, "table.parquet", table)
+    write_table(there.folder, "table.parquet", table)
     folds = [
         {"person": p, "repeat": np.int16(repeat), "fold": np.int16(fold)}
         for repeat, folds in enumerate(fold_of_person)
         for p, fold in zip(people, folds, strict=True)
     ]
-    write_table(run, "folds.parquet", pd.DataFrame(folds))
+    write_table(there.folder, "folds.parquet", pd.DataFrame(folds))
     for repeat, folds_of_repeat in enumerate(fold_of_person):
         of_row = np.repeat(folds_of_repeat, IMAGES)
         for fold in range(per_repeat):
             rows = [r for r in np.flatnonzero(of_row == fold).tolist() if r not in FAULTS]
-            fill(run, repeat * per_repeat + fold, rows)
-    return Run(run, frame, fold_of_person, per_repeat)
+            fill(there, repeat * per_repeat + fold, rows)
+    return Finished(there, frame, fold_of_person, per_repeat)
 
 
 @pytest.fixture(params=[1000, 5], ids=["one part", "many parts"])
@@ -117,9 +126,9 @@ HOLDOUT, ALL = [[0, -1, -1, 0, -1, -1]], [[-1] * NUM_PEOPLE]
 def test_the_table_is_what_a_plain_computation_gives(
     fold_of_person: list[list[int]], per_repeat: int, tmp_path: Path
 ) -> None:
-    run = write_run(tmp_path, fold_of_person, per_repeat)
-    scored = write_out_of_fold(run.folder, run.num_folds, per_repeat, FAULTS)
-    found, plain = pd.read_parquet(tmp_path / "oof.parquet"), run.plain()
+    made = write_run(tmp_path, fold_of_person, per_repeat)
+    scored = write_out_of_fold(made.run, made.results, FAULTS)
+    found, plain = pd.read_parquet(tmp_path / "oof.parquet"), made.plain()
     assert list(found.columns) == COLUMNS
     assert len(found) == len(plain)
     for name in ("path", "person", "label", "repeat", "fold"):
@@ -140,29 +149,31 @@ def test_the_table_is_what_a_plain_computation_gives(
 def test_metrics_are_scikit_learns_on_the_tables_rows(
     fold_of_person: list[list[int]], per_repeat: int, tmp_path: Path
 ) -> None:
-    run = write_run(tmp_path, fold_of_person, per_repeat)
-    scored = write_out_of_fold(run.folder, run.num_folds, per_repeat, FAULTS)
+    made = write_run(tmp_path, fold_of_person, per_repeat)
+    scored = write_out_of_fold(made.run, made.results, FAULTS)
     metrics = run_metrics(scored, [], per_repeat)
-    plain = run.plain()
+    plain = made.plain()
     sound = plain[plain["fault"].isna()]
     predicted = np.stack(sound["logits"].tolist()).argmax(axis=1)
     macro = f1_score(sound["label"], predicted, average="macro", labels=range(18), zero_division=0)
-    assert metrics["oof"]["macro_f1"] == pytest.approx(macro)
-    assert metrics["oof"]["accuracy"] == pytest.approx(accuracy_score(sound["label"], predicted))
-    assert metrics["oof"]["images"] == len(sound)
-    assert metrics["oof"]["faults"] == plain["fault"].notna().sum()
-    assert ("repeats" in metrics) == (len(fold_of_person) > 1)
-    for one in metrics.get("repeats", []):
-        mine = (sound["repeat"] == one["repeat"]).to_numpy()
+    assert metrics.oof is not None
+    assert metrics.oof.score.macro_f1 == pytest.approx(macro)
+    assert metrics.oof.score.accuracy == pytest.approx(accuracy_score(sound["label"], predicted))
+    assert metrics.oof.images == len(sound)
+    assert metrics.oof.faults == plain["fault"].notna().sum()
+    several = len(fold_of_person) > 1
+    assert [one.repeat for one in metrics.repeats] == list(range(len(fold_of_person) * several))
+    for one in metrics.repeats:
+        mine = (sound["repeat"] == one.repeat).to_numpy()
         label, answer = sound["label"][mine], predicted[mine]
         macro = f1_score(label, answer, average="macro", labels=range(18), zero_division=0)
-        assert one["macro_f1"] == pytest.approx(macro)
-        assert one["accuracy"] == pytest.approx(accuracy_score(label, answer))
+        assert one.macro_f1 == pytest.approx(macro)
+        assert one.accuracy == pytest.approx(accuracy_score(label, answer))
 
 
 def test_holdout_has_the_held_out_people_only(tmp_path: Path) -> None:
-    run = write_run(tmp_path, HOLDOUT, 1)
-    (scored,) = write_out_of_fold(run.folder, 1, 1, FAULTS)
+    made = write_run(tmp_path, HOLDOUT, 1)
+    (scored,) = write_out_of_fold(made.run, made.results, FAULTS)
     found = pd.read_parquet(tmp_path / "oof.parquet")
     assert sorted(set(found["person"])) == ["p0", "p3"]
     assert (scored.predicted >= 0).sum() == 2 * IMAGES - 1  # row 3 is p0's; row 20 is nobody's
@@ -170,84 +181,104 @@ def test_holdout_has_the_held_out_people_only(tmp_path: Path) -> None:
 
 
 def test_of_a_run_without_held_out_people_there_is_no_score(tmp_path: Path) -> None:
-    run = write_run(tmp_path, ALL, 1)
-    scored = write_out_of_fold(run.folder, 1, 1, FAULTS)
+    made = write_run(tmp_path, ALL, 1)
+    scored = write_out_of_fold(made.run, made.results, FAULTS)
     assert len(pd.read_parquet(tmp_path / "oof.parquet")) == 0
     schema = pa.parquet.read_schema(tmp_path / "oof.parquet")
     assert schema.names == COLUMNS
     assert schema.field("logits").type == pa.list_(pa.float32())
-    metrics = run_metrics(scored, [{"fold": 0, "macro_f1": None}], 1)
-    assert metrics == {"oof": None, "folds": [{"fold": 0, "repeat": 0, "macro_f1": None}]}
+    result = replace(result_of(0, ""), macro_f1=None, accuracy=None)
+    metrics = run_metrics(scored, [result], 1)
+    assert metrics == Metrics(oof=None, folds=[FoldOfRun(0, 0, result)])
 
 
 def test_folds_are_named_by_repeat_and_by_their_number_in_it() -> None:
     scored = [Scored(np.zeros(3, np.int8), np.zeros(3, np.int8), 0)] * 2
-    folds = [{"fold": number, "best_epoch": number} for number in range(6)]
-    named = run_metrics(scored, folds, 3)["folds"]
-    assert [(f["repeat"], f["fold"], f["best_epoch"]) for f in named] == [
+    folds = [replace(result_of(number, ""), best_epoch=number) for number in range(6)]
+    named = run_metrics(scored, folds, 3).folds
+    assert [(f.repeat, f.fold, f.result.best_epoch) for f in named] == [
         (0, 0, 0), (0, 1, 1), (0, 2, 2), (1, 0, 3), (1, 1, 4), (1, 2, 5),
     ]  # fmt: skip
 
 
 def test_a_row_of_two_folds_is_refused(tmp_path: Path) -> None:
-    run = write_run(tmp_path, KFOLD, 3)
-    fill(run.folder, 1, [0, *range(IMAGES, 2 * IMAGES), *range(28, 35)])
+    made = write_run(tmp_path, KFOLD, 3)
+    fill(made.run, 1, [0, *range(IMAGES, 2 * IMAGES), *range(28, 35)])
     with pytest.raises(RuntimeError, match="fold 1 has rows that another fold held out, too"):
-        write_out_of_fold(run.folder, 3, 3, FAULTS)
-    assert not run.folder.exists("oof.parquet")
+        write_out_of_fold(made.run, made.results, FAULTS)
+    assert not made.run.folder.exists("oof.parquet")
 
 
 def test_rows_in_another_order_than_the_tables_are_refused(tmp_path: Path) -> None:
-    run = write_run(tmp_path, KFOLD, 3)
-    fill(run.folder, 1, [*range(28, 35), *range(IMAGES, 2 * IMAGES)])
-    with pytest.raises(RuntimeError, match=r"fold 1: held_out.parquet is not in the table's order"):
-        write_out_of_fold(run.folder, 3, 3, FAULTS)
+    made = write_run(tmp_path, KFOLD, 3)
+    fill(made.run, 1, [*range(28, 35), *range(IMAGES, 2 * IMAGES)])
+    with pytest.raises(
+        RuntimeError, match=r"fold 1: held_out/epoch-0001\.parquet is not in the table's order"
+    ):
+        write_out_of_fold(made.run, made.results, FAULTS)
 
 
 def test_two_repeats_may_hold_the_same_row_out(tmp_path: Path) -> None:
-    run = write_run(tmp_path, KFOLD * 2, 3)
-    write_out_of_fold(run.folder, 6, 3, FAULTS)
+    made = write_run(tmp_path, KFOLD * 2, 3)
+    write_out_of_fold(made.run, made.results, FAULTS)
     assert pd.read_parquet(tmp_path / "oof.parquet")["path"].value_counts().eq(2).all()
 
 
 @pytest.mark.usefixtures("small_parts")
 def test_a_lost_row_without_a_reason_is_noticed(tmp_path: Path) -> None:
-    run = write_run(tmp_path, KFOLD, 3)
+    made = write_run(tmp_path, KFOLD, 3)
     with pytest.raises(RuntimeError, match="row 20 and 0 more have no logits and no fault"):
-        write_out_of_fold(run.folder, 3, 3, {3: "the file is empty"})
-    assert not run.folder.exists("oof.parquet")
+        write_out_of_fold(made.run, made.results, {3: "the file is empty"})
+    assert not made.run.folder.exists("oof.parquet")
 
 
-def fill_eval(run: Folder, names: list[str], folds: dict[int, list[int]]) -> list[np.ndarray]:
-    """eval_table.parquet and the logits of each fold's rows."""
-    write_table(run, "eval_table.parquet", pa.table({"ImageID": pa.array(names, pa.string())}))
-    return [fill(run, fold, rows, "eval.parquet") for fold, rows in folds.items()]
+def eval_run(folder: Path, names: list[str], repeats: int = 1) -> run.Run:
+    """A run with eval images: two folds a repeat, or one with all people if there is no repeat."""
+    there = run.Run.at(str(folder))
+    folds = ["folds.count=2", f"folds.repeats={repeats}"] if repeats > 1 else ["folds.scheme=all"]
+    there.write_config(resolve("smoke", sets=folds))
+    images = pa.table({"ImageID": pa.array(names, pa.string())})
+    write_table(there.folder, "eval_table.parquet", images)
+    return there
+
+
+def fill_eval(there: run.Run, fold: int, rows: list[int]) -> np.ndarray:
+    """The eval logits of a fold's rows."""
+    logits = logits_of_rows(fold, rows)
+    there.fold(fold).write_eval_logits(np.array(rows, np.int64), logits)
+    return logits
 
 
 def test_an_eval_row_that_a_fold_left_out_is_noticed(tmp_path: Path) -> None:
-    run = Folder.at(tmp_path)
-    fill_eval(run, ["a", "b", "c"], {0: [0, 2]})
-    (table,) = out_of_fold.eval_parts(run, [0], 1, {1: "cut"})
+    there = eval_run(tmp_path, ["a", "b", "c"])
+    fill_eval(there, 0, [0, 2])
+    write_eval(there, {1: "cut"})
+    table = pa.parquet.read_table(tmp_path / "eval.parquet")
     assert table["fault"].to_pylist() == [None, "cut", None]
     assert table["logits"][1].as_py() is None
+    (tmp_path / "eval.parquet").unlink()
     with pytest.raises(RuntimeError, match="lacks logits of 1 images"):
-        list(out_of_fold.eval_parts(run, [0], 1, {}))
+        write_eval(there, {})
+    assert not (tmp_path / "eval.parquet").exists()
 
 
 @pytest.mark.usefixtures("small_parts")
 def test_eval_rows_are_named_by_repeat_and_fold(tmp_path: Path) -> None:
-    run, names, rows = Folder.at(tmp_path), [f"{n}" for n in range(12)], list(range(12))
-    logits = fill_eval(run, names, dict.fromkeys((0, 1, 3), rows))
-    found = pa.concat_tables(out_of_fold.eval_parts(run, [0, 1, 3], 2, {})).to_pandas()
-    assert found["ImageID"].tolist() == names * 3
-    assert found["repeat"].tolist() == [0] * 24 + [1] * 12
-    assert found["fold"].tolist() == [0] * 12 + [1] * 24
+    names, rows = [f"{n}" for n in range(12)], list(range(12))
+    there = eval_run(tmp_path, names, repeats=2)
+    logits = [fill_eval(there, fold, rows) for fold in range(4)]
+    write_eval(there, {})
+    found = pd.read_parquet(tmp_path / "eval.parquet")
+    assert found["ImageID"].tolist() == names * 4
+    assert found["repeat"].tolist() == [0] * 24 + [1] * 24
+    assert found["fold"].tolist() == ([0] * 12 + [1] * 12) * 2
     assert np.stack(found["logits"].tolist()).tolist() == np.concatenate(logits).tolist()
 
 
 def test_of_no_eval_images_there_is_an_empty_table(tmp_path: Path) -> None:
-    run = Folder.at(tmp_path)
-    fill_eval(run, [], {0: []})
-    (table,) = out_of_fold.eval_parts(run, [0], 1, {})
+    there = eval_run(tmp_path, [])
+    fill_eval(there, 0, [])
+    write_eval(there, {})
+    table = pa.parquet.read_table(tmp_path / "eval.parquet")
     assert table.num_rows == 0
     assert table.schema.names == ["ImageID", "repeat", "fold", "logits", "fault"]

@@ -16,7 +16,6 @@ from maskcls.data.table import Table, read_data
 from maskcls.folds import rows as fold_rows
 from maskcls.folds.assign import assign_folds, assign_holdout
 from maskcls.folds.splits import draw_splits
-from maskcls.store import run_files
 from maskcls.store.paths import Folder
 from maskcls.store.tables import read_table, write_table
 
@@ -113,13 +112,12 @@ def write(table: Table, folder: Path, settings: Folds) -> Written:
         ),
     )
     write_table(run, "folds.parquet", draw_splits(table, settings))
-    config = {"folds": {n: getattr(settings, n) for n in ("scheme", "count", "repeats")}}
     return Written(
         run,
         table,
         read_table(run, "folds.parquet"),
-        run_files.folds_per_repeat(config),
-        run_files.num_folds(config),
+        settings.per_repeat,
+        settings.total,
     )
 
 

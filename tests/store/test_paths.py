@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from maskcls.core.errors import UserError
+from maskcls.core.errors import StorageError, UserError
 from maskcls.store import atomic
 from maskcls.store.paths import Folder
 from maskcls.store.uris import refuse_credentials
@@ -252,24 +252,30 @@ def test_sweep_deletes_what_killed_commands_left(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "words"),
+    ("code", "words", "is_transient"),
     [
-        (errno.ENOSPC, r"disk is full \(\d+\.\d GiB free\); free some space and run the same"),
-        (errno.EACCES, "no permission to write here"),
-        (errno.EROFS, "read-only; choose another"),
-        (errno.EFBIG, "may not be written; raise the limit"),
+        (
+            errno.ENOSPC,
+            r"disk is full \(\d+\.\d GiB free\); free some space and run the same",
+            True,
+        ),
+        (errno.EDQUOT, "your quota is used up; free some space and run the same", True),
+        (errno.EACCES, "no permission to write here", False),
+        (errno.EROFS, "read-only; choose another", False),
+        (errno.EFBIG, "may not be written; raise the limit", False),
     ],
 )
 def test_errors_of_the_disk_are_reported_in_a_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, words: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, words: str, is_transient: bool
 ) -> None:
     def fail(descriptor: int, data: atomic.Data) -> None:
         raise OSError(code, os.strerror(code))
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(atomic, "_write_all", fail)
-    with pytest.raises(UserError, match=f"^runs/a: .*{words}"):
+    with pytest.raises(UserError, match=f"^runs/a: .*{words}") as raised:
         Folder.at("runs/a").write_bytes("x", b"1")
+    assert isinstance(raised.value, StorageError) == is_transient
 
 
 def test_publish_reports_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,7 +286,7 @@ def test_publish_reports_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise OSError(errno.ENOSPC, "full")
 
     monkeypatch.setattr(atomic, "fsync_folder", fail)
-    with pytest.raises(UserError, match="disk is full"):
+    with pytest.raises(StorageError, match="disk is full"):
         folder.publish(staged, "a")
     assert not folder.exists("a")
 

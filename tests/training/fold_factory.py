@@ -11,8 +11,9 @@ import pandas as pd
 import torch
 from torch import nn
 
-from maskcls.config.resolve import resolve, to_json
+from maskcls.config.resolve import resolve
 from maskcls.config.schema import Tta
+from maskcls.core.history import EpochEntry
 from maskcls.core.labels import class_of
 from maskcls.folds.assign import assign_folds, fold_table
 from maskcls.models.backbone import Normalization
@@ -22,8 +23,8 @@ from maskcls.pixels import cache
 from maskcls.pixels.cache import CachePlace
 from maskcls.pixels.geometry import Geometry
 from maskcls.sampling.epoch import Epoch
-from maskcls.store import run_files
 from maskcls.store.paths import Folder
+from maskcls.store.run import Fold, Run
 from maskcls.store.tables import logits_of, read_arrow, write_table
 from maskcls.training.device import ForwardContext
 from maskcls.training.feed import Feed
@@ -86,7 +87,7 @@ class TinyRun:
             run=run.location,
             data=run.location,
             fold=0,
-            config=to_json(config),
+            config=config,
             pixels=pixels,
             eval_pixels=eval_pixels,
             device="cpu",
@@ -96,21 +97,25 @@ class TinyRun:
 
     @property
     def checkpoints(self) -> Folder:
-        return run_files.fold_folder(self.folder, self.job.fold).child("checkpoints")
+        return self.files.checkpoints
+
+    @property
+    def files(self) -> Fold:
+        """The fold's files."""
+        return Run(self.folder).fold(self.job.fold)
 
     def with_config(self, section: str, **values: Any) -> FoldJob:
         """The job with other settings."""
-        return replace(
-            self.job, config=self.job.config | {section: self.job.config[section] | values}
-        )
+        changed = replace(getattr(self.job.config, section), **values)
+        return replace(self.job, config=replace(self.job.config, **{section: changed}))
 
     def read(self, name: str) -> bytes:
         """A file of the fold's folder."""
-        return run_files.fold_folder(self.folder, self.job.fold).read_bytes(name)
+        return self.files.folder.read_bytes(name)
 
     def logits(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Rows and logits of one of the fold's parquet files."""
-        table = read_arrow(run_files.fold_folder(self.folder, self.job.fold), name)
+        table = read_arrow(self.files.folder, name)
         return table["row"].to_numpy(), logits_of(table["logits"])[0]
 
 
@@ -138,10 +143,10 @@ def noise(place: CachePlace, seed: int, faults: Sequence[int]) -> Iterator[np.nd
 
 @dataclass
 class Notes:
-    """A Watcher that remembers what it was told."""
+    """A Watcher that remembers what was reported to it."""
 
     said: list[str] = field(default_factory=list)
-    epochs: list[dict[str, Any]] = field(default_factory=list)
+    epochs: list[EpochEntry] = field(default_factory=list)
     steps: list[tuple[int, int, int, int]] = field(default_factory=list)
 
     def step_done(self, epoch: int, step: int, num_steps: int, images: int) -> None:
@@ -150,19 +155,22 @@ class Notes:
     def predicted(self, rows: int, num_rows: int) -> None:
         pass
 
-    def epoch_done(self, entry: dict[str, Any]) -> None:
+    def epoch_done(self, entry: EpochEntry) -> None:
         self.epochs.append(entry)
 
     def say(self, text: str) -> None:
         self.said.append(text)
 
+    def stop_requested(self) -> bool:
+        return False
 
-class Stopped(Exception):
+
+class Killed(Exception):
     """What a kill is in these tests."""
 
 
 @dataclass
-class StopAt(Notes):
+class KillAt(Notes):
     """A Watcher that ends the fold after an update, or after an epoch (step 0)."""
 
     epoch: int = 0
@@ -171,12 +179,12 @@ class StopAt(Notes):
     def step_done(self, epoch: int, step: int, num_steps: int, images: int) -> None:
         super().step_done(epoch, step, num_steps, images)
         if (epoch, step) == (self.epoch, self.step):
-            raise Stopped
+            raise Killed
 
-    def epoch_done(self, entry: dict[str, Any]) -> None:
+    def epoch_done(self, entry: EpochEntry) -> None:
         super().epoch_done(entry)
-        if (entry["epoch"] - 1, 0) == (self.epoch, self.step):
-            raise Stopped
+        if (entry.epoch - 1, 0) == (self.epoch, self.step):
+            raise Killed
 
 
 class Plain(Network):

@@ -6,22 +6,24 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from fold_factory import Plain
 from torch import nn
 
 from maskcls.config.schema import Optim
-from maskcls.core.errors import UserError
+from maskcls.core.errors import StorageError, UserError
+from maskcls.core.history import Best, EpochEntry
 from maskcls.models.weights import clone_state
 from maskcls.optim import factory
+from maskcls.store.attempt import Fence
 from maskcls.store.paths import Folder
 from maskcls.training import checkpoint, seeding
-from maskcls.training.checkpoint import Position, Snapshot, Weights
+from maskcls.training.checkpoint import Keeper, Position, Snapshot, Weights
 
 CPU = torch.device("cpu")
-HELD_OUT = np.arange(36, dtype=np.float32).reshape(2, 18)
+OPEN = Fence(lambda: None, None)
+"""Nothing competes for the fold."""
 
 
 class Training:
@@ -43,14 +45,19 @@ class Training:
             self.optimizer.step()
             self.loss_sum += loss.detach()
 
-    def save(self, folder: Folder, position: Position, best: int | None = None) -> None:
-        score = {"epoch": best, "macro_f1": 0.5} if best else None
+    def save(
+        self,
+        folder: Folder,
+        position: Position,
+        best: int | None = None,
+        keeper: Keeper | None = None,
+    ) -> None:
+        """By default as the first checkpoint of an attempt that begins here."""
         epochs = range(1, position.epochs_done + 1)
-        history = [{"epoch": e, "macro_f1": 0.5 if e == best else 0.1} for e in epochs]
-        snapshot = Snapshot(position, score, history, {"fold": 3})
-        held_out = None if position.steps_done else HELD_OUT
-        weights = Weights(clone_state(self.model))
-        checkpoint.save(folder, snapshot, weights, self.optimizer, self.loss_sum, held_out)
+        history = [entry(e, 0.5 if e == best else 0.1) for e in epochs]
+        snapshot = Snapshot(position, history, {"fold": 3})
+        keeper = keeper or Keeper(folder, OPEN)
+        keeper.save(snapshot, Weights(clone_state(self.model)), self.optimizer, self.loss_sum)
 
     def restore(self, folder: Folder, name: str) -> Snapshot:
         snapshot, self.loss_sum = checkpoint.restore(
@@ -63,6 +70,15 @@ class Training:
         return [t.detach().numpy().tobytes().hex() for t in tensors]
 
 
+def entry(epoch: int, macro_f1: float | None) -> EpochEntry:
+    return EpochEntry(epoch, 0.1, 2.5, macro_f1, macro_f1, 9, 10.0, 1.5, 0.5, "2026-01-01T00:00:00")
+
+
+def newest(folder: Folder, said: list[str] | None = None) -> str | None:
+    """What an attempt that begins now resumes from."""
+    return Keeper(folder, OPEN).newest((said if said is not None else []).append)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     return Folder.at(tmp_path / "checkpoints")
@@ -73,7 +89,7 @@ def names(folder: Folder) -> list[str]:
 
 
 @pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
-def test_going_on_is_exact(folder: Folder, layout: torch.memory_format) -> None:
+def test_resuming_is_exact(folder: Folder, layout: torch.memory_format) -> None:
     first = Training(layout)
     first.steps(3)
     first.save(folder, Position(0, 3))
@@ -84,11 +100,11 @@ def test_going_on_is_exact(folder: Folder, layout: torch.memory_format) -> None:
     snapshot = second.restore(folder, "epoch-0000-step-000003")
     second.steps(4)
     assert second.fingerprint() == expected
-    assert snapshot == Snapshot(Position(0, 3), None, [], {})
+    assert snapshot == Snapshot(Position(0, 3), [], {})
 
 
 @pytest.mark.slow
-def test_going_on_in_another_process_is_exact(folder: Folder) -> None:
+def test_resuming_in_another_process_is_exact(folder: Folder) -> None:
     first = Training()
     first.steps(2)
     first.save(folder, Position(0, 2))
@@ -105,22 +121,30 @@ def test_going_on_in_another_process_is_exact(folder: Folder) -> None:
     assert json.loads(done.stdout) == first.fingerprint()
 
 
-def test_held_out_logits_and_description_come_back(folder: Folder) -> None:
+def test_history_best_and_description_come_back(folder: Folder) -> None:
+    Training().save(folder, Position(2, 0), best=1)
+    snapshot = Training().restore(folder, "epoch-0002")
+    assert snapshot.position == Position(2, 0)
+    assert snapshot.history == [entry(1, 0.5), entry(2, 0.1)]
+    assert snapshot.best == Best(1, 0.5)
+    assert checkpoint.read_state(folder, "epoch-0002")["fold"] == 3
+
+
+def test_a_checkpoint_has_no_logits(folder: Folder) -> None:
     Training().save(folder, Position(1, 0), best=1)
-    assert np.array_equal(checkpoint.read_held_out(folder, "epoch-0001"), HELD_OUT)
-    state = checkpoint.read_state(folder, "epoch-0001")
-    assert (state["fold"], state["best"]) == (3, {"epoch": 1, "macro_f1": 0.5})
+    files = ["manifest.json", "model.safetensors", "state.json", "training.safetensors"]
+    assert sorted(e.name for e in folder.child("epoch-0001").list()) == files
 
 
 def test_last_two_and_the_best_are_kept(folder: Folder) -> None:
-    training = Training()
+    training, keeper = Training(), Keeper(folder, OPEN)
     for position in (Position(1, 0), Position(1, 5), Position(2, 0), Position(2, 7)):
-        training.save(folder, position, best=1)
+        training.save(folder, position, 1, keeper)
     assert names(folder) == ["epoch-0001", "epoch-0002", "epoch-0002-step-000007"]
     # Epoch 3 is better; but should it turn out damaged, epoch 1 is the best of the one before.
-    training.save(folder, Position(3, 0), best=3)
+    training.save(folder, Position(3, 0), 3, keeper)
     assert names(folder) == ["epoch-0001", "epoch-0002-step-000007", "epoch-0003"]
-    training.save(folder, Position(3, 4), best=3)
+    training.save(folder, Position(3, 4), 3, keeper)
     assert names(folder) == ["epoch-0003", "epoch-0003-step-000004"]
 
 
@@ -133,7 +157,7 @@ def test_damaged_newest_is_named_and_passed_over(folder: Folder) -> None:
     data[-1] ^= 1
     path.write_bytes(data)
     said: list[str] = []
-    assert checkpoint.newest(folder, said.append) == "epoch-0001"
+    assert newest(folder, said) == "epoch-0001"
     assert said == [
         "checkpoint epoch-0002 is damaged (training.safetensors has another checksum than when"
         " it was written) and passed over"
@@ -148,23 +172,23 @@ def test_damaged_ones_do_not_push_out_the_sound_ones(folder: Folder) -> None:
         training.save(folder, Position(epoch, 0), best=1)
     for name in ("epoch-0003", "epoch-0004"):
         (folder.local_path / name / "state.json").unlink()
-    training.save(folder, Position(1, 8), best=1)  # having gone on from epoch-0001
-    assert checkpoint.newest(folder, lambda text: None) == "epoch-0001-step-000008"
+    training.save(folder, Position(1, 8), best=1)  # having resumed from epoch-0001
+    assert newest(folder) == "epoch-0001-step-000008"
     assert names(folder) == ["epoch-0001", "epoch-0001-step-000008"]
 
 
 def test_no_checkpoint_is_none(folder: Folder) -> None:
-    assert checkpoint.newest(folder, lambda text: None) is None
+    assert newest(folder) is None
 
 
 def test_other_folders_are_no_checkpoints(folder: Folder) -> None:
     Training().save(folder, Position(1, 0))
     folder.staging("epoch-0002")
     (folder.local_path / "epoch-0003-copy").mkdir()
-    assert checkpoint.newest(folder, lambda text: None) == "epoch-0001"
+    assert newest(folder) == "epoch-0001"
 
 
-def test_full_disk_is_told_and_leaves_nothing(
+def test_full_disk_is_an_error_and_leaves_nothing(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_bytes = Path.write_bytes
@@ -176,14 +200,15 @@ def test_full_disk_is_told_and_leaves_nothing(
         return write_bytes(path, data)
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(UserError, match=r"the disk is full .* run the same command again"):
+    with pytest.raises(StorageError, match=r"the disk is full .* run the same command again"):
         Training().save(folder, Position(1, 0))
     assert names(folder) == []
 
 
-def test_newer_format_is_refused(folder: Folder) -> None:
+@pytest.mark.parametrize("other", [2, 4])
+def test_another_format_is_refused(folder: Folder, other: int) -> None:
     Training().save(folder, Position(1, 0))
     path = folder.local_path / "epoch-0001" / "state.json"
-    path.write_text(path.read_text().replace('"format": 2', '"format": 3'))
-    with pytest.raises(RuntimeError, match="format 3, this is 2"):
+    path.write_text(path.read_text().replace('"format": 3', f'"format": {other}'))
+    with pytest.raises(RuntimeError, match=f"format {other}, this is 3"):
         checkpoint.read_state(folder, "epoch-0001")

@@ -5,7 +5,6 @@ where they act; they are named below, so that nothing is forgotten.
 """
 
 import dataclasses
-import json
 import typing
 from pathlib import Path
 from typing import Any, Literal
@@ -163,16 +162,16 @@ def test_it_trains_and_predicts(tmp_path: Path, name: str, value: str) -> None:
     run = TinyRun.write(tmp_path, ["train.checkpoint_s=600", "train.epochs=1", *sets])
     notes = Notes()
     done = run_fold(run.job, Alone(), notes)
-    rows, logits = run.logits("held_out.parquet")
-    assert len(rows) == done["images"]["held_out"]
+    rows, logits = run.logits(run.files.held_out_name(done.best_epoch))
+    assert len(rows) == done.images.held_out
     assert logits.shape == (len(rows), 18)
     assert np.isfinite(logits).all()
-    assert all(np.isfinite(entry["train_loss"]) for entry in notes.epochs)
+    assert all(np.isfinite(entry.train_loss) for entry in notes.epochs)
     assert run.job.eval_pixels is not None
-    checkpoint = json.loads(run.read("fold.json"))["checkpoint"]
-    job = PredictJob(run.checkpoints.location, checkpoint, run.job.eval_pixels, "cpu", 1)
+    assert run.files.result() == done
+    job = PredictJob(run.checkpoints.location, done.checkpoint, run.job.eval_pixels, "cpu", 1)
     # The checkpoint alone describes the network, its crop and its views.
-    np.testing.assert_array_equal(predict_images(job)[1], run.logits("eval.parquet")[1])
+    np.testing.assert_array_equal(predict_images(job)[1], run.logits("eval_logits.parquet")[1])
 
 
 def test_the_tiny_run_is_what_the_cases_start_from() -> None:

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 import timm
 import torch
-from fold_factory import Notes, Stopped, TinyRun
+from fold_factory import Killed, Notes, TinyRun
 from safetensors.torch import save_file
 
 from maskcls.augment.base import Context
 from maskcls.augment.pipeline import Pipeline
-from maskcls.config.resolve import from_json, resolve
-from maskcls.config.schema import Config
+from maskcls.config.resolve import resolve
 from maskcls.models.weights import clone_state
 from maskcls.training import loop
 from maskcls.training.building import Built, build_learner
@@ -32,8 +31,7 @@ CHANGES = (
 
 
 def built(run: TinyRun) -> Built:
-    config: Config = from_json(run.job.config)
-    return build_learner(run.job, config, read_fold_data(run.job, config), Alone(), True)
+    return build_learner(run.job, read_fold_data(run.job), Alone(), pretrained=True)
 
 
 @pytest.fixture(scope="module")
@@ -152,10 +150,10 @@ def _after_first_update(run: TinyRun, monkeypatch: pytest.MonkeyPatch) -> tuple[
 
     class Stop(Notes):
         def step_done(self, epoch: int, step: int, num_steps: int, images: int) -> None:
-            raise Stopped
+            raise Killed
 
     monkeypatch.setattr(loop, "_with_partners", noted)
-    with pytest.raises(Stopped):
+    with pytest.raises(Killed):
         run_fold(run.job, Alone(), Stop())
     return torch.get_rng_state().numpy().tobytes(), list(seen)
 

@@ -63,7 +63,7 @@ def test_bfloat16_gives_float32_near_float32(fold_factory: TinyRun) -> None:
     np.testing.assert_allclose(full, half, atol=0.1)
 
 
-def test_cuda_without_a_gpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cuda_without_a_gpu_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(RuntimeError, match="maskcls doctor"):
         pick_device("cuda")
@@ -81,13 +81,13 @@ class TestFinishedFold:
 
     @staticmethod
     def best(run: TinyRun) -> str:
-        import json
-
-        return str(json.loads(run.read("fold.json"))["checkpoint"])
+        done = run.files.result()
+        assert done is not None
+        return done.checkpoint
 
     def test_predicts_what_the_fold_predicted(self, fold_factory: TinyRun, job: PredictJob) -> None:
         rows, logits = predict_images(job)
-        expected_rows, expected = fold_factory.logits("eval.parquet")
+        expected_rows, expected = fold_factory.logits("eval_logits.parquet")
         assert np.array_equal(rows, expected_rows)
         assert np.array_equal(logits, expected)
 
@@ -95,7 +95,10 @@ class TestFinishedFold:
         self, fold_factory: TinyRun, job: PredictJob
     ) -> None:
         rows, logits = predict_images(replace(job, pixels=fold_factory.job.pixels))
-        held_out, expected = fold_factory.logits("held_out.parquet")
+        done = fold_factory.files.result()
+        assert done is not None
+        name = fold_factory.files.held_out_name(done.best_epoch)
+        held_out, expected = fold_factory.logits(name)
         np.testing.assert_allclose(logits[np.isin(rows, held_out)], expected, atol=1e-5)
 
     def test_damaged_checkpoint_is_refused(self, fold_factory: TinyRun, job: PredictJob) -> None:

@@ -9,16 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import timm
-from fold_factory import FAULTY_ROW, NUM_EVAL, NUM_STEPS, Notes, StopAt, Stopped, TinyRun
+from fold_factory import FAULTY_ROW, NUM_EVAL, NUM_STEPS, KillAt, Killed, Notes, TinyRun
 
 from maskcls.core.errors import UserError
-from maskcls.store import run_files
 from maskcls.training import checkpoint, evaluate, fold
 from maskcls.training.fold import run_fold
 from maskcls.training.loop import TrainingDiverged
 from maskcls.training.rank import Alone
 
-RESULTS = ("held_out.parquet", "eval.parquet")
+RESULTS = ("held_out/epoch-0001.parquet", "held_out/epoch-0002.parquet", "eval_logits.parquet")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -64,8 +63,8 @@ def test_two_runs_are_equal(whole: TinyRun, fold_factory: TinyRun) -> None:
 def test_stopped_once_ends_the_same(
     whole: TinyRun, fold_factory: TinyRun, epoch: int, step: int
 ) -> None:
-    with pytest.raises(Stopped):
-        run_fold(fold_factory.job, Alone(), StopAt(epoch=epoch, step=step))
+    with pytest.raises(Killed):
+        run_fold(fold_factory.job, Alone(), KillAt(epoch=epoch, step=step))
     notes = Notes()
     run_fold(fold_factory.job, Alone(), notes)
     assert_same(fold_factory, whole)
@@ -76,8 +75,8 @@ def test_stopped_once_ends_the_same(
 def test_stopped_after_every_update_ends_the_same(whole: TinyRun, fold_factory: TinyRun) -> None:
     for epoch in range(2):
         for step in range(2, NUM_STEPS + 1):
-            with pytest.raises(Stopped):
-                run_fold(fold_factory.job, Alone(), StopAt(epoch=epoch, step=step))
+            with pytest.raises(Killed):
+                run_fold(fold_factory.job, Alone(), KillAt(epoch=epoch, step=step))
     run_fold(fold_factory.job, Alone(), Notes())
     assert_same(fold_factory, whole)
 
@@ -85,8 +84,8 @@ def test_stopped_after_every_update_ends_the_same(whole: TinyRun, fold_factory: 
 def test_damage_to_the_newest_checkpoint_changes_nothing(
     whole: TinyRun, fold_factory: TinyRun
 ) -> None:
-    with pytest.raises(Stopped):
-        run_fold(fold_factory.job, Alone(), StopAt(epoch=1, step=0))
+    with pytest.raises(Killed):
+        run_fold(fold_factory.job, Alone(), KillAt(epoch=1, step=0))
     damaged = fold_factory.checkpoints.local_path / "epoch-0002" / "model.safetensors"
     damaged.write_bytes(damaged.read_bytes()[:-1])
     notes = Notes()
@@ -100,17 +99,17 @@ def test_damaged_best_checkpoint_is_refused(
 ) -> None:
     scores = iter((0.9, 0.1))  # else the best might be the newest, and be passed over
     monkeypatch.setattr(fold, "macro_f1", lambda labels, predicted: next(scores))
-    with pytest.raises(Stopped):
-        run_fold(fold_factory.job, Alone(), StopAt(epoch=1, step=0))
-    held_out = fold_factory.checkpoints.local_path / "epoch-0001" / "held_out.safetensors"
-    held_out.write_bytes(held_out.read_bytes()[:-4] + b"\0\0\0\1")
+    with pytest.raises(Killed):
+        run_fold(fold_factory.job, Alone(), KillAt(epoch=1, step=0))
+    model = fold_factory.checkpoints.local_path / "epoch-0001" / "model.safetensors"
+    model.write_bytes(model.read_bytes()[:-4] + b"\0\0\0\1")
     with pytest.raises(UserError, match=r"epoch-0001: the checkpoint is damaged .*checksum"):
         run_fold(fold_factory.job, Alone(), Notes())
 
 
 def test_kill_between_checkpoint_and_history_loses_no_line(fold_factory: TinyRun) -> None:
-    with pytest.raises(Stopped):
-        run_fold(fold_factory.job, Alone(), StopAt(epoch=1, step=0))
+    with pytest.raises(Killed):
+        run_fold(fold_factory.job, Alone(), KillAt(epoch=1, step=0))
     Path(fold_factory.folder.location, "fold-0", "history.jsonl").unlink()
     run_fold(fold_factory.job, Alone(), Notes())
     assert [e["epoch"] for e in timeless(fold_factory.read("history.jsonl"))] == [1, 2]
@@ -123,12 +122,14 @@ def test_what_a_killed_attempt_left_half_written_goes(fold_factory: TinyRun) -> 
 
 
 def test_results_hold_every_sound_row_once(whole: TinyRun) -> None:
-    rows, logits = whole.logits("held_out.parquet")
-    done = json.loads(whole.read("fold.json"))
-    assert len(rows) == len(np.unique(rows)) == done["images"]["held_out"]
-    assert FAULTY_ROW not in rows
-    assert logits.shape == (len(rows), 18)
-    eval_rows, eval_logits = whole.logits("eval.parquet")
+    done = whole.files.result()
+    assert done is not None
+    for epoch in (1, 2):
+        rows, logits = whole.logits(whole.files.held_out_name(epoch))
+        assert len(rows) == len(np.unique(rows)) == done.images.held_out
+        assert FAULTY_ROW not in rows
+        assert logits.shape == (len(rows), 18)
+    eval_rows, eval_logits = whole.logits("eval_logits.parquet")
     assert eval_rows.tolist() == list(range(1, NUM_EVAL))
     assert np.isfinite(eval_logits).all()
 
@@ -136,12 +137,13 @@ def test_results_hold_every_sound_row_once(whole: TinyRun) -> None:
 def test_history_counts_images_and_rates(whole: TinyRun) -> None:
     history = [json.loads(line) for line in whole.read("history.jsonl").splitlines()]
     assert [e["lr"] for e in history] == [1e-3, pytest.approx(0.794e-3)]
-    done = json.loads(whole.read("fold.json"))
-    assert {e["images"] for e in history} == {done["images"]["train"]}
-    assert done["macro_f1"] == max(e["macro_f1"] for e in history)
+    done = whole.files.result()
+    assert done is not None
+    assert {e["images"] for e in history} == {done.images.train}
+    assert done.macro_f1 == max(e["macro_f1"] for e in history)
 
 
-def test_watcher_hears_of_every_update(fold_factory: TinyRun) -> None:
+def test_every_step_is_reported_to_the_watcher(fold_factory: TinyRun) -> None:
     notes = Notes()
     run_fold(fold_factory.job, Alone(), notes)
     assert [s[:3] for s in notes.steps] == [
@@ -150,7 +152,9 @@ def test_watcher_hears_of_every_update(fold_factory: TinyRun) -> None:
     assert len(notes.epochs) == 2
 
 
-def test_a_loss_that_is_no_number_is_told_and_leaves_no_checkpoint(fold_factory: TinyRun) -> None:
+def test_a_loss_that_is_nan_or_inf_is_an_error_and_leaves_no_checkpoint(
+    fold_factory: TinyRun,
+) -> None:
     job = fold_factory.with_config("optim", name="sgd", lr=1e30)
     with pytest.raises(TrainingDiverged, match=r"became (nan|inf) in epoch 1; lower optim\.lr"):
         run_fold(job, Alone(), Notes())
@@ -159,7 +163,7 @@ def test_a_loss_that_is_no_number_is_told_and_leaves_no_checkpoint(fold_factory:
         assert state["epochs_done"] == 0
 
 
-def test_eval_logits_that_are_no_numbers_are_told_and_the_fold_is_not_done(
+def test_eval_logits_that_are_nan_or_inf_are_an_error_and_the_fold_is_not_done(
     fold_factory: TinyRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = evaluate.predict
@@ -173,10 +177,10 @@ def test_eval_logits_that_are_no_numbers_are_told_and_the_fold_is_not_done(
     monkeypatch.setattr(evaluate, "predict", predict)
     with pytest.raises(TrainingDiverged, match=r"^the eval logits became inf in epoch \d; lower"):
         run_fold(fold_factory.job, Alone(), Notes())
-    assert run_files.read_done(fold_factory.folder, 0) is None
+    assert fold_factory.files.result() is None
     monkeypatch.undo()
     run_fold(fold_factory.job, Alone(), Notes())
-    assert run_files.read_done(fold_factory.folder, 0) is not None
+    assert fold_factory.files.result() is not None
 
 
 def test_fold_without_a_image_on_one_side_is_refused(fold_factory: TinyRun) -> None:

@@ -19,14 +19,15 @@ def _demo(args: argparse.Namespace, command: list[str]) -> int:
     folder = args.out or ("maskcls-demo-quick" if args.quick else "maskcls-demo")
     with make_progress() as progress:
         done = demo(folder, args.quick, progress, command)
-    oof = done.metrics["oof"]
-    images, folds = f"{oof['images']:,} images to train on", f"{len(done.metrics['folds'])} folds"
+    oof = done.metrics.oof
+    assert oof is not None
+    images, folds = f"{oof.images:,} images to train on", f"{len(done.metrics.folds)} folds"
     did = f"Drew {images}, trained {folds}"
     if done.was_there:
         did = f"Found {images} and {folds} trained by an earlier demo"
     say(f"{did}, averaged them: {done.seconds:.0f} s.")
     say(
-        f"  out-of-fold  macro F1 {oof['macro_f1']:.3f}  accuracy {oof['accuracy']:.3f}"
+        f"  out-of-fold  macro F1 {oof.score.macro_f1:.3f}  accuracy {oof.score.accuracy:.3f}"
         "   (18 classes; guessing gives about .05)"
     )
     say(

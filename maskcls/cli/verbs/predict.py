@@ -8,7 +8,6 @@ from maskcls.core.errors import UserError
 
 _WITHOUT_EFFECT = (
     "cluster.threads", "cluster.workers_per_fold", "cluster.folds_at_once", "cluster.retries",
-    "cluster.stall_s",
 )  # fmt: skip
 
 

@@ -1,10 +1,13 @@
 """`maskcls train`: train the folds of a run."""
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING
 
 from maskcls.cli.progress import make_progress
 from maskcls.cli.verbs.base import LOCATION, Verb, add_settings, say, settings_epilog
+
+if TYPE_CHECKING:
+    from maskcls.store.results import Metrics
 
 
 def add_data_and_run(parser: argparse.ArgumentParser) -> None:
@@ -37,33 +40,32 @@ def _train(args: argparse.Namespace, command: list[str]) -> int:
     return done.exit_code
 
 
-def print_metrics(metrics: dict[str, Any]) -> None:
+def print_metrics(metrics: "Metrics") -> None:
     """Scores of folds and run; what is missing."""
-    for fold in metrics["folds"]:
-        name = f"fold {fold['fold']}" + (
-            f" repeat {fold['repeat']}" if "repeats" in metrics else ""
-        )
-        if fold["macro_f1"] is None:
-            say(f"{name}  held nobody out")
+    for fold in metrics.folds:
+        name = f"fold {fold.fold}" + (f" repeat {fold.repeat}" if metrics.repeats else "")
+        result = fold.result
+        if result.macro_f1 is None:
+            say(f"{name}  no validation set")
             continue
         say(
-            f"{name}  macro F1 {fold['macro_f1']:.4f}"
-            f"  accuracy {fold['accuracy']:.4f}  best epoch {fold['best_epoch']}"
+            f"{name}  macro F1 {result.macro_f1:.4f}"
+            f"  accuracy {result.accuracy:.4f}  best epoch {result.best_epoch}"
         )
-    oof = metrics["oof"]
-    if oof is None:
-        say("out-of-fold  no score: everybody trained")
+    if metrics.oof is None:
+        say("out-of-fold  no score: there is no validation set")
     else:
-        tasks = "  ".join(f"{t} {oof[t]['macro_f1']:.3f}" for t in ("mask", "gender", "age"))
+        score = metrics.oof.score
+        parts = "  ".join(f"{name} {part.macro_f1:.3f}" for name, part in score.parts.items())
         say(
-            f"out-of-fold  macro F1 {oof['macro_f1']:.4f}  accuracy {oof['accuracy']:.4f}"
-            f"  ({oof['images']:,} images; {tasks})"
+            f"out-of-fold  macro F1 {score.macro_f1:.4f}  accuracy {score.accuracy:.4f}"
+            f"  ({metrics.oof.images:,} images; {parts})"
         )
-    if "warning" in metrics:
-        say(f"warning: {metrics['warning']}")
-    if metrics["train_faults"] or metrics["eval_faults"]:
+    if metrics.warning:
+        say(f"warning: {metrics.warning}")
+    if metrics.train_faults or metrics.eval_faults:
         say(
-            f"degraded: {metrics['train_faults']} training and {metrics['eval_faults']} eval images"
+            f"degraded: {metrics.train_faults} training and {metrics.eval_faults} eval images"
             " could not be decoded; faults.json in the run names them"
         )
 

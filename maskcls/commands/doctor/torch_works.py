@@ -75,7 +75,11 @@ def _gpus(facts: TorchFacts | None, driver: ProbeResult | None) -> Check:
         there = f"nvidia-smi sees {'; '.join(seen)}" if seen else "nvidia-smi sees none"
         return Check(name, "problem" if seen else "note", f"torch could not be asked; {there}")
     if facts.names:
-        bf16 = "bfloat16" if facts.bf16 else "no bfloat16: train.precision=auto takes float32"
+        bf16 = (
+            "bfloat16"
+            if facts.bf16
+            else "no bfloat16: train.precision=auto takes float16 or float32"
+        )
         return Check(name, "ok", f"{', '.join(facts.names)} (CUDA {facts.cuda}, {bf16})")
     if seen:
         hidden = os.environ.get("CUDA_VISIBLE_DEVICES")

@@ -1,0 +1,37 @@
+"""How an attempt at a fold or a trial ended: a value that workers return and the supervisor decides
+by.
+"""
+
+import traceback
+from dataclasses import dataclass
+from typing import Literal
+
+from maskcls.core.errors import Stopped, UserError, is_gpu_fault, is_transient
+
+Kind = Literal["done", "user_error", "error", "transient", "stopped"]
+"""done; bad input that only a worker meets; an error in training, which would come again; an
+infrastructure failure, which need not; ended on request, with a checkpoint."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """text: why; "" when done. detail: for the log. leave_node: try another node first. by_input: what
+    failed is a UserError, of which text is the sentence, such as a full disk."""
+
+    kind: Kind
+    text: str = ""
+    detail: str = ""
+    leave_node: bool = False
+    by_input: bool = False
+
+
+def outcome_of(error: BaseException) -> Outcome:
+    """What an exception means for the attempt that it ended."""
+    detail = "".join(traceback.format_exception(error))
+    by_input = isinstance(error, UserError)
+    text = str(error) if by_input else f"{type(error).__name__}: {error}"
+    if isinstance(error, Stopped):
+        return Outcome("stopped", str(error))
+    if is_transient(error):
+        return Outcome("transient", text, detail, is_gpu_fault(error), by_input)
+    return Outcome("user_error" if by_input else "error", text, detail, by_input=by_input)

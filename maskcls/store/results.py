@@ -1,0 +1,129 @@
+"""What the files of a finished fold and a finished run say, as types: fold.json and metrics.json."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from maskcls.core.metrics import Score
+from maskcls.core.plain import from_plain, to_plain
+
+
+@dataclass(frozen=True)
+class FoldImages:
+    """Numbers of rows: that may train, that train in an epoch, of the validation fold."""
+
+    train: int
+    train_an_epoch: int
+    held_out: int
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """fold.json; written last of a fold, so that a fold which has it is done.
+
+    fold: running number over all repeats. macro_f1, accuracy: of the best epoch; None without a
+    validation fold. checkpoint: name of the best epoch's. threads, device, bfloat16, channels_last: what
+    can change the last bits. time_s: start, build, train, evaluate, predict, checkpoint [s].
+    """
+
+    fold: int
+    macro_f1: float | None
+    accuracy: float | None
+    best_epoch: int
+    epochs: int
+    images: FoldImages
+    checkpoint: str
+    model_sha256: str
+    threads: int
+    device: str
+    bfloat16: bool
+    channels_last: bool
+    time_s: dict[str, float]
+
+
+@dataclass(frozen=True)
+class FoldOfRun:
+    """A fold's result with its place in the run: repeat, and fold within the repeat, both from 0."""
+
+    repeat: int
+    fold: int
+    result: FoldResult
+
+
+@dataclass(frozen=True)
+class RepeatScore:
+    """Score of one draw of the split."""
+
+    repeat: int
+    macro_f1: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """The score over all validation folds together; images: rows with logits; faults: rows without."""
+
+    score: Score
+    images: int
+    faults: int
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """metrics.json.
+
+    oof: None where no fold has validation rows. repeats: only with several. warning: of
+    folds.scheme=image. no_face_found: images cropped at the centre for want of a face, by "train" and
+    "eval". time_s: where the command's time went [s].
+    """
+
+    oof: OutOfFold | None
+    folds: list[FoldOfRun]
+    repeats: list[RepeatScore] = field(default_factory=list)
+    warning: str | None = None
+    no_face_found: dict[str, int] | None = None
+    train_faults: int = 0
+    eval_faults: int = 0
+    time_s: dict[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The file's content: scores stand flat beside the counts, absent things are left out."""
+        oof = self.oof
+        out: dict[str, Any] = {
+            "oof": oof and oof.score.to_json() | {"images": oof.images, "faults": oof.faults},
+            "folds": [
+                to_plain(f.result) | {"repeat": f.repeat, "fold": f.fold} for f in self.folds
+            ],
+        }
+        if self.repeats:
+            out["repeats"] = [to_plain(repeat) for repeat in self.repeats]
+        for name in ("warning", "no_face_found"):
+            if getattr(self, name) is not None:
+                out[name] = getattr(self, name)
+        return out | {
+            "train_faults": self.train_faults,
+            "eval_faults": self.eval_faults,
+            "time_s": self.time_s,
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Metrics":
+        """Read to_json back. A fold's running number is not in the file, and is made from its place."""
+        oof, folds = values["oof"], values["folds"]
+        per_repeat = 1 + max((f["fold"] for f in folds), default=0)
+        return cls(
+            oof=oof and OutOfFold(Score.from_json(oof), oof["images"], oof["faults"]),
+            folds=[
+                FoldOfRun(
+                    f["repeat"],
+                    f["fold"],
+                    from_plain(FoldResult, f | {"fold": f["repeat"] * per_repeat + f["fold"]}),
+                )
+                for f in folds
+            ],
+            repeats=[from_plain(RepeatScore, r) for r in values.get("repeats", ())],
+            warning=values.get("warning"),
+            no_face_found=values.get("no_face_found"),
+            train_faults=values["train_faults"],
+            eval_faults=values["eval_faults"],
+            time_s=values["time_s"],
+        )

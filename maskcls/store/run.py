@@ -1,0 +1,311 @@
+"""A run's folder: the one place that knows the names of its files, and what each of them says as a type.
+
+    RUN/config.json network.json record.json faults.json metrics.json    see config/,
+    store/record.py, results.py RUN/table.parquet eval_table.parquet folds.parquet
+    what is trained on, and the split RUN/extra_table.parquet pseudo.parquet
+          more training rows, if any RUN/oof.parquet eval.parquet
+               logits of all folds
+    RUN/fold-K/attempt.json progress.json history.jsonl                  while it trains
+    RUN/fold-K/checkpoints/                                              see training/checkpoint.py
+    RUN/fold-K/held_out/epoch-NNNN.parquet                               validation logits of each epoch
+    RUN/fold-K/eval_logits.parquet                                       eval logits of the best epoch
+    RUN/fold-K/fold.json                                                 written last: the fold is done
+    RUN/ray/                                                             Ray Train's records, on a
+    cluster
+
+Folds are numbered through: fold-K is fold K % n of repeat K // n, where n is `Folds.per_repeat`.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from maskcls.config.resolve import from_json, to_json
+from maskcls.config.schema import Config
+from maskcls.core.errors import UserError
+from maskcls.core.history import EpochEntry
+from maskcls.core.plain import from_plain, to_plain
+from maskcls.core.progress import FoldState
+from maskcls.store.attempt import Attempt
+from maskcls.store.heartbeat import Heartbeat
+from maskcls.store.paths import Folder
+from maskcls.store.record import Record
+from maskcls.store.results import FoldResult, Metrics
+from maskcls.store.tables import logits_column, write_table
+
+TABLE, EVAL_TABLE, FOLDS = "table.parquet", "eval_table.parquet", "folds.parquet"
+EXTRA_TABLE, PSEUDO = "extra_table.parquet", "pseudo.parquet"
+OOF, EVAL = "oof.parquet", "eval.parquet"
+EVAL_LOGITS = "eval_logits.parquet"
+_CONFIG, _NETWORK, _RECORD = "config.json", "network.json", "record.json"
+_FAULTS, _METRICS = "faults.json", "metrics.json"
+_RESULT, _HISTORY, _PROGRESS, _ATTEMPT = (
+    "fold.json",
+    "history.jsonl",
+    "progress.json",
+    "attempt.json",
+)
+
+Float32 = npt.NDArray[np.float32]
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Network:
+    """network.json: what the network is, found out before anything trains.
+
+    mean, std: of the pixels that the backbone was trained with, on 0..1. weights_sha256: SHA-256 of each
+    file of initial weights, by its path (or "hub:NAME").
+    """
+
+    parameters: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    channels_last: bool
+    weights_sha256: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Faults:
+    """faults.json: why images could not be decoded: path (eval: ImageID) -> reason."""
+
+    train: dict[str, str]
+    eval: dict[str, str]
+    extra: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder, whether or not it is there yet; `open` refuses one that is no run."""
+
+    folder: Folder
+
+    @classmethod
+    def at(cls, location: str) -> Self:
+        """The run at a local path or URI, there or not."""
+        return cls(Folder.at(location))
+
+    @classmethod
+    def open(cls, folder: Folder) -> Self:
+        """An existing run; UserError for any other folder."""
+        run = cls(folder)
+        if not run.exists:
+            raise UserError(
+                f"{folder}: this is not a run's folder; name one that maskcls train has written."
+            )
+        return run
+
+    def __str__(self) -> str:
+        return self.folder.shown
+
+    @property
+    def exists(self) -> bool:
+        """Whether a command has begun to write the run."""
+        return self.folder.exists(_CONFIG)
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether the first files are all there: the split is written last of them."""
+        return self.folder.exists(FOLDS)
+
+    @property
+    def has_eval(self) -> bool:
+        """Whether the run was made with eval images."""
+        return self.folder.exists(EVAL_TABLE)
+
+    def refuse_other_content(self) -> None:
+        """UserError for a folder that holds something, but no run; nothing in it is touched."""
+        refuse_other_content(self.folder, self.exists)
+
+    # The files of the run
+
+    @cached_property
+    def config(self) -> Config:
+        """The settings; values that came later than the run have their defaults."""
+        return from_json(self.folder.read_json(_CONFIG))
+
+    def config_bytes(self) -> bytes:
+        """config.json as it is, for its fingerprint."""
+        return self.folder.read_bytes(_CONFIG)
+
+    def write_config(self, config: Config) -> None:
+        """Write config.json."""
+        self.folder.write_json(_CONFIG, to_json(config))
+
+    def network(self) -> Network | None:
+        """What the network is; None before the first start has found out."""
+        if not self.folder.exists(_NETWORK):
+            return None
+        return from_plain(Network, self.folder.read_json(_NETWORK))
+
+    def write_network(self, network: Network) -> None:
+        """Write network.json."""
+        self.folder.write_json(_NETWORK, to_plain(network))
+
+    def record(self) -> Record | None:
+        """Where the run came from and who worked on it; None before the first start."""
+        if not self.folder.exists(_RECORD):
+            return None
+        return Record.from_json(self.folder.read_json(_RECORD), f"{self}/{_RECORD}")
+
+    def write_record(self, record: Record) -> None:
+        """Write record.json."""
+        self.folder.write_json(_RECORD, to_plain(record))
+
+    def faults(self) -> Faults:
+        """Images that could not be decoded."""
+        return from_plain(Faults, self.folder.read_json(_FAULTS))
+
+    def write_faults(self, faults: Faults) -> None:
+        """Write faults.json."""
+        self.folder.write_json(_FAULTS, to_plain(faults))
+
+    def metrics(self) -> Metrics | None:
+        """The run's scores; None before all folds were collected."""
+        if not self.folder.exists(_METRICS):
+            return None
+        return Metrics.from_json(self.folder.read_json(_METRICS))
+
+    def write_metrics(self, metrics: Metrics) -> None:
+        """Write metrics.json, last of the run."""
+        self.folder.write_json(_METRICS, metrics.to_json())
+
+    @property
+    def is_collected(self) -> bool:
+        """Whether metrics and the tables of all folds' logits are there."""
+        names = (_METRICS, OOF, EVAL) if self.has_eval else (_METRICS, OOF)
+        return all(map(self.folder.exists, names))
+
+    @property
+    def probe_file(self) -> str:
+        """A file that stands for the folder when other machines are asked whether they reach it."""
+        return _RECORD
+
+    @property
+    def ray_records(self) -> Folder:
+        """Where Ray Train keeps what its dashboard shows, on a cluster."""
+        return self.folder.child("ray")
+
+    def fold(self, number: int) -> "Fold":
+        """A fold by its running number."""
+        return Fold(self.folder, number)
+
+    def folds(self) -> "list[Fold]":
+        """All folds that the settings ask for."""
+        return [self.fold(number) for number in range(self.config.folds.total)]
+
+
+def refuse_other_content(folder: Folder, is_ours: bool) -> None:
+    """UserError for a folder that is not ours and holds something other than hidden files."""
+    if not is_ours and any(not entry.name.startswith(".") for entry in folder.list()):
+        raise UserError(f"{folder}: this folder is not empty and is not a run; name another one.")
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A fold's folder in a run."""
+
+    run: Folder
+    number: int
+
+    @property
+    def folder(self) -> Folder:
+        """fold-K."""
+        return self.run.child(f"fold-{self.number}")
+
+    @property
+    def checkpoints(self) -> Folder:
+        """fold-K/checkpoints."""
+        return self.folder.child("checkpoints")
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the fold has its result."""
+        return self.folder.exists(_RESULT)
+
+    def result(self) -> FoldResult | None:
+        """What came of it; None while it is not done."""
+        if not self.is_done:
+            return None
+        return from_plain(FoldResult, self.folder.read_json(_RESULT))
+
+    def write_result(self, result: FoldResult) -> None:
+        """Write fold.json, last of the fold."""
+        self.folder.write_json(_RESULT, to_plain(result))
+
+    def forget_result(self) -> None:
+        """Make the fold one that is not done; its checkpoints stay."""
+        self.folder.delete(_RESULT)
+
+    def history(self) -> list[EpochEntry]:
+        """The finished epochs; [] before the first, or while the storage does not answer."""
+        try:
+            lines = self.folder.read_text(_HISTORY).splitlines()
+            return [from_plain(EpochEntry, json.loads(line)) for line in lines]
+        except (OSError, ValueError, KeyError, UserError):
+            return []
+
+    def write_history(self, history: list[EpochEntry]) -> None:
+        """Write history.jsonl: a line of JSON per epoch."""
+        text = "".join(json.dumps(to_plain(entry)) + "\n" for entry in history)
+        self.folder.write_bytes(_HISTORY, text.encode())
+
+    def heartbeat(self) -> Heartbeat | None:
+        """What the worker reported last; None before that, or while the storage does not answer."""
+        try:
+            return from_plain(Heartbeat, self.folder.read_json(_PROGRESS))
+        except (OSError, ValueError, KeyError, UserError):
+            return None
+
+    def write_heartbeat(self, heartbeat: Heartbeat) -> None:
+        """Write progress.json."""
+        self.folder.write_json(_PROGRESS, to_plain(heartbeat))
+
+    def attempt(self) -> Attempt | None:
+        """The attempt that may write here; None where the driver has begun none."""
+        if not self.folder.exists(_ATTEMPT):
+            return None
+        return from_plain(Attempt, self.folder.read_json(_ATTEMPT))
+
+    def write_attempt(self, attempt: Attempt) -> None:
+        """Give the fold to an attempt: from now on every other one is refused."""
+        self.folder.write_json(_ATTEMPT, to_plain(attempt))
+
+    def state(self, epochs: int, heartbeat: Heartbeat | None) -> FoldState:
+        """How far the fold is, as its files say; heartbeat: what counts of its worker's reports."""
+        state = FoldState(self.number, epochs)
+        if heartbeat is not None:
+            heartbeat.show_in(state)
+            state.attempt = heartbeat.attempt
+        state.history = self.history()
+        if self.is_done:
+            state.phase, state.left_s = "done", None
+        return state
+
+    # Logits: rows in the order of the table that they are rows of
+
+    def held_out_name(self, epoch: int) -> str:
+        """Path, within the fold's folder, of an epoch's validation logits; epoch: from 1."""
+        return f"held_out/epoch-{epoch:04d}.parquet"
+
+    def write_held_out(self, epoch: int, rows: Int64, logits: Float32) -> None:
+        """Write an epoch's validation logits; rows of table.parquet [M], logits [M, 18]."""
+        self._write_logits(self.held_out_name(epoch), rows, logits)
+
+    def write_eval_logits(self, rows: Int64, logits: Float32) -> None:
+        """Write the best epoch's eval logits; rows of eval_table.parquet [M], logits [M, 18]."""
+        self._write_logits(EVAL_LOGITS, rows, logits)
+
+    def has_logits(self, result: FoldResult, with_eval: bool) -> bool:
+        """Whether a done fold still has the logits that the run is collected from."""
+        names = [self.held_out_name(result.best_epoch), *([EVAL_LOGITS] if with_eval else [])]
+        return all(map(self.folder.exists, names))
+
+    def _write_logits(self, name: str, rows: Int64, logits: Float32) -> None:
+        column = logits_column(logits, np.ones(len(logits), bool))
+        write_table(self.folder, name, pa.table({"row": rows, "logits": column}))
