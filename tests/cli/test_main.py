@@ -189,8 +189,8 @@ def test_the_preflight_imports_nothing_from_the_current_folder(
     monkeypatch.chdir(hostile)
     config = resolve("smoke", sets=["model.backbone=test_vit"])
     assert to_json(config)["model"]["backbone"] == "test_vit"
-    answer = Preflight(config).answer()
-    assert answer["parameters"] > 0
+    network, _ = Preflight(config).answer()
+    assert network.parameters > 0
 
 
 def test_a_current_folder_that_was_deleted_is_one_sentence(tmp_path: Path) -> None:
