@@ -8,8 +8,6 @@ where a file may hide any other module.
 import os
 import sys
 
-import maskcls
-
 
 def python_command(*words: str) -> list[str]:
     """Command line of this Python, which does not import from the current folder (-P)."""
@@ -53,7 +51,7 @@ def leave_current_folder_out() -> None:
 
 
 def _root() -> str:
-    return os.path.dirname(os.path.abspath(maskcls.__path__[0]))
+    return os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 def _python_path() -> list[str]:

@@ -8,11 +8,15 @@ from pathlib import Path
 
 from maskcls.config.layers import TomlFile, Value, gather
 from maskcls.config.resolve import from_flat, to_json
-from maskcls.config.schema import Config
+from maskcls.config.schema import Cluster, Config
 from maskcls.core.errors import UserError
 from maskcls.runs.inputs import PUBLISHED
 from maskcls.store.paths import Folder, absolute_path
 from maskcls.store.uris import Uri, is_uri, refuse_credentials
+
+_NOT_FOR_PREDICT = (
+    "cluster.threads", "cluster.workers_per_fold", "cluster.folds_at_once", "cluster.retries",
+)  # fmt: skip
 
 
 def settings(
@@ -24,6 +28,21 @@ def settings(
     all faults of the settings at once; see config/resolve.py.
     """
     return from_flat(flat_settings(preset, file, sets))
+
+
+def settings_of_predict(sets: Iterable[str]) -> Cluster:
+    """The cluster.* settings of predict; UserError for any other, and for those without effect there."""
+    sets = list(sets)
+    for text in sets:
+        name = text.partition("=")[0].strip()
+        if not name.startswith("cluster."):
+            raise UserError(f"--set {text}: predict takes cluster.* only; the rest is the run's.")
+        if name in _NOT_FOR_PREDICT:
+            raise UserError(
+                f"--set {name}: has no effect on predict; a fold predicts once, by one worker with"
+                " the threads that it trained with."
+            )
+    return settings(sets=sets).cluster
 
 
 def flat_settings(
