@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from maskcls.cli.streams import open_streams, restart_in_utf8
+from maskcls.cli.streams import open_streams, restart_if_unfit
 from maskcls.cli.verbs import VERBS
 from maskcls.core.errors import Exit, RunFailed, UserError
 from maskcls.core.names import without_credentials
@@ -28,6 +29,7 @@ EXIT_CODES = (
     "Exit codes: 0 good, 1 failure, 2 a mistake in the input (one sentence says which; nothing started),"
     " 3 done but degraded (what is missing was named), 130 interrupted (the same command resumes)."
 )
+_STREAM_ERRORS = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _WITH_RAY = ("demo", "train", "lr-find", "tune", "pipeline", "predict")
 
 
@@ -39,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             refuse_credentials(word)
         args = _parser(words).parse_args(words)
     except UserError as e:  # also help for a preset that does not exist
-        _tell("", e)
+        _report("", e)
         return Exit.MISTAKE
     logging.basicConfig(format="%(name)s %(message)s", level=logging.WARNING, stream=sys.stderr)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -48,26 +50,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _results_aside(getattr(args, "out", None)):
             code: int = args.run(args, ["maskcls", *words])
     except UserError as e:
-        _tell(args.verb, e)
+        _report(args.verb, e)
         return Exit.MISTAKE
     except RunFailed as e:
-        _tell(args.verb, e)
+        _report(args.verb, e)
         return Exit.FAILURE
     except KeyboardInterrupt:
-        _tell(args.verb, "interrupted; the same command resumes where it stopped.")
+        _report(args.verb, "interrupted; the same command resumes where it stopped.")
         return Exit.INTERRUPTED
     return code
 
 
 def entry() -> NoReturn:
     """The console command: main, then the end of the process."""
-    restart_in_utf8()
+    restart_if_unfit()
     leave_current_folder_out()
     open_streams()
     try:
         code = main()
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as head, has seen enough
+    except OSError as e:
+        # Those of files are sentences by now, or name the file.
+        if e.filename is not None or e.errno not in _STREAM_ERRORS:
+            raise
+        if not isinstance(e, BrokenPipeError):  # else the reader, such as head, has seen enough
+            _report("", f"the result cannot be printed to stdout: {e.strerror}.")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = Exit.FAILURE
     _end(code)
@@ -79,7 +86,7 @@ def job(verb: str) -> NoReturn:
     The last log line repeats the exit code, since Ray turns every failure into 1. Modules are
     imported from the job's folder, the current one, which holds the source.
     """
-    restart_in_utf8()
+    restart_if_unfit()
     open_streams()
     try:
         code = Exit(main([verb, *sys.argv[1:]]))
@@ -114,7 +121,7 @@ def _results_aside(out: str | None) -> contextlib.AbstractContextManager[object]
     return contextlib.nullcontext()
 
 
-def _tell(verb: str, what: object) -> None:
+def _report(verb: str, what: object) -> None:
     text = f"maskcls {verb}".rstrip() + f": {without_credentials(str(what))}"
     with contextlib.suppress(OSError, ValueError):  # nobody reads it; the exit code says enough
         print(text, file=sys.stderr, flush=True)

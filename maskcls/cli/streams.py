@@ -1,4 +1,4 @@
-"""The process's three streams and its text encoding, made fit before a command begins."""
+"""How the process was started: its streams, encoding and flags, made fit before a command begins."""
 
 import os
 import sys
@@ -7,18 +7,24 @@ from typing import TextIO
 _MODES = ("r", "w", "w")
 
 
-def restart_in_utf8() -> None:
-    """Begin anew in Python's UTF-8 mode where the locale's encoding is another one; else return.
+def restart_if_unfit() -> None:
+    """Begin this command anew where Python was started in a way that cannot work; else return.
 
-    File names are bytes, and pyarrow and Ray write them as UTF-8: under ISO-8859-1 they would look for
-    other files than Python does. What is printed keeps the locale's encoding.
+    Another encoding than UTF-8: file names are bytes, and pyarrow and Ray write them as UTF-8, so under
+    ISO-8859-1 they would look for other files than Python does; what is printed keeps the locale's
+    encoding. Without docstrings (-OO, PYTHONOPTIMIZE=2): Ray cannot be imported.
     """
-    if sys.getfilesystemencoding() == "utf-8" or os.environ.get("PYTHONUTF8") == "1":
-        return
-    shown = getattr(sys.stdout, "encoding", None) or "utf-8"
-    os.environ.setdefault("PYTHONIOENCODING", f"{shown}:backslashreplace")
-    os.environ["PYTHONUTF8"] = "1"
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  # this very command
+    words, env = list(sys.orig_argv[1:]), dict(os.environ)
+    if sys.getfilesystemencoding() != "utf-8":
+        shown = getattr(sys.stdout, "encoding", None) or "utf-8"
+        env.setdefault("PYTHONIOENCODING", f"{shown}:backslashreplace")
+        env["PYTHONUTF8"] = "1"
+    if sys.flags.optimize > 1:
+        env.pop("PYTHONOPTIMIZE", None)
+        while words and words[0] in ("-O", "-OO"):
+            del words[0]
+    if env != os.environ or words != sys.orig_argv[1:]:  # else it would come out the same
+        os.execve(sys.executable, [sys.executable, *words], env)  # noqa: S606  # this very command
 
 
 def open_streams() -> None:

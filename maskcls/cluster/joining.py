@@ -15,6 +15,9 @@ _PROBE_S = 8.0  # with looking up the name, which has no time-out of its own
 # What an HTTP/2 client says first, and its empty settings; gRPC servers answer with their own.
 _HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 _SETTINGS = 4
+_WAYS_OUT = (
+    "start the cluster, correct the address, or unset RAY_ADDRESS for a Ray of this command's own."
+)
 
 
 def address_to_join() -> str | None:
@@ -33,8 +36,10 @@ def require_ray_at(address: str) -> None:
     place = address.removeprefix("ray://")
     if address == "auto":
         place = _recorded_address()
+        if _runs_a_head():
+            return  # Ray finds it among the processes
         if not place:
-            return  # Ray looks for a living one among the processes, and is quick to say that none is
+            raise RunFailed(f"RAY_ADDRESS=auto: no Ray runs on this machine; {_WAYS_OUT}")
     host, _, port = place.rpartition(":")
     if not host or not port.isdigit():
         raise UserError(
@@ -48,8 +53,7 @@ def require_ray_at(address: str) -> None:
     thread.join(_PROBE_S)
     if why[-1]:
         raise RunFailed(
-            f"RAY_ADDRESS={address}: no Ray to join at {place} ({why[-1]}); start the cluster, correct"
-            " the address, or unset RAY_ADDRESS for a Ray of this command's own."
+            f"RAY_ADDRESS={address}: no Ray to join at {place} ({why[-1]}); {_WAYS_OUT}"
         )
 
 
@@ -64,6 +68,12 @@ def _recorded_address() -> str:
         return address_file().read_text().strip()
     except OSError:
         return ""
+
+
+def _runs_a_head() -> bool:
+    import psutil
+
+    return any(process.info["name"] == "gcs_server" for process in psutil.process_iter(["name"]))
 
 
 def _why_no_ray(host: str, port: int) -> str:

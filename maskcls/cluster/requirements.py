@@ -3,14 +3,16 @@
 import os
 import resource
 import socket
+import sys
 
 from maskcls.cluster.joining import address_to_join, require_ray_at
 from maskcls.cluster.temporary import temporary_root
 from maskcls.core.errors import RunFailed, UserError
+from maskcls.core.system import usable_cores
 from maskcls.store.places import require_home
 
-MIN_OPEN_FILES = 256
-"""Open files that one process of a run may need."""
+_OPEN_FILES = 128  # two folds on two cores took 87 in Ray's raylet, 54 in a controller
+_OPEN_FILES_PER_CORE = 16  # as many workers, and connections from raylet and GCS to each
 # Read by every Python process: with asserts and docstrings stripped Ray's dashboard dies; with warnings
 # as errors, or a prompt after the program, its other processes do.
 _NOT_FOR_RAY = ("PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONINSPECT")
@@ -21,6 +23,10 @@ def require_start() -> None:
 
     Asked before anything is read, and again by the session; within 10 s.
     """
+    if sys.flags.optimize > 1:
+        raise UserError(
+            "PYTHONOPTIMIZE=2 (or -OO): Ray cannot be imported without docstrings; unset it."
+        )
     require_home()
     require_open_files()
     address = address_to_join()
@@ -32,19 +38,28 @@ def require_start() -> None:
 
 
 def drop_what_breaks_ray() -> None:
-    """Take variables out of the environment that Ray's Python processes do not survive."""
+    """Take variables out of the environment that Ray's Python processes do not survive.
+
+    And keep them from importing from the current folder: the dashboard starts its parts with -c.
+    """
     for name in _NOT_FOR_RAY:
         os.environ.pop(name, None)
+    os.environ["PYTHONSAFEPATH"] = "1"
 
 
 def require_open_files() -> None:
     """UserError when a process may open fewer files than a run needs."""
-    limit = open_files_limit()
-    if limit is not None and limit < MIN_OPEN_FILES:
+    limit, needed = open_files_limit(), min_open_files()
+    if limit is not None and limit < needed:
         raise UserError(
-            f"open files: this process may open {limit} at most, and a run needs {MIN_OPEN_FILES};"
+            f"open files: this process may open {limit} at most, and a run needs {needed};"
             " raise the limit with ulimit -n 65536 (in a container: --ulimit nofile=65536)."
         )
+
+
+def min_open_files() -> int:
+    """Open files that one process of a run may need on this machine."""
+    return _OPEN_FILES + _OPEN_FILES_PER_CORE * usable_cores()
 
 
 def open_files_limit() -> int | None:

@@ -23,7 +23,7 @@ from maskcls.cluster.requirements import (
     refuse_open_doors,
     require_start,
 )
-from maskcls.cluster.temporary import sweep, temporary_folder, temporary_root, why_not_told
+from maskcls.cluster.temporary import sweep, temporary_folder, temporary_root, why_not_named
 from maskcls.core.errors import Exit, RunFailed, UserError
 from maskcls.core.processes import source_path
 from maskcls.core.progress import Progress
@@ -92,8 +92,8 @@ class Session:
         fit = [node for node in alive if all(node.get(name) for name in needs)] or alive
         largest = max((node.get("CPU", 0.0) for node in fit), default=None)
         per_gpu = [node.get("CPU", 0.0) / node["GPU"] for node in fit if node.get("GPU")]
-        least = None if self.is_local else min(per_gpu, default=None)
-        return Machine(has.get("CPU", 0.0), has.get("GPU", 0.0), self.is_local, largest, least)
+        fewest = None if self.is_local else min(per_gpu, default=None)
+        return Machine(has.get("CPU", 0.0), has.get("GPU", 0.0), self.is_local, largest, fewest)
 
 
 @contextmanager
@@ -108,6 +108,9 @@ def ray_session(cache: Path, dashboard: bool, progress: Progress) -> Iterator[Se
     drop_what_breaks_ray()
     require_start()
     if address:
+        os.environ["RAY_ADDRESS"] = (
+            address  # without the blanks that Ray would take for a part of it
+        )
         with _joined(address) as session:
             yield session
     else:
@@ -125,7 +128,7 @@ def _joined(address: str) -> Iterator[Session]:
             ray.init(**_quiet(), **_code_path(ray))
     except Exception as e:  # Ray raises many kinds; the cause is chained
         raise RunFailed(
-            f"the Ray cluster at RAY_ADDRESS={address} cannot be joined: {_first_line(e)}"
+            f"the Ray cluster at RAY_ADDRESS={address} cannot be joined: {_in_a_line(e)}"
         ) from e
     try:
         yield Session(ray, None, None)
@@ -139,7 +142,7 @@ def _started(cache: Path, dashboard: bool, progress: Progress) -> Iterator[Sessi
     token = token_file(cache)
     os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(token))
     root = temporary_root()
-    if note := why_not_told(root):
+    if note := why_not_named(root):
         progress.say(note)
     sweep(root)
     with temporary_folder(root) as temp:
@@ -160,7 +163,7 @@ def _started(cache: Path, dashboard: bool, progress: Progress) -> Iterator[Sessi
                 )
         except Exception as e:  # Ray raises many kinds; the cause is chained
             raise RunFailed(
-                f"Ray does not start here: {_first_line(e)}; maskcls doctor says more"
+                f"Ray does not start here: {_in_a_line(e)}; maskcls doctor says more"
             ) from e
         url = f"http://{context.dashboard_url}" if dashboard and context.dashboard_url else None
         if url:
@@ -209,8 +212,10 @@ def _leave_on_signal(read: int, over: threading.Event) -> None:
             os._exit(Exit.INTERRUPTED)
 
 
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), repr(error))
+def _in_a_line(error: Exception) -> str:
+    """What Ray complains of: its first line, or the last one of a log that it quotes."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [repr(error)]
+    return lines[-1] if lines[0].endswith(":") else lines[0]
 
 
 def _quiet() -> dict[str, Any]:

@@ -52,10 +52,10 @@ def free_bytes(folder: str) -> int:
     return shutil.disk_usage(folder).free
 
 
-def told_root() -> str | None:
+def named_root() -> str | None:
     """The folder for temporary files that the environment names, if any."""
-    told = next((os.environ[name] for name in _ENVIRONMENT if os.environ.get(name)), None)
-    return None if told is None else str(Path(told).absolute())
+    named = next((os.environ[name] for name in _ENVIRONMENT if os.environ.get(name)), None)
+    return None if named is None else str(Path(named).absolute())
 
 
 def temporary_root() -> str:
@@ -74,12 +74,12 @@ def temporary_root() -> str:
     )
 
 
-def why_not_told(root: str) -> str:
+def why_not_named(root: str) -> str:
     """Sentence that says why `root` is used instead of what the environment names; "" if it is not."""
-    told = told_root()
-    if told is None or told == root:
+    named = named_root()
+    if named is None or named == root:
         return ""
-    return f"TMPDIR: {told} {why_unfit(told)}; Ray's temporary files lie in {root}"
+    return f"TMPDIR: {named} {why_unfit(named)}; Ray's temporary files lie in {root}"
 
 
 @contextlib.contextmanager
@@ -111,7 +111,7 @@ def hold(folder: Path) -> int:
 def sweep(root: str) -> None:
     """Delete what killed commands left in the folder: Ray keeps its sessions for ever."""
     for folder in Path(root).glob(f"{PREFIX}*"):
-        # A lock tells more than a pid, which means nothing from one container to another.
+        # A lock says more than a pid, which means nothing from one container to another.
         try:
             descriptor = hold(folder)
         except OSError:  # in use, another user's, or no folder
@@ -121,5 +121,5 @@ def sweep(root: str) -> None:
 
 
 def _candidates() -> list[str]:
-    told = told_root()
-    return [folder for folder in (told, *_USUAL) if folder is not None]
+    named = named_root()
+    return [folder for folder in (named, *_USUAL) if folder is not None]

@@ -11,7 +11,7 @@ from maskcls.config.resolve import from_flat, to_json
 from maskcls.config.schema import Cluster, Config
 from maskcls.core.errors import UserError
 from maskcls.runs.inputs import PUBLISHED
-from maskcls.store.paths import Folder
+from maskcls.store.paths import Folder, absolute_path
 from maskcls.store.uris import Uri, is_uri, refuse_credentials
 
 _NOT_FOR_PREDICT = (
@@ -121,14 +121,13 @@ def with_absolute_paths(config: Config) -> Config:
 def _absolute(setting: str, text: str, words: tuple[str, ...]) -> str:
     if text in words or is_uri(text):
         return text
-    path = Path(text).expanduser()
-    if not path.is_absolute() and _is_rays_copy(Path.cwd()):
+    if not text.startswith(("/", "~")) and _is_rays_copy(Path.cwd()):
         raise UserError(
             f"{setting}={text}: a relative path means nothing to a job, which runs in a folder of"
             " Ray's, another one each time; give s3://BUCKET/... or an absolute path that the"
             " cluster reaches."
         )
-    return str(path.absolute())
+    return str(absolute_path(text))
 
 
 def _is_rays_copy(folder: Path) -> bool:

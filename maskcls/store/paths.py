@@ -74,22 +74,20 @@ class Folder:
         text = str(location)
         if not text:
             raise UserError("the name of a folder is empty; give a path or a URI.")
-        if not text.isascii() and printable(text) != text:
-            raise UserError(
-                f"{printable(text)}: this name is not UTF-8, which tables and Ray need; rename it."
-            )
+        if (shown := printable(text)) != text:
+            raise UserError(f"{shown}: this name is not UTF-8, as tables and Ray need; rename it.")
         if not is_uri(text):
             if found := re.match(r"(s3|gs|gcs|abfss?|hdfs|file):/", text):
                 # Also what pathlib makes of a URI.
                 kind = found[1]
                 raise UserError(f"{kind}:/...: a URI has two slashes after the colon: {kind}://...")
-            return cls(str(as_on_disk(_absolute(text))), is_local=True)
+            return cls(str(as_on_disk(absolute_path(text))), is_local=True)
         refuse_credentials(text)
         uri = Uri.parse(text)
         if uri.scheme.lower() == "file":
             if uri.authority not in ("", "localhost"):
                 raise UserError(f"{uri.shown}: files of another host cannot be read; mount them.")
-            return cls(str(as_on_disk(_absolute(unquote(uri.path)))), is_local=True)
+            return cls(str(as_on_disk(absolute_path(unquote(uri.path)))), is_local=True)
         open_store(uri.root, endpoint())
         return cls(str(uri), is_local=False)
 
@@ -345,6 +343,10 @@ def _in_words(folder: Folder, verb: str, error: OSError) -> str | None:
                 f"{where} is full ({free / 2**30:.1f} GiB free); free some space and run the same "
                 "command again."
             )
+        case errno.EFBIG:
+            return (
+                "a file of this size may not be written; raise the limit with ulimit -f unlimited."
+            )
         case errno.EDQUOT:
             return "your quota is used up; free some space and run the same command again."
         case errno.EACCES | errno.EPERM:
@@ -368,7 +370,8 @@ def _in_words(folder: Folder, verb: str, error: OSError) -> str | None:
     return None
 
 
-def _absolute(text: str) -> Path:
+def absolute_path(text: str) -> Path:
+    """A local path made absolute, ~ expanded; UserError when there is no such home folder."""
     try:
         return Path(text).expanduser().absolute()
     except RuntimeError as error:

@@ -19,9 +19,9 @@ def cache_root(setting: str) -> Path:
     "auto" is MASKCLS_CACHE, else ~/.cache/maskcls. Raises UserError when there is no home folder, and
     when the folder is missing and cannot be made.
     """
-    told = os.environ.get("MASKCLS_CACHE") or "~/.cache/maskcls"
+    named = os.environ.get("MASKCLS_CACHE") or "~/.cache/maskcls"
     name = "cluster.cache_dir" if setting != "auto" else "cache folder"
-    text = setting if setting != "auto" else told
+    text = setting if setting != "auto" else named
     if is_uri(text):
         raise UserError(f"{name}: {Uri.parse(text).shown}: pixels are mapped into memory from a"
                         " local disk; name a local folder.")  # fmt: skip
@@ -41,7 +41,7 @@ def require_home() -> None:
     try:
         Path.home()
     except RuntimeError as e:
-        raise _no_home("~") from e
+        raise _no_home("HOME") from e
 
 
 def token_path(cache: Path) -> Path:

@@ -11,6 +11,7 @@ import pytest
 from maskcls.cli.main import main
 from maskcls.config.resolve import resolve, to_json
 from maskcls.runs.preflight import Preflight
+from tests.commands.run_factory import logits_for, write_run
 from tests.store.test_paths import WITH_CREDENTIALS
 
 ROOT = str(Path(__file__).parents[2])
@@ -74,6 +75,21 @@ def test_closed_streams_keep_no_command_from_its_work(
     assert missing.returncode == 2
 
 
+def test_a_full_or_closed_stdout_is_a_failure_in_a_sentence_at_most(
+    scored: tuple[str, str],
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = _maskcls("score", *scored, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    (line,) = done.stderr.decode().splitlines()
+    assert line == "maskcls: the result cannot be printed to stdout: No space left on device."
+    read, write = os.pipe()
+    os.close(read)
+    done = _maskcls("score", *scored, stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 def test_a_file_does_not_take_a_closed_streams_place(tmp_path: Path) -> None:
     """Else what is printed would end up in it."""
     program = (
@@ -86,6 +102,18 @@ def test_a_file_does_not_take_a_closed_streams_place(tmp_path: Path) -> None:
         preexec_fn=lambda: os.closerange(0, 3), check=True,
     )  # fmt: skip
     assert (tmp_path / "out").read_text() == "content"
+
+
+@pytest.mark.parametrize("out", ["/dev/stdout", "/dev/fd/1"])
+def test_a_submission_on_stdout_is_alone_there(tmp_path: Path, out: str) -> None:
+    logits = [logits_for([3, 7], 1.0)] * 2
+    write_run(tmp_path / "run", ["a.jpg", "b.jpg"], logits, ["folds.count=2"])
+    done = _maskcls("ensemble", "run", "--out", out, cwd=tmp_path, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == b"ImageID,ans\na.jpg,3\nb.jpg,7\n"
+    assert out.encode() in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+    assert not Path(f"{out}.provenance.json").exists()
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "ascii:strict", "latin-1"])
@@ -123,6 +151,15 @@ def test_a_name_that_is_not_utf_8_is_one_sentence(tmp_path: Path) -> None:
     assert "is not UTF-8" in line
 
 
+@pytest.mark.parametrize("words", [[], ["-O"], ["-OO"]])
+def test_docstrings_are_there_however_python_was_started(words: list[str]) -> None:
+    env = os.environ | {"PYTHONPATH": ROOT} | ({} if words else {"PYTHONOPTIMIZE": "2"})
+    command = [sys.executable, *words, "-m", "maskcls", "train", "--help"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    plain = _maskcls("train", "--help")
+    assert done.stdout == plain.stdout.decode()
+
+
 # ---------------------------------------------------------------- the current folder
 
 
@@ -133,7 +170,7 @@ def hostile(tmp_path: Path) -> Path:
     for name in ("timm", "rich"):
         (here / name).mkdir(parents=True)
         (here / name / "__init__.py").write_text("raise SystemExit('wrong package')\n")
-    for name in ("random", "ray", "torch", "numpy", "csv", "json", "tempfile", "logging"):
+    for name in ("random", "ray", "torch", "numpy", "csv", "json", "tempfile", "argparse"):
         (here / f"{name}.py").write_text("raise SystemExit('wrong module')\n")
     return here
 
@@ -152,8 +189,8 @@ def test_the_preflight_imports_nothing_from_the_current_folder(
     monkeypatch.chdir(hostile)
     config = resolve("smoke", sets=["model.backbone=test_vit"])
     assert to_json(config)["model"]["backbone"] == "test_vit"
-    answer = Preflight(config).answer()
-    assert answer["parameters"] > 0
+    network, _ = Preflight(config).answer()
+    assert network.parameters > 0
 
 
 def test_a_current_folder_that_was_deleted_is_one_sentence(tmp_path: Path) -> None:

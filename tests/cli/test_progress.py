@@ -60,7 +60,7 @@ def test_time_left_stands_only_on_the_newest_of_several_new_epochs() -> None:
     assert second.endswith("left_s=9")
 
 
-def test_changes_of_phase_are_told_once_each() -> None:
+def test_changes_of_phase_are_reported_once_each() -> None:
     stream = io.StringIO()
     progress = PlainProgress(stream)
     for state in (
@@ -94,7 +94,7 @@ def test_a_fold_that_waits_a_second_time_says_so_again() -> None:
     assert _lines(stream) == ["fold 0 waits for a GPU"] * 2
 
 
-def test_a_done_fold_tells_its_best_epoch_and_a_failed_one_why() -> None:
+def test_a_done_fold_reports_its_best_epoch_and_a_failed_one_why() -> None:
     stream = io.StringIO()
     progress = PlainProgress(stream)
     progress.folds([FoldState(0, 3, "training", 3), FoldState(1, 3, "training", 1)])
@@ -118,7 +118,7 @@ def test_a_fold_that_was_done_before_is_not_replayed() -> None:
     assert _lines(stream) == ["fold 0 is done already: macro_f1=0.431"]
 
 
-def test_a_second_run_with_the_same_listener_is_told_from_its_start() -> None:
+def test_a_second_run_with_the_same_listener_is_reported_from_its_start() -> None:
     stream = io.StringIO()
     progress = PlainProgress(stream)
     progress.folds([FoldState(0, 2, "training", history=_history(2))])
@@ -128,14 +128,14 @@ def test_a_second_run_with_the_same_listener_is_told_from_its_start() -> None:
     assert _lines(stream)[before:] == [_lines(stream)[0]]
 
 
-def test_an_entry_without_a_number_is_told_without_it() -> None:
+def test_an_entry_without_a_number_is_reported_without_it() -> None:
     stream = io.StringIO()
     entry = epoch(1, None, train_loss=float("nan"))
     PlainProgress(stream).folds([FoldState(0, 1, "training", history=[entry])])
     assert _lines(stream) == ["fold 0 epoch 1/1 loss=nan images_per_s=90"]
 
 
-def test_a_count_is_told_every_ten_seconds_and_at_its_end() -> None:
+def test_a_count_is_reported_every_ten_seconds_and_at_its_end() -> None:
     stream, now = io.StringIO(), 0.0
     progress = PlainProgress(stream, clock=lambda: now)
     for done in range(0, 26):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from maskcls.cluster import joining
 from maskcls.cluster.joining import address_to_join, require_ray_at
 from maskcls.core.errors import RunFailed, UserError
 
@@ -69,13 +70,19 @@ def _said(address: str) -> str:
     return line
 
 
-def test_auto_follows_a_recorded_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_is_a_living_ray_or_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
-    require_ray_at("auto")  # nothing is recorded: Ray itself looks, and answers quickly
+    monkeypatch.setattr(joining, "_runs_a_head", lambda: False)
+    with pytest.raises(RunFailed, match=r"^RAY_ADDRESS=auto: no Ray runs on this machine; start"):
+        require_ray_at("auto")
     (tmp_path / "ray").mkdir()
-    (tmp_path / "ray/ray_current_cluster").write_text("127.0.0.1:1")
+    (tmp_path / "ray/ray_current_cluster").write_text("127.0.0.1:1")  # of one that was killed
     with pytest.raises(RunFailed, match=r"RAY_ADDRESS=auto: no Ray to join at 127\.0\.0\.1:1"):
         require_ray_at("auto")
+    monkeypatch.setattr(joining, "_runs_a_head", lambda: True)
+    require_ray_at("auto")
 
 
 @pytest.mark.parametrize("address", ["http://head:8265", "head", "head:ray", ":6379"])

@@ -9,7 +9,7 @@ from maskcls.cluster import requirements
 from maskcls.core.errors import RunFailed, UserError
 
 
-@pytest.mark.parametrize("limit", [40, 64, requirements.MIN_OPEN_FILES - 1])
+@pytest.mark.parametrize("limit", [40, 64, requirements.min_open_files() - 1])
 def test_too_few_open_files_are_refused_with_the_way_out(
     limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -19,7 +19,7 @@ def test_too_few_open_files_are_refused_with_the_way_out(
 
 
 def test_the_hard_limit_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    for hard in (requirements.MIN_OPEN_FILES, resource.RLIM_INFINITY):
+    for hard in (requirements.min_open_files(), resource.RLIM_INFINITY):
         monkeypatch.setattr(resource, "getrlimit", lambda _, hard=hard: (40, hard))
         requirements.require_open_files()
 
@@ -38,5 +38,6 @@ def test_loopback_that_is_down_is_one_sentence(monkeypatch: pytest.MonkeyPatch) 
 def test_variables_that_break_rays_processes_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"PYTHONOPTIMIZE": "2", "PYTHONWARNINGS": "error"}.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PYTHONSAFEPATH", "")
     requirements.drop_what_breaks_ray()
     assert not {"PYTHONOPTIMIZE", "PYTHONWARNINGS"} & set(os.environ)

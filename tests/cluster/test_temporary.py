@@ -49,11 +49,11 @@ def test_the_longest_root_is_where_rays_socket_just_fits() -> None:
 def test_tmpdir_is_used_where_it_is_fit(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(short))
     assert temporary.temporary_root() == str(short)
-    assert temporary.why_not_told(str(short)) == ""
+    assert temporary.why_not_named(str(short)) == ""
     monkeypatch.delenv("TMPDIR")
     monkeypatch.setattr(temporary, "_USUAL", ("/no/such", str(short)))
     assert temporary.temporary_root() == str(short)
-    assert temporary.why_not_told(str(short)) == ""
+    assert temporary.why_not_named(str(short)) == ""
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_what_keeps_tmpdir_from_being_used_is_said(
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setattr(temporary, "_USUAL", (str(short),))
     assert temporary.temporary_root() == str(short)
-    (line,) = temporary.why_not_told(str(short)).splitlines()
+    (line,) = temporary.why_not_named(str(short)).splitlines()
     assert line.startswith(f"TMPDIR: {folder} ")
     assert line.endswith(f"lie in {short}")
     monkeypatch.setattr(temporary, "_USUAL", ("/no/such",))

@@ -44,7 +44,7 @@ FACTS = '{"names": [], "bf16": false, "cuda": "13.2"}\n'
 
 
 def _fake(monkeypatch: pytest.MonkeyPatch, module: object, name: str, value: object) -> None:
-    """Let the module's reader function tell the value."""
+    """Let the module's reader function return the value."""
     monkeypatch.setattr(module, name, lambda *_: value)
 
 
@@ -218,6 +218,7 @@ def test_a_disk_that_is_nearly_full_is_noted(
     _says(machine.temp(tmp_path), "ok", "50.0 GiB free")
     _fake(monkeypatch, machine, "disk_bytes", (2**16, 2**16))
     _says(machine.temp(tmp_path), "problem", "0.0 GiB free", "Ray needs 32 MiB", "TMPDIR")
+    _says(machine.cache(tmp_path), "problem", "0.0 GiB free", "MASKCLS_CACHE")
 
 
 def test_a_user_without_a_home_folder_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,7 +253,7 @@ def test_a_low_limit_on_open_files_is_noted_and_too_low_a_one_is_a_problem(
 ) -> None:
     _fake(monkeypatch, machine, "open_files_limit", 1024)
     _says(machine.open_files(), "note", "1024", "ulimit -n")
-    _fake(monkeypatch, machine, "open_files_limit", requirements.MIN_OPEN_FILES - 1)
+    _fake(monkeypatch, machine, "open_files_limit", requirements.min_open_files() - 1)
     _says(machine.open_files(), "problem", "ulimit -n 65536")
     _fake(monkeypatch, machine, "open_files_limit", None)
     _says(machine.open_files(), "ok", "no limit")
@@ -359,9 +360,9 @@ def test_gpus_that_torch_does_not_see_are_a_problem(monkeypatch: pytest.MonkeyPa
 
 
 def test_gpus_that_torch_sees_are_listed() -> None:
-    told = '{"names": ["NVIDIA H200", "NVIDIA H200"], "bf16": true, "cuda": "13.2"}\n'
-    _says(_gpus(ProbeResult(0, told, ""), None), "ok", "NVIDIA H200, NVIDIA H200", "bfloat16")
-    old = told.replace("true", "false")
+    facts = '{"names": ["NVIDIA H200", "NVIDIA H200"], "bf16": true, "cuda": "13.2"}\n'
+    _says(_gpus(ProbeResult(0, facts, ""), None), "ok", "NVIDIA H200, NVIDIA H200", "bfloat16")
+    old = facts.replace("true", "false")
     _says(_gpus(ProbeResult(0, old, ""), None), "ok", "no bfloat16")
 
 

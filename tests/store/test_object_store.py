@@ -135,7 +135,7 @@ def test_tables(folder: Folder) -> None:
         read_table(folder, "b.parquet")
 
 
-def test_missing_bucket_is_told_without_credentials(bucket: Bucket, uri: str) -> None:
+def test_missing_bucket_is_named_without_its_options(bucket: Bucket, uri: str) -> None:
     folder = Folder.at(uri.replace(bucket.name, "no-such-bucket"))
     assert folder.list() == []
     with pytest.raises(UserError, match=r"^s3://no-such-bucket/test_missing.*no such bucket"):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from maskcls.cluster.dashboard import token_of
 from maskcls.core.errors import UserError
 from maskcls.store import places
 
@@ -47,6 +48,7 @@ def test_no_home_folder_is_one_sentence_with_the_ways_out(tmp_path: Path) -> Non
         assert all(name in line for name in ("HOME", "MASKCLS_CACHE", "cluster.cache_dir"))
     assert places.cache_root(str(tmp_path)) == tmp_path
     assert places.read_token("auto") is None
+    assert token_of() is None
     assert places.token_path(tmp_path) == tmp_path / f"user-{os.geteuid()}/ray-token"
 
 

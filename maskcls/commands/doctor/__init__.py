@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from maskcls.cluster.temporary import told_root
+from maskcls.cluster.temporary import named_root
 from maskcls.commands.doctor import machine, ray_works, software, torch_works
 from maskcls.commands.doctor.check import Check, guarded
 from maskcls.commands.doctor.ray_works import ray_starts
@@ -23,7 +23,7 @@ def diagnose(cache_dir: str = "auto", hub: bool = True) -> list[Check]:
 
     cache_dir: as cluster.cache_dir. hub: whether to try a connection to the model hub.
     """
-    temp = Path(told_root() or "/tmp")  # noqa: S108  # looked at, not written to
+    temp = Path(named_root() or "/tmp")  # noqa: S108  # looked at, not written to
     with ExitStack() as probes:
         torch = probes.enter_context(torch_works.torch_probe())
         why_no_ray, ray = "", None

@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-from maskcls.cluster.requirements import MIN_OPEN_FILES, open_files_limit, require_loopback
+from maskcls.cluster.requirements import min_open_files, open_files_limit, require_loopback
 from maskcls.cluster.temporary import MIN_FREE_BYTES
 from maskcls.commands.doctor.check import Check, Level
 from maskcls.core import system as limits
@@ -88,6 +88,9 @@ def cache(folder: Path) -> Check:
         return Check(name, "problem", text)
     free = disk_bytes(folder)[1]
     text = f"{folder}, {free / GIB:.1f} GiB free"
+    if free < MIN_FREE_BYTES:
+        text += "; make room, or set MASKCLS_CACHE or cluster.cache_dir to a folder with more"
+        return Check(name, "problem", text)
     if free < MIN_CACHE:
         return Check(name, "note", f"{text}; 18,900 images at 384x384 need 7.8 GiB")
     return Check(name, "ok", text)
@@ -124,10 +127,10 @@ def home() -> Check:
 
 def open_files() -> Check:
     """Limit on open files; each Ray process holds many sockets."""
-    name, limit = "open files", open_files_limit()
-    if limit is not None and limit < ENOUGH_OPEN_FILES:
-        level: Level = "problem" if limit < MIN_OPEN_FILES else "note"
-        text = f"at most {limit}; a small run needs {MIN_OPEN_FILES}, a long one more"
+    name, limit, needed = "open files", open_files_limit(), min_open_files()
+    if limit is not None and limit < max(needed, ENOUGH_OPEN_FILES):
+        level: Level = "problem" if limit < needed else "note"
+        text = f"at most {limit}; a small run needs {needed}, a long one more"
         return Check(name, level, f"{text}: raise the limit with ulimit -n 65536")
     return Check(name, "ok", "no limit" if limit is None else f"at most {limit}")
 

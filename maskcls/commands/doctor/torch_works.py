@@ -46,10 +46,10 @@ def torch_checks(result: ProbeResult, driver: "ProbeResult | None") -> list[Chec
 def torch_facts(result: ProbeResult) -> TorchFacts | None:
     """The probe's line of facts, None if it did not come that far."""
     try:
-        told: dict[str, Any] = json.loads(result.out.splitlines()[0])
+        facts: dict[str, Any] = json.loads(result.out.splitlines()[0])
     except (IndexError, ValueError):
         return None
-    return TorchFacts(tuple(told["names"]), told["bf16"], told["cuda"])
+    return TorchFacts(tuple(facts["names"]), facts["bf16"], facts["cuda"])
 
 
 def driver_probe() -> Probe | None:
