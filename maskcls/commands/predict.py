@@ -16,12 +16,12 @@ from maskcls.core.progress import Progress
 from maskcls.data.findings import Findings
 from maskcls.data.image_list import images_from_csv, list_images
 from maskcls.evaluation.ensembling import mean_logits, softmax
-from maskcls.pixels.cache import cache_root
 from maskcls.pixels.geometry import Geometry
 from maskcls.runs.dataset import images_of
 from maskcls.store import manifest
 from maskcls.store.outputs import OutputFile
 from maskcls.store.paths import Folder
+from maskcls.store.places import cache_root
 from maskcls.store.results import FoldResult
 from maskcls.store.run import Run
 from maskcls.store.uris import is_uri

@@ -36,7 +36,6 @@ from maskcls.pixels import checked, journal
 from maskcls.pixels.geometry import Geometry
 from maskcls.pixels.journal import ChunkStatus as ChunkStatus
 from maskcls.store.atomic import rename_into_place, write_file_atomically
-from maskcls.store.places import cache_root as cache_root
 
 FORMAT = 1
 CHUNK_ROWS = 256

@@ -12,13 +12,13 @@ from maskcls.config.schema import Config
 from maskcls.core.progress import Progress
 from maskcls.folds.assign import small_groups
 from maskcls.folds.splits import IMAGE_STAMP, draw_splits
-from maskcls.pixels.cache import cache_root
 from maskcls.runs import identity
 from maskcls.runs.dataset import DataSet, read_data_set
 from maskcls.runs.inputs import Inputs, read_inputs
 from maskcls.runs.preflight import Preflight
 from maskcls.runs.settings import with_absolute_paths
 from maskcls.store.paths import Folder
+from maskcls.store.places import cache_root
 from maskcls.store.record import Described, Record
 from maskcls.store.run import (
     EVAL_TABLE,

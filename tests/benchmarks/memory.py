@@ -90,7 +90,7 @@ def _drive(data: str, run_folder: str) -> None:
     from maskcls.cluster import fold_queue as queue
     from maskcls.commands.train import train
     from maskcls.config.resolve import resolve
-    from maskcls.pixels.cache import cache_root
+    from maskcls.store.places import cache_root
 
     base: list[float] = []
 

@@ -45,8 +45,6 @@ def main(words: list[str] | None = None) -> int:
         print(f"--only {args.only}: not one of {', '.join(known)}.", file=sys.stderr)
         return 2
     record = Record(args.out, device, args.tiny)
-    # So that the running check is ended, too, and the temporary folder is removed.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="maskcls-gpu-", dir=args.work) as work:
         run_all(chosen, Ask(device, args.tiny, work, args.seconds), record, args.minutes * 60)
     print("\n" + as_text(record.content))
@@ -82,4 +80,6 @@ def _device_here() -> str:
 
 
 if __name__ == "__main__":
+    # So that the running check is ended, too, and the temporary folder is removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(main())

@@ -21,7 +21,7 @@ from tests.gpu.record import Record
 ROOT = Path(__file__).parents[2]
 MARK = "@figure "
 """Begins a line of a child's output that is for us."""
-CHILD = ("-m", "tests.gpu.child")
+CHILD = ("-X", "faulthandler", "-m", "tests.gpu.child")
 _LEAST_S = 15.0
 """With less time left, nothing is started: torch and CUDA take about half of it."""
 _LIMIT_S = {
@@ -97,7 +97,7 @@ def run_one(
         if not in_time:
             record.fault(name, f"ended after its {limit_s:.0f} s")
         elif child.returncode != 0:
-            record.fault(name, _reason(errors) or f"ended with {child.returncode}")
+            record.fault(name, reason(_text(errors)) or f"ended with {child.returncode}")
     record.took(name, time.monotonic() - started)
 
 
@@ -153,8 +153,13 @@ def _end(child: subprocess.Popen[str]) -> None:
         child.wait()
 
 
-def _reason(errors: IO[str]) -> str:
-    """The last line of a traceback, shortened."""
-    errors.seek(0)
-    lines = [line.strip() for line in errors if line.strip()]
-    return lines[-1][:300] if lines else ""
+def _text(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read()
+
+
+def reason(errors: str) -> str:
+    """Why a process ended: the last line that says something, shortened."""
+    said = [line.strip() for line in errors.splitlines()]
+    said = [line for line in said if line and not line.startswith("Extension modules:")]
+    return said[-1][:300] if said else ""

@@ -4,6 +4,7 @@ Prints a line of JSON for each figure, as soon as it is known.
 """
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -53,3 +54,7 @@ def say(content: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     main()
+    sys.stdout.flush()
+    # Now and then torch's threads abort a process that has computed while Python takes itself down
+    # ("terminate called without an active exception"), when all has been said.
+    os._exit(0)

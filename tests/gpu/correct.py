@@ -15,8 +15,9 @@ Report = Callable[..., None]
 Logits = npt.NDArray[np.float32]
 SAME_WEIGHTS = 1e-4
 """Largest difference of two devices' logits for the same weights, as a share of the largest logit."""
-SAME_TRAINING = 1e-2
-"""The same after two epochs on each device: rounding grows with every update."""
+SAME_TRAINING = 3e-2
+"""The same after two epochs on each device: rounding grows with every update, and Adam makes steps of
+full length from gradients that are nothing but rounding."""
 
 
 def agree(ask: Ask, report: Report) -> None:

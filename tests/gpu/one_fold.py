@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.gpu.checks import MARK, ROOT, environment
+from tests.gpu.checks import MARK, ROOT, environment, reason
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,19 @@ class FoldAsk:
 def start(ask: FoldAsk) -> "Started":
     """Start the process."""
     began = time.time()
-    words = [sys.executable, "-m", "tests.gpu.child", "fold", json.dumps(asdict(ask))]
+    words = [
+        sys.executable,
+        "-X",
+        "faulthandler",
+        "-m",
+        "tests.gpu.child",
+        "fold",
+        json.dumps(asdict(ask)),
+    ]
     process = subprocess.Popen(
-        words, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment()
-    )
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+        env=environment(),
+    )  # fmt: skip
     return Started(process, began)
 
 
@@ -49,12 +58,13 @@ class Started:
 
     def result(self) -> dict[str, Any]:
         """What it says at its end; {} when it was killed, RuntimeError when it failed."""
-        out, _ = self.process.communicate()
+        out, errors = self.process.communicate()
         if self.process.returncode == -signal.SIGKILL:
             return {}
         lines = [line for line in out.splitlines() if line.startswith(MARK)]
         if self.process.returncode or not lines:
-            raise RuntimeError(f"a fold's process ended with {self.process.returncode}")
+            print(errors, file=sys.stderr)
+            raise RuntimeError(f"a fold ended with {self.process.returncode}: {reason(errors)}")
         said: dict[str, Any] = json.loads(lines[-1].removeprefix(MARK))
         return said
 

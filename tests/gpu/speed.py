@@ -1,5 +1,6 @@
 """Images/s of bare steps, however they are issued, and of our own loop; what the GPU waits for."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -7,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from maskcls.training.building import Built
 from tests.gpu import trace, work
 from tests.gpu.cases import case_of
 from tests.gpu.checks import Ask
+from tests.gpu.work import Learning
 
 Report = Callable[..., None]
 _WARM_UP = 8
@@ -134,23 +135,30 @@ def steps_per_s(step: Callable[[], None], seconds: float) -> float:
             return steps / passed
 
 
-def loop_steps_per_s(built: Built, expected: float, seconds: float) -> tuple[float, int]:
-    """Speed of our loop after its first steps, and how many were timed."""
+class _EnoughError(Exception):
+    """Ends a loop that is much slower than was expected."""
+
+
+def loop_steps_per_s(built: Learning, expected: float, seconds: float) -> tuple[float, int]:
+    """Speed of our loop after its first steps, and how many were timed; expected: of steps."""
     num_steps = _WARM_UP + max(10, int(expected * seconds))
-    began = 0.0
+    began, timed = 0.0, 0
 
     def after(steps_done: int) -> None:
-        nonlocal began
-        if steps_done == _WARM_UP:
+        nonlocal began, timed
+        timed = steps_done - _WARM_UP
+        if timed == 0:
             work.synchronize()
             began = time.perf_counter()
+        elif timed > 0 and time.perf_counter() - began > 2 * seconds:
+            raise _EnoughError
 
-    work.run_loop(built, num_steps, after)
+    with contextlib.suppress(_EnoughError):
+        work.run_loop(built, num_steps, after)
     work.synchronize()
-    timed = num_steps - _WARM_UP
     return timed / (time.perf_counter() - began), timed
 
 
-def _built(ask: Ask, case_name: str) -> Built:
+def _built(ask: Ask, case_name: str) -> Learning:
     case = case_of(ask.tiny, case_name)
     return work.build(work.write_run(Path(ask.work), "speed", case, ask.device))

@@ -40,6 +40,8 @@ from maskcls.training.rank import Alone
 from tests.gpu.cases import Case
 from tests.training.fold_factory import TinyRun
 
+Learning = Built
+"""A fold's learner, and what it was built from."""
 EPOCHS = 2
 _PEOPLE_DRAWN = 9
 """Seven images each: what the pixels of all rows repeat."""
@@ -152,7 +154,7 @@ def _drawn(height: int, width: int) -> list[bytes]:
     return files
 
 
-def build(job: FoldJob) -> Built:
+def build(job: FoldJob) -> Learning:
     """Network, optimizer, feed and plan of a fold, from initial values."""
     torch.set_num_threads(job.threads)
     config = from_json(job.config)
@@ -164,7 +166,7 @@ def pixels_of(job: FoldJob) -> npt.NDArray[np.uint8]:
     return open_pixels(job.pixels).pixels
 
 
-def run_loop(built: Built, num_steps: int, after_step: Callable[[int], None]) -> None:
+def run_loop(built: Learning, num_steps: int, after_step: Callable[[int], None]) -> None:
     """So many whole updates of our own loop on decoded images; after_step(steps done)."""
     plan, batch_size = built.plan_epoch(0), built.config.train.batch_size
     rows = np.resize(plan.epoch.rows, num_steps * batch_size)
@@ -177,7 +179,9 @@ def run_loop(built: Built, num_steps: int, after_step: Callable[[int], None]) ->
     train_epoch(built.learner, plan, batch_size, 0, start, after)
 
 
-def bare_step(built: Built, forward: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[], None]:
+def bare_step(
+    built: Learning, forward: Callable[[torch.Tensor], torch.Tensor]
+) -> Callable[[], None]:
     """An update on one random batch that stays on the device; forward: pixels to outputs."""
     learner, config = built.learner, built.config
     device, size = learner.forward_context.device, config.image.size
@@ -200,13 +204,13 @@ def bare_step(built: Built, forward: Callable[[torch.Tensor], torch.Tensor]) -> 
     return step
 
 
-def plain_forward(built: Built) -> Callable[[torch.Tensor], torch.Tensor]:
+def plain_forward(built: Learning) -> Callable[[torch.Tensor], torch.Tensor]:
     """The network as it trains: autocast, normalisation, backbone, head."""
     learner = built.learner
     return lambda pixels_BCHW: learner.forward_context.forward(learner.network, pixels_BCHW)
 
 
-def compiled_forward(built: Built, backend: str) -> Callable[[torch.Tensor], torch.Tensor]:
+def compiled_forward(built: Learning, backend: str) -> Callable[[torch.Tensor], torch.Tensor]:
     """The same with the network compiled."""
     learner = built.learner
     model: Any = torch.compile(learner.network, backend=backend)
