@@ -86,6 +86,12 @@ def test_fields_of_a_later_version_are_ignored() -> None:
     assert from_plain(Outer, values) == sample()
 
 
+@pytest.mark.parametrize("values", [None, 3, "text", ["name"]])
+def test_what_is_no_object_is_a_value_error(values: Any) -> None:
+    with pytest.raises(ValueError, match="Outer: not an object"):
+        from_plain(Outer, values)
+
+
 def test_a_tuple_of_another_length_is_refused() -> None:
     values = to_plain(sample()) | {"pair": [1, "b", 2]}
     with pytest.raises(ValueError, match=r"shorter|longer"):
