@@ -1,6 +1,7 @@
 """What each of two workers runs: `python two_workers.py RANK ROOT CASE` writes ROOT/CASE-RANK.npz."""
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -104,10 +105,8 @@ def other_view(rank: int, root: Path) -> dict[str, np.ndarray]:
     sound, found = manifest.why_invalid, {}
     for sees in range(2):
         job = TinyRun.write(root / f"sees-{sees}", LONGER).job
-        try:
+        with suppress(Ended):
             run_fold(job, Distributed(), EndAfterLastEpoch())
-        except Ended:
-            pass
 
         def damaged(folder: Folder, name: str) -> str | None:
             return "as it seems" if name == "epoch-0002" else sound(folder, name)
