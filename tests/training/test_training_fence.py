@@ -15,6 +15,7 @@ from maskcls.models.weights import clone_state
 from maskcls.optim import factory
 from maskcls.store.attempt import Attempt, Fence
 from maskcls.store.paths import Folder
+from maskcls.store.run import Fold
 from maskcls.training.checkpoint import Keeper, Position, Snapshot, Weights
 from maskcls.training.fold import run_fold
 from maskcls.training.job import FoldJob
@@ -147,6 +148,28 @@ def test_replaced_between_checkpoint_and_history_it_writes_no_history(
     with pytest.raises(Superseded):
         run_fold(begin(run, ONE), Alone(), Notes())
     assert run.files.history() == []
+
+
+@pytest.mark.parametrize("without_eval", [True, False])
+def test_replaced_just_before_the_result_it_writes_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without_eval: bool
+) -> None:
+    run, write = TinyRun.write(tmp_path, [RARELY]), Fold.write_eval_logits
+    job = begin(run, ONE)
+
+    def replaced(*given: object) -> None:
+        write(*given)  # type: ignore[arg-type]
+        run.files.write_attempt(TWO)
+
+    monkeypatch.setattr(Fold, "write_eval_logits", replaced)
+    stale = Notes()
+    if without_eval:
+        job = replace(job, eval_pixels=None)
+        stale = Meanwhile(act=lambda: run.files.write_attempt(TWO), epoch=1, step=0)
+    with pytest.raises(Superseded):
+        run_fold(job, Alone(), stale)
+    assert len(stale.epochs) == 2
+    assert not run.files.is_done
 
 
 def test_a_stale_attempt_that_starts_late_does_not_even_sweep(tmp_path: Path) -> None:
