@@ -69,7 +69,8 @@ def contents(run: TinyRun) -> dict[str, bytes]:
 def begin(run: TinyRun, attempt: Attempt) -> FoldJob:
     """What the driver does before it starts a worker."""
     run.files.write_attempt(attempt)
-    return replace(run.job, attempt=attempt)
+    job: FoldJob = replace(run.job, attempt=attempt)
+    return job
 
 
 @pytest.fixture(scope="module")
