@@ -18,8 +18,11 @@ def from_plain(kind: type[T], values: Mapping[str, Any]) -> T:
     """Build a dataclass from what to_plain gave; fields with a default may be missing.
 
     Keys that the class does not have are ignored, so that a record written by a later version, with one
-    field more, can still be read. Raises KeyError with the name of a missing field.
+    field more, can still be read. Raises KeyError with the name of a missing field, ValueError for JSON
+    that is not an object.
     """
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{kind.__name__}: not an object: {values!r:.80}")
     hints = typing.get_type_hints(kind)
     found: dict[str, Any] = {}
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 from maskcls.core.labels import SHOTS
 from maskcls.demo.dataset import write_demo_data
@@ -87,23 +88,23 @@ def _drive(data: str, run_folder: str) -> None:
     import resource
 
     from maskcls.cli.progress import make_progress
-    from maskcls.cluster import fold_queue as queue
+    from maskcls.cluster.fold_queue import FoldQueue
     from maskcls.commands.train import train
     from maskcls.config.resolve import resolve
+    from maskcls.core.outcome import Outcome
     from maskcls.store.places import cache_root
 
     base: list[float] = []
 
-    def made_up(jobs, *args, **options):  # type: ignore[no-untyped-def]  # instead of training
+    def made_up(queue: FoldQueue) -> dict[int, Outcome]:  # instead of training
         base.append(_peak_mib(resource))
-        words = [sys.executable, "-m", "tests.benchmarks.memory", "--folds", jobs[0].run]
-        subprocess.run([*words, str(len(jobs))], check=True)
-        return {job.fold: queue.Outcome("done") for job in jobs}
+        words = [sys.executable, "-m", "tests.benchmarks.memory", "--folds", run_folder]
+        subprocess.run([*words, str(len(queue._jobs))], check=True)
+        return dict.fromkeys(queue._jobs, Outcome("done"))
 
-    queue.train_folds = made_up
     sets = ["image.size=16x16", "cluster.dashboard=false", "model.backbone=test_resnet"]
     config = resolve("smoke", None, sets)
-    with make_progress() as progress:
+    with make_progress() as progress, mock.patch.object(FoldQueue, "run", made_up):
         train(data, run_folder, config, progress)
     files = len(list((cache_root("auto") / "pixels").glob("*/pixels.u8")))
     print(json.dumps({"peak_mib": _peak_mib(resource), "base_mib": base[0], "pixel_files": files}))
@@ -112,21 +113,16 @@ def _drive(data: str, run_folder: str) -> None:
 def _make_up_folds(location: str, count: int) -> None:
     """What the folds' workers would leave."""
     import numpy as np
-    import pyarrow as pa
 
-    from maskcls.store import run_files
-    from maskcls.store.paths import Folder
-    from maskcls.store.tables import logits_column, write_table
+    from maskcls.store.run import Run
+    from tests.commands.run_factory import result_of
 
-    run = Folder.at(location)
+    run = Run.at(location)
     for fold in range(count):
-        rows = fold_rows.read_fold_rows(run, fold, count, set()).held_out
+        rows = fold_rows.read_fold_rows(run.folder, fold, count, set()).held_out
         logits = np.random.default_rng(fold).normal(size=(len(rows), 18)).astype(np.float32)
-        column = logits_column(logits, np.ones(len(rows), bool))
-        folder = run_files.fold_folder(run, fold)
-        write_table(folder, "held_out.parquet", pa.table({"row": rows, "logits": column}))
-        names = ("start", "build", "train", "evaluate", "predict", "checkpoint")
-        folder.write_json("fold.json", {"fold": fold, "time_s": dict.fromkeys(names, 0.0)})
+        run.fold(fold).write_held_out(1, rows, logits)
+        run.fold(fold).write_result(result_of(fold, f"{fold:064x}"))
 
 
 def _peak_mib(resource: object) -> float:

@@ -422,17 +422,6 @@ def _hold(root: Path, pipe: Connection) -> None:
         time.sleep(600)
 
 
-def test_cache_root_is_the_setting_then_the_environment(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("MASKCLS_CACHE", str(tmp_path))
-    monkeypatch.setenv("HOME", "/home/somebody")
-    assert cache.cache_root("auto") == tmp_path
-    assert cache.cache_root("~/pixels") == Path("/home/somebody/pixels")
-    monkeypatch.delenv("MASKCLS_CACHE")
-    assert cache.cache_root("auto") == Path("/home/somebody/.cache/maskcls")
-
-
 def test_manifest_is_json(place: CachePlace) -> None:
     manifest = json.loads((place.folder / "manifest.json").read_bytes())
     assert (manifest["rows"], manifest["bytes"]) == (NUM_ROWS, NUM_ROWS * 36)

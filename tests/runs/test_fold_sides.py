@@ -110,7 +110,7 @@ def test_pseudo_labels_train_where_nobody_else_does(data: DataSet, tmp_path: Pat
     write_run(
         tmp_path / "t", evals["ImageID"].tolist(), logits, [TWO],
         draw_splits(data.table, resolve("smoke", sets=[TWO]).folds),
-        fingerprint=data.describe("there")["eval_fingerprint"],
+        fingerprint=str(data.describe("there")["eval_fingerprint"]),
     )  # fmt: skip
     labels = f"rows.pseudo_labels={tmp_path}/t"
     sets = (TWO, f"rows.drop_ages={ages_of_side(data, 0)}")

@@ -1,4 +1,4 @@
-"""A run is not gone on with as another one."""
+"""A run is not resumed as another one."""
 
 import hashlib
 from pathlib import Path
@@ -12,15 +12,21 @@ from maskcls.core.errors import UserError
 from maskcls.folds.assign import assign_folds, fold_table
 from maskcls.runs import identity as run_identity
 from maskcls.store.paths import Folder
+from maskcls.store.record import Described
+from maskcls.store.run import Network, Run
 from maskcls.store.tables import write_table
 
 
 def test_a_folder_that_is_no_run_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     (tmp_path / ".tmp-other").write_text("mine too")
-    with pytest.raises(UserError, match="not empty and is no run"):
-        run_identity.refuse_no_run(Folder.at(tmp_path))
+    with pytest.raises(UserError, match="not empty and is not a run"):
+        Run.at(str(tmp_path)).refuse_other_content()
     assert sorted(p.name for p in tmp_path.iterdir()) == [".tmp-other", "thesis.txt"]
+
+
+def network_with(weights_sha256: dict[str, str]) -> Network:
+    return Network(5, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), False, weights_sha256)
 
 
 def test_other_weights_under_the_same_name_are_refused(tmp_path: Path) -> None:
@@ -29,12 +35,12 @@ def test_other_weights_under_the_same_name_are_refused(tmp_path: Path) -> None:
     for file in files:
         file.write_bytes(b"one")
     digest = hashlib.sha256(b"one").hexdigest()
-    network = {"weights_sha256": {str(file): digest for file in files}}
+    network = network_with({str(file): digest for file in files})
     run = Folder.at(tmp_path / "run")
     run_identity.refuse_other_weights(run, network)
-    run_identity.refuse_other_weights(run, {"weights_sha256": {}})
+    run_identity.refuse_other_weights(run, network_with({}))
     from_hub = {"hub:resnet18.a1_in1k": digest, "hub-state:resnet26.bt_in1k": digest}
-    run_identity.refuse_other_weights(run, {"weights_sha256": from_hub})
+    run_identity.refuse_other_weights(run, network_with(from_hub))
     files[1].write_bytes(b"two")
     with pytest.raises(UserError, match=r"other weights in .*age\.safetensors"):
         run_identity.refuse_other_weights(run, network)
@@ -56,9 +62,9 @@ def people(count: int = 9) -> pd.DataFrame:
 
 
 def test_folds_that_were_changed_are_refused(tmp_path: Path) -> None:
-    run = Folder.at(tmp_path)
+    run = Run.at(str(tmp_path))
     folds = fold_table(people(), assign_folds(people(), 3, 0))
-    write_table(run, "folds.parquet", folds)
+    write_table(run.folder, "folds.parquet", folds)
     run_identity.refuse_other_folds(run, folds)
     another = folds.assign(fold=folds["fold"].to_numpy()[::-1])
     more = pd.concat([folds, folds.assign(repeat=np.int16(1))])
@@ -76,16 +82,16 @@ def test_folds_that_were_changed_are_refused(tmp_path: Path) -> None:
 
 
 def test_folds_of_a_version_without_repeats_are_refused(tmp_path: Path) -> None:
-    run = Folder.at(tmp_path)
+    run = Run.at(str(tmp_path))
     folds = fold_table(people(), assign_folds(people(), 3, 0))
-    write_table(run, "folds.parquet", folds.drop(columns="repeat"))
+    write_table(run.folder, "folds.parquet", folds.drop(columns="repeat"))
     with pytest.raises(UserError, match="another version made it"):
         run_identity.refuse_other_folds(run, folds)
 
 
 def test_other_data_and_other_inputs_are_refused_by_name(tmp_path: Path) -> None:
-    run = Folder.at(tmp_path)
-    old = {"location": "/a", "images": 84, "fingerprint": "x"}
+    run = Run.at(str(tmp_path))
+    old: Described = {"location": "/a", "images": 84, "fingerprint": "x"}
     run_identity.refuse_other_data(run, old, old | {"location": "/moved"})
     with pytest.raises(UserError, match=r"\(fingerprint: x there, y now\)"):
         run_identity.refuse_other_data(run, old, old | {"fingerprint": "y"})
@@ -96,18 +102,18 @@ def test_other_data_and_other_inputs_are_refused_by_name(tmp_path: Path) -> None
 
 
 def test_a_setting_that_came_later_has_its_default_in_an_older_run(tmp_path: Path) -> None:
-    run, config = Folder.at(tmp_path), resolve("smoke")
+    run, config = Run.at(str(tmp_path)), resolve("smoke")
     old = to_json(config)
     del old["optim"]["weight_decay"]
-    run.write_json("config.json", old)
+    run.folder.write_json("config.json", old)
     run_identity.refuse_other_settings(run, config)
     with pytest.raises(UserError, match=r"optim\.weight_decay: 0\.0 there, 0\.1 now"):
         run_identity.refuse_other_settings(run, resolve("smoke", None, ["optim.weight_decay=0.1"]))
 
 
 def test_placement_may_change_and_a_choices_settings_may_not(tmp_path: Path) -> None:
-    run = Folder.at(tmp_path)
-    run.write_json("config.json", to_json(resolve("smoke", None, ["loss.name=focal"])))
+    run = Run.at(str(tmp_path))
+    run.write_config(resolve("smoke", None, ["loss.name=focal"]))
     same = ["loss.name=focal", "cluster.gpus=0", "train.checkpoint_s=5"]
     run_identity.refuse_other_settings(run, resolve("smoke", None, same))
     other = resolve("smoke", None, ["loss.name=focal", "loss.focal.gamma=5.0"])

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from scipy.special import softmax
 
-from maskcls.config.resolve import resolve, to_json
+from maskcls.config.resolve import resolve
 from maskcls.config.schema import Config
 from maskcls.core.errors import UserError
 from maskcls.core.labels import labels_of
@@ -20,15 +20,14 @@ from maskcls.folds.splits import draw_splits
 from maskcls.pixels.geometry import Geometry
 from maskcls.runs.dataset import DataSet, read_data_set
 from maskcls.runs.inputs import Inputs, read_inputs
-from maskcls.runs.run import Ready, RunWork
+from maskcls.runs.prepare import Prepared, write_first_files
 from maskcls.runs.settings import with_absolute_paths
-from maskcls.store import run_files
 from maskcls.store.lease import Lease
 from maskcls.store.paths import Folder
 from maskcls.store.places import cache_root
+from maskcls.store.run import Network, Run
 from maskcls.store.tables import read_table
 from tests.commands.run_factory import write_run
-from tests.conftest import Heard
 
 TWO = ("folds.count=2",)
 
@@ -57,15 +56,14 @@ def prepared(data: DataSet, drawn: Path, run: Path, *sets: str) -> Folder:
     config = with_absolute_paths(config_of(*sets))
     folds = draw_splits(data.table, config.folds)
     inputs = read_inputs(config, data, folds, cache_root("auto"))
-    network: dict[str, Any] = {"weights_sha256": {}}
-    folder = Folder.at(run)
-    ready = Ready(
-        Folder.at(drawn), folder, config, data, folds, inputs, network, cache_root("auto")
+    network = Network(5, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), False, {})
+    there = Run.at(str(run))
+    ready = Prepared(
+        Folder.at(drawn), there, config, data, folds, inputs, network, cache_root("auto")
     )
-    heard = Heard()
-    with Lease(folder, "test") as lease:
-        RunWork(ready, heard, lease).prepare()
-    return folder
+    with Lease(there.folder, "test"):
+        write_first_files(ready)
+    return there.folder
 
 
 # ---- labels --------------------------------------------------------------------------------------
@@ -268,9 +266,9 @@ def test_a_image_that_the_teacher_could_not_decode_has_no_label(
 ) -> None:
     teacher_of(data, tmp_path / "t")
     for fold in range(2):
-        run = run_files.fold_folder(Folder.at(tmp_path / "t"), fold)
-        frame = pd.read_parquet(run.local_path / "eval.parquet")
-        frame[frame["row"] != 4].to_parquet(run.local_path / "eval.parquet")
+        path = tmp_path / "t" / f"fold-{fold}" / "eval_logits.parquet"
+        frame = pd.read_parquet(path)
+        frame[frame["row"] != 4].to_parquet(path)
     sets = [f"rows.pseudo_labels={tmp_path}/t", "rows.pseudo_confidence=.1"]
     found = inputs_of(data, *sets).pseudo
     assert found is not None
@@ -340,7 +338,7 @@ def test_a_teacher_of_other_eval_images_under_the_same_names_is_refused(
 
 def test_an_unfinished_teacher_is_refused(data: DataSet, tmp_path: Path) -> None:
     name = f"rows.pseudo_labels={tmp_path}/t"
-    with pytest.raises(UserError, match="no finished run with eval images"):
+    with pytest.raises(UserError, match="not a finished run with eval images"):
         inputs_of(data, name)
     teacher_of(data, tmp_path / "t", done=(0,))
     with pytest.raises(UserError, match="its fold 1 is not done; finish that run first"):
@@ -386,14 +384,14 @@ def test_rows_are_numbered_table_then_extra_people_then_eval_images(
             run.location,
             str(drawn),
             fold,
-            to_json(config),
+            config,
             places[0],
             places[2],
             "cpu",
             1,
             places[1],
         )
-        found = read_fold_data(job, config)
+        found = read_fold_data(job)
         rows = fold_rows.read_fold_rows(run, fold, 2, {3})
         labelled, trained = found.labelled, found.training.rows
         assert [len(pixels) for pixels in found.sources] == [84, 42, 21]

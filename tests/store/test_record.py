@@ -1,12 +1,18 @@
 """How a command ended is in the record; that it cannot be written hides no error."""
 
+import json
 import logging
 from typing import Any
 
 import pytest
 
-from maskcls.core.errors import Exit, RunFailed, UserError
-from maskcls.store.record import ending
+from maskcls.core.errors import Exit, RunFailed, StorageError, UserError
+from maskcls.core.plain import to_plain
+from maskcls.store.record import FORMAT, Record, Start, ending
+
+
+def a_start() -> Start:
+    return Record.new({}).add_start(["maskcls", "train"])
 
 
 @pytest.mark.parametrize(
@@ -14,24 +20,30 @@ from maskcls.store.record import ending
     [
         (KeyboardInterrupt(), Exit.INTERRUPTED),
         (UserError("a mistake"), Exit.MISTAKE),
+        (StorageError("the disk is full"), Exit.MISTAKE),
         (RunFailed("a failure"), Exit.FAILURE),
         (ZeroDivisionError(), Exit.FAILURE),
     ],
 )
-def test_an_error_is_noted_and_goes_on(error: BaseException, code: Exit) -> None:
-    entry: dict[str, Any] = {}
-    written: list[int] = []
-    with pytest.raises(type(error)), ending(entry, lambda: written.append(entry["exit_code"])):
+def test_an_error_is_noted_and_raised(error: BaseException, code: Exit) -> None:
+    start = a_start()
+    written: list[int | None] = []
+    with (
+        pytest.raises(type(error)) as raised,
+        ending(start, lambda: written.append(start.exit_code)),
+    ):
         raise error
+    assert raised.value is error
     assert written == [code]
-    assert entry["ended"]
+    assert start.ended
 
 
 def test_a_good_end_is_what_the_command_says() -> None:
-    entry: dict[str, Any] = {}
-    with ending(entry, lambda: None) as end:
+    start = a_start()
+    with ending(start, lambda: None) as end:
         end.exit_code = Exit.DEGRADED
-    assert entry["exit_code"] == Exit.DEGRADED
+    assert start.exit_code == Exit.DEGRADED
+    assert start.ended
 
 
 def away() -> None:
@@ -42,12 +54,63 @@ def test_a_record_that_cannot_be_written_hides_no_error(caplog: pytest.LogCaptur
     with (
         caplog.at_level(logging.WARNING),
         pytest.raises(RunFailed, match="fold 1 failed"),
-        ending({}, away),
+        ending(a_start(), away),
     ):
         raise RunFailed("fold 1 failed")
     assert "cannot be written" in caplog.text
 
 
 def test_a_record_that_cannot_be_written_is_an_error_by_itself() -> None:
-    with pytest.raises(OSError, match="Input/output"), ending({}, away) as end:
+    with pytest.raises(OSError, match="Input/output"), ending(a_start(), away) as end:
         end.exit_code = Exit.GOOD
+
+
+def a_record() -> Record:
+    record = Record.new({"location": "/data", "images": 84, "fingerprint": None})
+    record.add_start(["maskcls", "train"]).exit_code = 0
+    record.add_start(["maskcls", "train", "--run", "s3://key:secret@bucket/run"])
+    record.plan = {"device": "cpu", "threads": [1, 1]}
+    return record
+
+
+def test_a_record_comes_back_as_it_was() -> None:
+    record = a_record()
+    assert Record.from_json(json.loads(json.dumps(to_plain(record))), "x") == record
+    assert record.last_start is record.starts[1]
+    assert Record.new({}).last_start is None
+
+
+def test_a_start_holds_no_credentials_and_is_open() -> None:
+    start = a_record().starts[1]
+    assert not any("secret" in word for word in start.command)
+    assert start.command[:3] == ["maskcls", "train", "--run"]
+    assert (start.ended, start.exit_code, start.dashboard) == (None, None, None)
+
+
+@pytest.mark.parametrize("other", [1, FORMAT + 1, None])
+def test_a_record_of_another_format_is_refused_by_name(other: int | None) -> None:
+    values = to_plain(a_record()) | {"format": other}
+    with pytest.raises(UserError, match=rf"^RUN/record\.json: .*\(format {other}, .*{FORMAT}\)"):
+        Record.from_json(values, "RUN/record.json")
+
+
+def test_a_record_of_format_1_is_refused_before_its_fields_are_looked_at() -> None:
+    with pytest.raises(UserError, match=r"another version of maskcls \(format 1, this one reads 2"):
+        Record.from_json({"format": 1, "starts": [{"pid": 1}]}, "x")
+
+
+def test_what_came_later_may_be_missing() -> None:
+    values: dict[str, Any] = to_plain(a_record())
+    del values["plan"]
+    for start in values["starts"]:
+        del start["dashboard"]
+    found = Record.from_json(values, "x")
+    assert found.plan is None
+    assert [start.dashboard for start in found.starts] == [None, None]
+
+
+def test_a_missing_field_is_named() -> None:
+    values: dict[str, Any] = to_plain(a_record())
+    del values["data"]
+    with pytest.raises(KeyError, match="data"):
+        Record.from_json(values, "x")

@@ -1,8 +1,11 @@
-"""A run's folder."""
+"""A run's folder; a network that draws random numbers."""
 
+import functools
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import timm
 from fold_factory import TinyRun
 
 
@@ -10,3 +13,11 @@ from fold_factory import TinyRun
 def fold_factory(tmp_path: Path) -> TinyRun:
     """A run that nobody has started yet."""
     return TinyRun.write(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def random_network() -> Iterator[None]:
+    """A backbone that draws random numbers in each step, so that their state counts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timm, "create_model", functools.partial(timm.create_model, drop_rate=0.5))
+        yield

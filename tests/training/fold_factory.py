@@ -1,6 +1,7 @@
 """A run's folder as the driver leaves it for the folds' workers: tables, and pixels in the cache."""
 
 import functools
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -185,6 +186,26 @@ class KillAt(Notes):
         super().epoch_done(entry)
         if (entry.epoch - 1, 0) == (self.epoch, self.step):
             raise Killed
+
+
+def timeless(history: bytes) -> list[dict[str, Any]]:
+    """The lines of history.jsonl, less what differs between two equal trainings."""
+    entries = [json.loads(line) for line in history.splitlines()]
+    return [{k: v for k, v in e.items() if k != "time" and not k.endswith("_s")} for e in entries]
+
+
+def assert_same(run: TinyRun, whole: TinyRun) -> None:
+    """Two folds of the same settings are bit-identical: every epoch's logits, weights, history."""
+    done, expected = run.files.result(), whole.files.result()
+    assert done is not None
+    assert expected is not None
+    assert replace(done, time_s={}) == replace(expected, time_s={})
+    names = [run.files.held_out_name(epoch) for epoch in range(1, expected.epochs + 1)]
+    for name in [*names, "eval_logits.parquet"]:
+        assert run.read(name) == whole.read(name)
+    last = f"epoch-{expected.epochs:04d}/model.safetensors"
+    assert run.checkpoints.read_bytes(last) == whole.checkpoints.read_bytes(last)
+    assert timeless(run.read("history.jsonl")) == timeless(whole.read("history.jsonl"))
 
 
 class Plain(Network):

@@ -83,7 +83,7 @@ class TestFinishedFold:
     def best(run: TinyRun) -> str:
         done = run.files.result()
         assert done is not None
-        return done.checkpoint
+        return str(done.checkpoint)
 
     def test_predicts_what_the_fold_predicted(self, fold_factory: TinyRun, job: PredictJob) -> None:
         rows, logits = predict_images(job)

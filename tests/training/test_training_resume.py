@@ -1,15 +1,22 @@
 """A fold that was stopped anywhere and started again ends as if it had never been stopped."""
 
-import functools
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import timm
-from fold_factory import FAULTY_ROW, NUM_EVAL, NUM_STEPS, KillAt, Killed, Notes, TinyRun
+from fold_factory import (
+    FAULTY_ROW,
+    NUM_EVAL,
+    NUM_STEPS,
+    KillAt,
+    Killed,
+    Notes,
+    TinyRun,
+    assert_same,
+    timeless,
+)
 
 from maskcls.core.errors import UserError
 from maskcls.training import checkpoint, evaluate, fold
@@ -17,15 +24,7 @@ from maskcls.training.fold import run_fold
 from maskcls.training.loop import TrainingDiverged
 from maskcls.training.rank import Alone
 
-RESULTS = ("held_out/epoch-0001.parquet", "held_out/epoch-0002.parquet", "eval_logits.parquet")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def random_network() -> Iterator[None]:
-    """A backbone that draws random numbers in each update, so that their state counts."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(timm, "create_model", functools.partial(timm.create_model, drop_rate=0.5))
-        yield
+pytestmark = pytest.mark.usefixtures("random_network")
 
 
 @pytest.fixture(scope="module")
@@ -34,21 +33,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
     run = TinyRun.write(tmp_path_factory.mktemp("whole"))
     run_fold(run.job, Alone(), Notes())
     return run
-
-
-def last_model(run: TinyRun) -> bytes:
-    return run.checkpoints.read_bytes("epoch-0002/model.safetensors")
-
-
-def timeless(history: bytes) -> list[dict[str, Any]]:
-    entries = [json.loads(line) for line in history.splitlines()]
-    return [{k: v for k, v in e.items() if k != "time" and not k.endswith("_s")} for e in entries]
-
-
-def assert_same(run: TinyRun, whole: TinyRun) -> None:
-    assert [run.read(name) for name in RESULTS] == [whole.read(name) for name in RESULTS]
-    assert last_model(run) == last_model(whole)
-    assert timeless(run.read("history.jsonl")) == timeless(whole.read("history.jsonl"))
 
 
 def test_two_runs_are_equal(whole: TinyRun, fold_factory: TinyRun) -> None:

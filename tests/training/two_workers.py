@@ -1,6 +1,8 @@
-"""What each of two workers runs: `python two_workers.py RANK ROOT` writes ROOT/RANK.npz."""
+"""What each of two workers runs: `python two_workers.py RANK ROOT CASE` writes ROOT/CASE-RANK.npz."""
 
 import sys
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,10 +11,14 @@ import torch
 from fold_factory import GREY, WHOLE, Notes, Plain, TinyRun, plain_learner, plain_plan
 
 from maskcls.config.schema import Optim
+from maskcls.core.errors import Stopped
+from maskcls.core.history import EpochEntry
 from maskcls.core.streams import tickets
 from maskcls.optim import factory
 from maskcls.pixels.cache import CachePlace, open_cache
-from maskcls.training import evaluate, seeding
+from maskcls.store import manifest
+from maskcls.store.paths import Folder
+from maskcls.training import evaluate, fold, seeding
 from maskcls.training.device import ForwardContext, Precision
 from maskcls.training.feed import Feed
 from maskcls.training.fold import run_fold
@@ -22,6 +28,9 @@ from maskcls.training.rank import Alone, Distributed, Rank
 ROWS = np.arange(19, dtype=np.int64)[::-1].copy()
 BATCH_SIZE = 7
 SETS = ("cluster.workers_per_fold=2", "train.epochs=1")
+LONGER = ("cluster.workers_per_fold=2", "train.epochs=2", "train.checkpoint_s=600")
+AGREE_EVERY = 2
+"""The tiny fold has too few steps for the real number."""
 
 
 def train_plain(
@@ -52,11 +61,8 @@ def train_plain(
     return found
 
 
-def main(rank: int, root: Path) -> None:
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group(
-        "gloo", f"file://{root}/meeting", timedelta(seconds=120), world_size=2, rank=rank
-    )
+def train(rank: int, root: Path) -> dict[str, np.ndarray]:
+    """Plain networks, and a fold."""
     job = TinyRun.write(root, SETS).job  # as it is there already
     found = train_plain(job.pixels, Distributed())
     in_parts = train_plain(job.pixels, Distributed(), micro=2)
@@ -66,8 +72,94 @@ def main(rank: int, root: Path) -> None:
     notes = Notes()
     done = run_fold(job, Distributed(), notes)
     found["macro_f1"] = np.array(done.macro_f1)
-    found["num_epochs_told"] = np.array(len(notes.epochs))
-    np.savez(root / f"{rank}.npz", **found)
+    found["num_epochs"] = np.array(len(notes.epochs))
+    return found
+
+
+@dataclass
+class StopAfterFirstStep(Notes):
+    """A Watcher whose driver asks for a stop from the first step on, if it asks at all."""
+
+    asks: bool = True
+
+    def stop_requested(self) -> bool:
+        return self.asks and bool(self.steps)
+
+
+def stop_and_resume(rank: int, root: Path) -> dict[str, np.ndarray]:
+    """A whole fold; one that rank 0 alone is asked to stop; one of which rank 1 alone is asked."""
+    fold._AGREE_EVERY = AGREE_EVERY
+    run_fold(TinyRun.write(root / "whole", LONGER).job, Distributed(), Notes())
+    found = {}
+    for asked in range(2):
+        job = TinyRun.write(root / f"asked-{asked}", LONGER).job
+        watcher, text = StopAfterFirstStep(asks=rank == asked), ""
+        try:
+            run_fold(job, Distributed(), watcher)
+        except Stopped as e:
+            text = str(e)
+        found[f"asked_{asked}"] = np.array(text)
+        found[f"asked_{asked}_steps"] = np.array([step[:2] for step in watcher.steps])
+        notes = Notes()
+        run_fold(job, Distributed(), notes)
+        found[f"asked_{asked}_said"] = np.array(notes.said, dtype=str)
+        found[f"asked_{asked}_first"] = np.array(notes.steps[:1])
+    return found
+
+
+def other_view(rank: int, root: Path) -> dict[str, np.ndarray]:
+    """Resume a fold whose newest checkpoint one of the workers, 0 or 1, sees as damaged."""
+    sound, found = manifest.why_invalid, {}
+    for sees in range(2):
+        job = TinyRun.write(root / f"sees-{sees}", LONGER).job
+        with suppress(Ended):
+            run_fold(job, Distributed(), EndAfterLastEpoch())
+
+        def damaged(folder: Folder, name: str) -> str | None:
+            return "as it seems" if name == "epoch-0002" else sound(folder, name)
+
+        if rank == sees:
+            manifest.why_invalid = damaged
+        notes = SoundAgain()
+        run_fold(job, Distributed(), notes)
+        found[f"sees_{sees}_said"] = np.array(notes.said, dtype=str)
+        found[f"sees_{sees}_steps"] = np.array(len(notes.steps))
+        manifest.why_invalid = sound
+    return found
+
+
+class Ended(Exception):
+    """What a kill of both workers is."""
+
+
+class EndAfterLastEpoch(Notes):
+    """A Watcher that ends both workers when the last epoch is done."""
+
+    def epoch_done(self, entry: EpochEntry) -> None:
+        if entry.epoch == 2:
+            raise Ended
+
+
+class SoundAgain(Notes):
+    """A Watcher after whose resumption all checkpoints are seen as they are."""
+
+    sound = staticmethod(manifest.why_invalid)
+
+    def say(self, text: str) -> None:
+        super().say(text)
+        if text.startswith("resumes"):
+            manifest.why_invalid = self.sound
+
+
+CASES = {"train": train, "stop": stop_and_resume, "view": other_view}
+
+
+def main(rank: int, root: Path, case: str) -> None:
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group(
+        "gloo", f"file://{root}/meeting-{case}", timedelta(seconds=120), world_size=2, rank=rank
+    )
+    np.savez(root / f"{case}-{rank}.npz", **CASES[case](rank, root))
     torch.distributed.destroy_process_group()
 
 
@@ -77,4 +169,4 @@ def main_alone(place: CachePlace) -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))
+    main(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

@@ -12,12 +12,13 @@ import pyarrow as pa
 
 from maskcls.cli.progress import make_progress
 from maskcls.commands.ensemble import ensemble
-from maskcls.store import run_files
-from maskcls.store.paths import Folder
-from maskcls.store.record import new_record
+from maskcls.config.resolve import resolve
+from maskcls.store.record import Record
+from maskcls.store.run import EVAL_LOGITS, EVAL_TABLE, TABLE, Faults, Run
 from maskcls.store.tables import write_parts, write_table
 from tests.benchmarks.scaling import made_up
 from tests.benchmarks.scaling.steps import Steps
+from tests.commands.run_factory import result_of
 
 NAME = "ensemble"
 SIZES = made_up.SIZES
@@ -27,27 +28,25 @@ _PART_ROWS = 4_096
 
 def measure(size: int, seconds: float, folder: Path) -> dict[str, Any]:
     """See the package."""
-    run = Folder.at(folder / "run")
+    run = Run.at(str(folder / "run"))
     _write_run(run, size)
     steps = Steps(size)
     with steps.step("ensemble"), make_progress() as progress:
-        done = ensemble([run.location], str(folder / "submission.csv"), progress)
+        done = ensemble([run.folder.location], str(folder / "submission.csv"), progress)
     assert done.provenance["images"] == size
     return steps.result(folds=FOLDS)
 
 
-def _write_run(run: Folder, rows: int) -> None:
+def _write_run(run: Run, rows: int) -> None:
     """What the command reads of a finished run."""
-    run.write_json("config.json", {"folds": {"scheme": "kfold", "count": FOLDS, "repeats": 1}})
-    run.write_json("record.json", new_record({"eval_fingerprint": "made up"}))
-    run.write_json("faults.json", {"train": {}, "eval": {}})
-    write_table(run, "table.parquet", pa.table({"label": np.arange(18, dtype=np.int8)}))
-    write_parts(run, "eval_table.parquet", _eval_parts(rows))
-    for fold in range(FOLDS):
-        there = run_files.fold_folder(run, fold)
-        made_up.write_logits(there, "eval.parquet", np.arange(rows), fold)
-        told = {"checkpoint": "epoch-0001", "best_epoch": 1, "macro_f1": 0.0}
-        there.write_json("fold.json", {"fold": fold, "model_sha256": f"{fold:064x}", **told})
+    run.write_config(resolve("smoke", sets=[f"folds.count={FOLDS}"]))
+    run.write_record(Record.new({"eval_fingerprint": "made up"}))
+    run.write_faults(Faults({}, {}, {}))
+    write_table(run.folder, TABLE, pa.table({"label": np.arange(18, dtype=np.int8)}))
+    write_parts(run.folder, EVAL_TABLE, _eval_parts(rows))
+    for fold in run.folds():
+        made_up.write_logits(fold.folder, EVAL_LOGITS, np.arange(rows), fold.number)
+        fold.write_result(result_of(fold.number, f"{fold.number:064x}"))
 
 
 def _eval_parts(rows: int) -> Iterator[pa.Table]:

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from maskcls.core.outcome import Outcome
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -26,19 +28,21 @@ class Timed:
         """The trainer's result."""
         asked = time.time()
         result = self._trainer.fit()
-        began = result.return_value["done"]["began"]
+        began = float(result.return_value.detail)
         self._fits.append(Fit(asked, began, time.time()))
         return result
 
 
-def empty_training() -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """A training function that only says when it ran, in the shape of worker.train_fold's answer."""
+def empty_training() -> Callable[[dict[str, Any]], Outcome]:
+    """A training function that only says when it ran, in the detail of worker.train_fold's answer."""
 
     # Not of the module: so it travels as a whole, and no worker has to import this package.
-    def train(arguments: dict[str, Any]) -> dict[str, Any]:
+    def train(arguments: dict[str, Any]) -> Outcome:
         import time
 
-        return {"done": {"began": time.time()}}
+        from maskcls.core.outcome import Outcome
+
+        return Outcome("done", detail=repr(time.time()))
 
     return train
 

@@ -76,7 +76,7 @@ def write_folds(run: Folder, count: int, seed: int = 0) -> None:
 
 
 def write_logits(fold: Folder, name: str, rows: npt.NDArray[np.int64], seed: int) -> None:
-    """A fold's held_out.parquet or eval.parquet: random logits of the given rows."""
+    """A fold's validation or eval logits: random ones of the given rows, in a file in its folder."""
     write_parts(fold, name, _logits_parts(rows, seed))
 
 

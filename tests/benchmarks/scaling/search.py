@@ -22,7 +22,7 @@ import psutil
 from maskcls.cli.progress import make_progress
 from maskcls.cluster.plan import Plan, make_plan
 from maskcls.cluster.session import Session, ray_session
-from maskcls.config.resolve import resolve, to_json
+from maskcls.config.resolve import resolve
 from maskcls.config.schema import Cluster, Config
 from maskcls.core.progress import Progress
 from maskcls.pixels.cache import CachePlace
@@ -139,20 +139,19 @@ def _storage(session: Session) -> str:
 def _through_our_queue(
     jobs: list[FoldJob], plan: Plan, storage: Folder, progress: Progress
 ) -> list[Fit]:
-    """A trial's folds by train_folds, less the training."""
+    """A trial's folds by our queue, less the training."""
     # Only now: these import Ray, which reads its environment once, and ray_session has set it.
     from maskcls.cluster import fold_queue as folds
     from maskcls.cluster import trainer, worker
 
     found: list[Fit] = []
     real, name = trainer.make_trainer, Path(jobs[0].run).name
+    settings = folds.QueueSettings(name, storage, is_local=True, retries=0, stall_s=600.0)
     with (
         mock.patch.object(worker, "train_fold", empty_training()),
         mock.patch.object(trainer, "make_trainer", lambda *a: Timed(real(*a), found)),
     ):
-        outcomes = folds.train_folds(
-            jobs, plan, name, storage, True, 0, 600.0, progress, lambda: None
-        )
+        outcomes = folds.FoldQueue(jobs, plan, settings, progress, lambda: None).run()
     wrong = {fold: outcome for fold, outcome in outcomes.items() if outcome.kind != "done"}
     if wrong:
         raise RuntimeError(f"{name}: {wrong}")
@@ -164,8 +163,7 @@ def _jobs(run: Path, config: Config) -> list[FoldJob]:
     run.mkdir()
     place = CachePlace(run / "cache", "none", 0, Geometry(config.image.crop, config.image.size))
     return [
-        FoldJob(str(run), str(run), fold, to_json(config), place, None, "cpu", 1)
-        for fold in range(FOLDS)
+        FoldJob(str(run), str(run), fold, config, place, None, "cpu", 1) for fold in range(FOLDS)
     ]
 
 
