@@ -44,8 +44,9 @@ def _starts_ray(item: pytest.Item) -> bool:
 
 @pytest.fixture(autouse=True)
 def _own_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache of the test's own; RAY_ADDRESS would make it join a stranger's cluster."""
+    """A cache and a token of the test's own; RAY_ADDRESS would make it join a stranger's cluster."""
     monkeypatch.setenv("MASKCLS_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
 
 

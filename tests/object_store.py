@@ -1,6 +1,7 @@
 """An S3 server on loopback, and a bucket on it that no other test has."""
 
 import logging
+import os
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,8 +23,8 @@ class Bucket:
     query: str
 
     def uri(self, path: str) -> str:
-        """The URI of a folder or file in it."""
-        return f"s3://key:secret@{self.name}/{path}?{self.query}"
+        """The URI of a folder or file in it; credentials are in the environment (new_bucket)."""
+        return f"s3://{self.name}/{path}?{self.query}"
 
     def take(self, source: Path, name: str) -> Folder:
         """Copy a folder's files into the bucket; the folder there."""
@@ -35,7 +36,11 @@ class Bucket:
 
 @contextmanager
 def new_bucket() -> Iterator[Bucket]:
-    """Start a server; all servers of a process share their buckets, so this one's name is new."""
+    """Start a server; all servers of a process share their buckets, so this one's name is new.
+
+    Whoever reads its URIs finds made-up credentials in the environment, this process's children too.
+    """
+    os.environ.update(AWS_ACCESS_KEY_ID="key", AWS_SECRET_ACCESS_KEY="secret")  # noqa: S106
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it would log a line for each request
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()

@@ -49,14 +49,3 @@ def test_memory_goes_with_rows_where_there_are_rows(lines: list[dict[str, Any]])
 
 def test_every_simulation_has_been_run(lines: list[dict[str, Any]]) -> None:
     assert {line["simulation"] for line in lines} == SIMULATIONS
-
-
-def test_links_lead_somewhere(page: str) -> None:
-    headings = re.findall(r"^#+ (.*)$", page, re.M)
-    anchors = {re.sub(r"[^\w\- ]", "", h).lower().replace(" ", "-") for h in headings}
-    for target in re.findall(r"\]\(([^)]+)\)", page):
-        file, _, anchor = target.partition("#")
-        if file:
-            assert (DOCS / file).exists(), target
-        else:
-            assert anchor in anchors, target

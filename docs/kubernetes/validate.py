@@ -1,4 +1,4 @@
-"""Hold a manifest against a custom resource definition (CRD), as a Kubernetes API server would.
+"""Check a manifest against a custom resource definition (CRD), as a Kubernetes API server would.
 
     python docs/kubernetes/validate.py CRD.yaml [MANIFEST.yaml]
 

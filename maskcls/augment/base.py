@@ -2,7 +2,7 @@
 
 Every number that a transform draws comes as an argument, from a table indexed by row (draws.py), so
 that the batch an image happens to be in, and other transforms, do not matter. Shape letters: B batch,
-C H W picture, D draws.
+C H W image, D draws.
 """
 
 from dataclasses import dataclass

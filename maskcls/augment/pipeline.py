@@ -1,9 +1,10 @@
 """The configured transforms, one after the other, on a batch of training images.
 
-Shape letters: B batch, C H W picture, T all rows, D draws.
+Shape letters: B batch, C H W image, T all rows, D draws.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from types import ModuleType
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 
 from maskcls.augment import draws
 from maskcls.augment.base import Change, Context, Mix
-from maskcls.augment.partners import Partner, pool_of
+from maskcls.augment.partners import Partner, Pool
 from maskcls.config import parts
 from maskcls.config.schema import Augment
 from maskcls.core.errors import UserError
@@ -84,24 +85,18 @@ class EpochAugmenter:
     def partners(self, rows: Int64, copies: Int64) -> Int64 | None:
         """Row of each row's partner, int64 [B]; None when nothing mixes.
 
-        Raises UserError when nobody fits as a partner.
+        Raises UserError when no row fits as a partner.
         """
         if self._pipeline.mix is None:
             return None
-        draw = self._draws(f"{self._pipeline.mix.name}.partner", 1, rows, copies)[:, 0]
-        if self._pipeline.partner == "same_class":
-            # Sorted by class, each class is a run: the draw picks a place in the row's own run.
-            ordered = self._rows[np.argsort(self._classes[self._rows], kind="stable")]
-            start, stop = (
-                np.searchsorted(self._classes[ordered], self._classes[rows], side=side)
-                for side in ("left", "right")
-            )
-            chosen: Int64 = ordered[start + (draw * (stop - start)).astype(np.int64)]
-            return chosen
+        draw_B = self._draws(f"{self._pipeline.mix.name}.partner", 1, rows, copies)[:, 0]
+        return self._pool.partners(self._classes[rows], draw_B)
+
+    @cached_property
+    def _pool(self) -> Pool:
+        assert self._pipeline.mix is not None
         name, partner = self._pipeline.mix.name, self._pipeline.partner
-        pool = pool_of(name, partner, self._classes, self._rows)
-        out: Int64 = pool[(draw * len(pool)).astype(np.int64)]
-        return out
+        return Pool(name, partner, self._classes, self._rows)
 
     def apply(
         self, pixels_BCHW: torch.Tensor, rows: Int64, copies: Int64, partners: Int64 | None,
@@ -114,7 +109,7 @@ class EpochAugmenter:
         """
         num = len(rows)
         device = pixels_BCHW.device
-        left_alone = torch.from_numpy(copies == 0).to(device) if only_copies else None
+        left_alone = _mask_on(device, copies == 0) if only_copies else None
         changed, share_B = pixels_BCHW.float(), None
         every, every_copy = rows, copies
         if partners is not None:
@@ -134,7 +129,7 @@ class EpochAugmenter:
                 change: Change = part.change
                 changed = change(changed, self._draws_of(part, every, every_copy))
                 if only_copies:
-                    alone = torch.from_numpy(every_copy == 0).to(device)
+                    alone = _mask_on(device, every_copy == 0)
                     changed = torch.where(alone.view(-1, 1, 1, 1), before, changed)
         return Changed(changed, share_B)
 
@@ -152,3 +147,7 @@ class EpochAugmenter:
             mine = copies == copy
             found[mine] = self._tables[key][rows[mine]]
         return found
+
+
+def _mask_on(device: torch.device, mask_B: npt.NDArray[np.bool_]) -> torch.Tensor:
+    return torch.from_numpy(mask_B).to(device, non_blocking=True)  # the host need not wait

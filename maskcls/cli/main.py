@@ -1,59 +1,80 @@
 """argv in, text and exit code out. Each verb imports what it needs when it runs, so --help is quick."""
 
 import argparse
+import contextlib
+import errno
 import logging
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from maskcls.cli.streams import open_streams, restart_if_unfit
 from maskcls.cli.verbs import VERBS
 from maskcls.core.errors import Exit, RunFailed, UserError
 from maskcls.core.names import without_credentials
+from maskcls.core.processes import leave_current_folder_out
+from maskcls.store.outputs import is_stdout
+from maskcls.store.uris import refuse_credentials
 
 DESCRIPTION = (
     "Trains k-fold image classifiers on Ray: from a folder of images to an ensemble submission"
     " with a score one can believe."
 )
 EXIT_CODES = (
-    "Exit codes: 0 good, 1 failure, 2 a mistake in the input (told in one sentence, nothing started),"
-    " 3 done but degraded (what is missing was named), 130 interrupted (the same command goes on)."
+    "Exit codes: 0 good, 1 failure, 2 a mistake in the input (one sentence says which; nothing started),"
+    " 3 done but degraded (what is missing was named), 130 interrupted (the same command resumes)."
 )
+_STREAM_ERRORS = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_WITH_RAY = ("demo", "train", "lr-find", "tune", "pipeline", "predict")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns its exit code. argv: without the program's name."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
+        for word in words:
+            refuse_credentials(word)
         args = _parser(words).parse_args(words)
-    except UserError as e:  # help for a preset that does not exist
-        print(e, file=sys.stderr)
+    except UserError as e:  # also help for a preset that does not exist
+        _report("", e)
         return Exit.MISTAKE
     logging.basicConfig(format="%(name)s %(message)s", level=logging.WARNING, stream=sys.stderr)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        code: int = args.run(args, ["maskcls", *words])
+        _require_start(args.verb)
+        with _results_aside(getattr(args, "out", None)):
+            code: int = args.run(args, ["maskcls", *words])
     except UserError as e:
-        _tell(args.verb, e)
+        _report(args.verb, e)
         return Exit.MISTAKE
     except RunFailed as e:
-        _tell(args.verb, e)
+        _report(args.verb, e)
         return Exit.FAILURE
     except KeyboardInterrupt:
-        _tell(args.verb, "interrupted; the same command goes on where it stopped.")
+        _report(args.verb, "interrupted; the same command resumes where it stopped.")
         return Exit.INTERRUPTED
     return code
 
 
 def entry() -> NoReturn:
     """The console command: main, then the end of the process."""
+    restart_if_unfit()
+    leave_current_folder_out()
+    open_streams()
     try:
         code = main()
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as head, has seen enough
+    except OSError as e:
+        # Those of files are sentences by now, or name the file.
+        if e.filename is not None or e.errno not in _STREAM_ERRORS:
+            raise
+        if not isinstance(e, BrokenPipeError):  # else the reader, such as head, has seen enough
+            _report("", f"the result cannot be printed to stdout: {e.strerror}.")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = Exit.FAILURE
     _end(code)
@@ -62,8 +83,11 @@ def entry() -> NoReturn:
 def job(verb: str) -> NoReturn:
     """Entry point of `python -m ray_jobs.VERB`: the verb's command line, as a Ray job.
 
-    The last log line repeats the exit code, since Ray turns every failure into 1.
+    The last log line repeats the exit code, since Ray turns every failure into 1. Modules are
+    imported from the job's folder, the current one, which holds the source.
     """
+    restart_if_unfit()
+    open_streams()
     try:
         code = Exit(main([verb, *sys.argv[1:]]))
     except SystemExit as e:  # argparse: a wrong option, or --help
@@ -76,8 +100,31 @@ def job(verb: str) -> NoReturn:
     _end(code)
 
 
-def _tell(verb: str, what: object) -> None:
-    print(f"maskcls {verb}: {without_credentials(str(what))}", file=sys.stderr)
+def _require_start(verb: str) -> None:
+    """Raises UserError or RunFailed for what the command would end of after minutes of work."""
+    try:
+        Path.cwd()
+    except OSError as e:
+        raise UserError(
+            "the current folder does not exist any more; change to one that does."
+        ) from e
+    if verb in _WITH_RAY:
+        from maskcls.cluster.requirements import require_start
+
+        require_start()
+
+
+def _results_aside(out: str | None) -> contextlib.AbstractContextManager[object]:
+    """Print to stderr what goes to stdout, where the file that the command writes is stdout."""
+    if out is not None and is_stdout(out):
+        return contextlib.redirect_stdout(sys.stderr)
+    return contextlib.nullcontext()
+
+
+def _report(verb: str, what: object) -> None:
+    text = f"maskcls {verb}".rstrip() + f": {without_credentials(str(what))}"
+    with contextlib.suppress(OSError, ValueError):  # nobody reads it; the exit code says enough
+        print(text, file=sys.stderr, flush=True)
 
 
 def _end(code: int) -> NoReturn:

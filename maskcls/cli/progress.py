@@ -1,7 +1,7 @@
-"""How a command tells what it does: a live table in a terminal, plain lines anywhere else.
+"""How a command reports what it does: a live table in a terminal, plain lines anywhere else.
 
 Both end with close(), or as a context manager. Neither raises because of the stream it writes to: a
-character that it cannot show becomes "?", and a stream that is gone is not written to any more.
+character that it cannot show becomes an escape, and a stream that is gone is not written to any more.
 """
 
 import atexit
@@ -39,7 +39,7 @@ def make_progress(stream: TextIO | None = None) -> "PlainProgress | TerminalProg
 
 
 class _Lenient(io.TextIOBase):
-    """A stream that shows "?" for what its encoding lacks and goes quiet when nobody reads it."""
+    """A stream that escapes what its encoding lacks and goes quiet when nobody reads it."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -50,7 +50,7 @@ class _Lenient(io.TextIOBase):
         return getattr(self._stream, "encoding", None) or "utf-8"
 
     def write(self, text: str) -> int:
-        shown = text.encode(self.encoding, "replace").decode(self.encoding)
+        shown = text.encode(self.encoding, "backslashreplace").decode(self.encoding)
         self._unless_gone(lambda: self._stream.write(shown))
         return len(text)
 
@@ -76,7 +76,7 @@ class _Lenient(io.TextIOBase):
 
 
 @dataclass
-class _Told:
+class _Reported:
     """What was printed about a fold: lines of its history, and the last event."""
 
     epochs: int = 0
@@ -92,7 +92,7 @@ class PlainProgress:
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = _Lenient(stream)
         self._clock = clock
-        self._told: dict[int, _Told] = {}
+        self._reported: dict[int, _Reported] = {}
         self._last: dict[str, str] = {}
         self._counted_at: dict[str, float] = {}
 
@@ -115,27 +115,27 @@ class PlainProgress:
     def folds(self, states: Sequence[FoldState]) -> None:
         """Print what is new since the last call."""
         for state in states:
-            told = self._told.get(state.fold)
-            if told is None and state.phase == "done":
+            known = self._reported.get(state.fold)
+            if known is None and state.phase == "done":
                 # Nothing of it happened while anybody listened: a resumed run.
-                self._told[state.fold] = _Told(len(state.history), _event(state))
+                self._reported[state.fold] = _Reported(len(state.history), _event(state))
                 best = best_of(state.history)
                 score = (
                     f": macro_f1={number(best.macro_f1)}" if best and number(best.macro_f1) else ""
                 )
                 self._lines("", f"fold {state.fold} is done already{score}")
                 continue
-            if told is None or len(state.history) < told.epochs:  # another run, or begun anew
-                told = self._told[state.fold] = _Told()
-            for entry in state.history[told.epochs :]:
+            if known is None or len(state.history) < known.epochs:  # another run, or begun anew
+                known = self._reported[state.fold] = _Reported()
+            for entry in state.history[known.epochs :]:
                 last = entry is state.history[-1]
                 self._lines("", _epoch_line(state, entry, state.left_s if last else None))
-            told.epochs = len(state.history)
+            known.epochs = len(state.history)
             event = _event(state)
-            if event and event != told.event:
+            if event and event != known.event:
                 self._lines("", f"fold {state.fold} {event}")
             if event or state.phase == "training":  # a fold that waits twice says so twice
-                told.event = event
+                known.event = event
 
     def close(self) -> None:
         """Nothing is held; here so that either kind can be closed."""
@@ -201,7 +201,9 @@ class TerminalProgress:
         live, self._live, self._closed = self._live, None, True
         atexit.unregister(self.close)
         if live is not None:
-            with contextlib.suppress(Exception):  # an odd terminal; the result is told all the same
+            with contextlib.suppress(
+                Exception
+            ):  # an odd terminal; the result is printed all the same
                 live.stop()
 
     def __enter__(self) -> Self:
@@ -210,8 +212,8 @@ class TerminalProgress:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _guarded(self, draw: Callable[[], None], tell: Callable[[PlainProgress], None]) -> None:
-        """Draw; if the terminal defeats rich, go on in plain lines: no run dies of its display."""
+    def _guarded(self, draw: Callable[[], None], in_lines: Callable[[PlainProgress], None]) -> None:
+        """Draw; where rich fails, use plain lines from then on: no run dies of its display."""
         if self._plain is None:
             try:
                 draw()
@@ -220,7 +222,7 @@ class TerminalProgress:
                 self.close()
                 self._plain = PlainProgress(self._stream)
                 self._plain.warn(f"the live view failed ({type(e).__name__}: {e})")
-        tell(self._plain)
+        in_lines(self._plain)
 
     def _print(self, text: str, style: str) -> None:
         from rich.text import Text
@@ -314,7 +316,7 @@ def _count_table(counts: dict[str, tuple[int, int]]) -> "Table":
 
 
 def number(value: object) -> str:
-    """Three figures, whole above 100; empty for what is no number."""
+    """Three figures, whole above 100; empty for what is not a number."""
     if not isinstance(value, float | int):
         return ""
     return f"{value:.0f}" if 100 <= abs(value) < 1e9 else f"{value:.3g}"
@@ -333,12 +335,14 @@ def _epoch_line(state: FoldState, entry: EpochEntry, left_s: float | None) -> st
         "images_per_s": entry.images_per_s,
         "left_s": None if left_s is None else round(left_s),
     }
-    told = "".join(f" {name}={number(value)}" for name, value in pairs.items() if number(value))
-    return f"fold {state.fold} epoch {entry.epoch}/{state.epochs}{told}"
+    pairs_text = "".join(
+        f" {name}={number(value)}" for name, value in pairs.items() if number(value)
+    )
+    return f"fold {state.fold} epoch {entry.epoch}/{state.epochs}{pairs_text}"
 
 
 def _event(state: FoldState) -> str:
-    """The fold's phase as the end of a sentence; "" for what its epochs tell anyhow."""
+    """The fold's phase as the end of a sentence; "" for what its epochs say anyhow."""
     note, again = one_line(state.note), f" (attempt {state.attempt})"
     match state.phase:
         case "waiting":

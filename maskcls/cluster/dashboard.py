@@ -4,6 +4,7 @@ Importing Ray and joining its cluster would take seconds and a process of the cl
 must cost neither.
 """
 
+import contextlib
 import json
 import os
 import urllib.error
@@ -80,6 +81,7 @@ def token_of() -> str | None:
     if told := os.environ.get("RAY_AUTH_TOKEN"):
         return told
     for place in (os.environ.get("RAY_AUTH_TOKEN_PATH"), "~/.ray/auth_token"):
-        if place and (path := Path(place).expanduser()).is_file():
-            return path.read_text(encoding="utf-8").strip()
+        with contextlib.suppress(RuntimeError):  # there is no home folder
+            if place and (path := Path(place).expanduser()).is_file():
+                return path.read_text(encoding="utf-8").strip()
     return None

@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -113,7 +113,8 @@ class FoldQueue:
                     self._finish(fold, Outcome("done"))
             while self._waiting or self._running:
                 self._still_ours()
-                self._start_what_fits()
+                for fold in self._due():
+                    self._start(fold)
                 self._supervisor.look()
                 for fold in list(self._running):
                     self._look_at(fold)
@@ -159,7 +160,8 @@ class FoldQueue:
         for fit in self._running.values():
             fit.thread.join(max(0.0, end - time.monotonic()))
 
-    def _start_what_fits(self) -> None:
+    def _due(self) -> Iterator[int]:
+        """The waiting folds that can start now, taken from the queue one by one."""
         # In order: the next fold is never overtaken by a later one that needs less. One that pauses
         # after a loss lets the others pass.
         now = time.monotonic()
@@ -167,7 +169,7 @@ class FoldQueue:
         while due and self._fits(due[0]):
             fold = due.pop(0)
             self._waiting.remove(fold)
-            self._start(fold)
+            yield fold
         for fold in due:
             self._states[fold].note = f"waits for {self._scarce}"
 
@@ -198,11 +200,11 @@ class FoldQueue:
         """In the attempt's thread: run the fit, leave the outcome."""
         fit = self._running[job.fold]
         try:
-            from maskcls.cluster.ray_internals import make_trainer
+            from maskcls.cluster.trainer import make_trainer
 
             name = f"{self._settings.run_name}-fold-{job.fold}-{os.getpid()}-{fit.number}"
             fit.trainer = make_trainer(
-                {"job": job}, self._plan, job.fold, name, self._settings.storage,
+                job, self._plan, name, self._settings.storage,
                 self._settings.is_local, self._supervisor.bad_node(job.fold),
             )  # fmt: skip
             if self._leaving.is_set():
@@ -256,24 +258,13 @@ def outcome_of_fit(error: BaseException) -> Outcome:
     failures = list(getattr(error, "worker_failures", {}).values())
     if not failures and not _is_rays(error):  # a fault in the driver would come again
         return outcome_of(error)
-    ours = [c.outcome for c in map(_cause, failures) if isinstance(c, FoldError)]
+    ours = [error.outcome for error in failures if isinstance(error, FoldError)]
     own_errors = [outcome for outcome in ours if outcome.kind != "transient"]
     if ours and len(ours) == len(failures):
         return (own_errors or ours)[0]
     lines = str(failures[0] if failures else error).strip().splitlines()
     first = lines[0] if lines else type(error).__name__
     return Outcome("transient", first[:200], str(error))
-
-
-def _cause(error: BaseException) -> BaseException:
-    """The worker's own exception inside Ray's wrappers."""
-    seen = error
-    for _ in range(5):
-        inner = getattr(seen, "_base_exc", None) or getattr(seen, "cause", None) or seen.__cause__
-        if not isinstance(inner, BaseException) or isinstance(seen, FoldError):
-            break
-        seen = inner
-    return seen
 
 
 def _is_rays(error: BaseException) -> bool:

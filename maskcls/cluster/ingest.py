@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from maskcls.core.errors import UserError
+from maskcls.core.errors import StorageError, UserError
 from maskcls.core.progress import Progress
 from maskcls.core.system import usable_cores
 from maskcls.pixels import cache, faces
@@ -39,37 +39,63 @@ def ensure_pixels(
 
     paths: relative to images, in row order, [place.rows]; "" is an image that is missing. node: Ray's
     name of this machine, where it is one of several, or the caller is a worker that holds CPUs itself.
-    Safe when several commands want the same pixels: one makes them, the others wait and are told so.
+    Safe when several commands want the same pixels: one makes them, the others wait and say so.
     Raises UserError when the disk has too little room, or when an image that is there cannot be read:
     that may pass, and the pixels are kept for ever, so they are not made without it; or when faces
-    are to be cropped and the detector is not installed.
+    are to be cropped and the detector is not installed. After a StorageError (storage that is away),
+    Ctrl-C or a kill, the next start decodes only what is missing.
     """
     found = cache.open_cache(place)
     if found is not None:
-        return _told(found, progress)
+        return _report_faces(found, progress)
     if place.geometry.needs_face:
-        faces.find_model()  # told now, and not by the first task
+        faces.find_model()  # raised now, and not by the first task
     with cache.building_lock(place, progress.say):
         found = cache.open_cache(place)  # another command may have made it while we waited
         if found is None:
-            progress.say(
-                f"decoding {place.rows:,} images to {place.geometry.size} once,"
-                f" {place.num_bytes / 2**30:.2f} GiB in {place.folder}"
-            )
-            file = cache.start_building(place)
             try:
-                cache.finish_building(place, _fill(file, place, images, paths, progress, node))
-            except BaseException:  # Ctrl-C, too: it may be many GiB, and is made anew in any case
+                _build(place, images, paths, progress, node)
+            except _RESUMABLE:
+                raise
+            except BaseException:  # it may be many GiB, and the next start might fail in it again
                 cache.give_up_building(place)
                 raise
             found = cache.open_cache(place)
     if found is None:
         raise RuntimeError(f"{place.folder}: the decoded pixels were damaged as they were written")
-    return _told(found, progress)
+    return _report_faces(found, progress)
 
 
-def _told(found: CachedPixels, progress: Progress) -> CachedPixels:
-    """The pixels, after saying how many images had no face; a run that finds them made is told, too."""
+_RESUMABLE = (StorageError, KeyboardInterrupt, SystemExit)
+"""What ends the pass without a fault in it: the chunks that are finished are kept."""
+
+
+def _build(
+    place: CachePlace,
+    images: Folder,
+    paths: "pd.Series[str]",
+    progress: Progress,
+    node: str | None,
+) -> None:
+    """Make the cache, from what an earlier command finished of it; the lock must be held."""
+    file, chunks = cache.resume_building(place)
+    done = sum(chunk.stop - chunk.start for chunk in chunks)
+    earlier = f" ({done:,} of them are there from an earlier start)" if done else ""
+    progress.say(
+        f"decoding {place.rows:,} images{earlier} to {place.geometry.size} once,"
+        f" {place.num_bytes / 2**30:.2f} GiB in {place.folder}"
+    )
+    finished = {chunk.start for chunk in chunks}
+    starts = [s for s in range(0, place.rows, cache.CHUNK_ROWS) if s not in finished]
+    for chunk in _fill(file, starts, place, images, paths, node):
+        chunks.append(chunk)
+        done += chunk.stop - chunk.start
+        progress.count("decoded", done, place.rows)
+    cache.finish_building(place, chunks)
+
+
+def _report_faces(found: CachedPixels, progress: Progress) -> CachedPixels:
+    """The pixels, after saying how many images had no face; also when they were made earlier."""
     missed, images = len(found.fallbacks), len(found.pixels) - len(found.faults)
     if missed:
         progress.say(
@@ -81,41 +107,34 @@ def _told(found: CachedPixels, progress: Progress) -> CachedPixels:
 
 def _fill(
     file: Path,
+    starts: Sequence[int],
     place: CachePlace,
     images: Folder,
     paths: "pd.Series[str]",
-    progress: Progress,
     node: str | None,
-) -> list[ChunkStatus]:
+) -> Iterator[ChunkStatus]:
+    """Fill the chunks that begin at `starts`, on Ray; yields each as it is finished, in any order."""
     import ray
 
-    chunks = [{"start": start} for start in range(0, place.rows, cache.CHUNK_ROWS)]
-    if not chunks:
-        return []
+    if not starts:
+        return
     list_file = file.parent / "paths.arrow"
     write_paths(list_file, paths)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    context.raise_original_map_exception = True  # a UserError of a task comes out as its cause
-    logging.getLogger("ray.data").setLevel(logging.ERROR)  # it tells of every data set
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # it logs every data set
     # Enough tasks to keep all cores busy to the end, and not one per chunk: each costs the driver
     # some 100 KB while the pass runs.
     cpus = usable_cores() if node else int(ray.cluster_resources().get("CPU", 1))
-    blocks = min(len(chunks), 32 * max(1, cpus))
+    blocks = min(len(starts), 32 * max(1, cpus))
+    chunks = [{"start": start} for start in starts]
     data = ray.data.from_items(chunks, override_num_blocks=blocks).map_batches(
         _Fill(str(file), str(list_file), place, images.location),
         batch_size=1,
         **_where(node, blocks),
     )
-    done, statuses = 0, []
-    for row in _unwrapped(data):
-        status = _status(row)
-        statuses.append(status)
-        done += status.stop - status.start
-        progress.count("decoded", done, place.rows)
-    list_file.unlink()
-    return statuses
+    yield from map(_status, data.iter_rows())
 
 
 def write_paths(file: Path, paths: "pd.Series[str]") -> None:
@@ -137,32 +156,24 @@ def _read_paths(file: str, start: int) -> list[str]:
         return paths
 
 
-def _unwrapped(data: Any) -> Iterator[dict[str, Any]]:
-    """The rows; a task's UserError comes out as one, without Ray's wrapping."""
-    from ray.exceptions import RayTaskError
-
-    try:
-        yield from data.iter_rows()
-    except RayTaskError as e:
-        cause: BaseException | None = e
-        while cause is not None and type(cause) is not UserError:
-            cause = getattr(cause, "cause", None) or cause.__cause__
-        if cause is None:
-            raise
-        raise cause from e
-
-
 class _Fill:
     """Fills one chunk; a class so that its few arguments travel once."""
 
     def __init__(self, file: str, list_file: str, place: CachePlace, images: str) -> None:
         self.file, self.list_file, self.place, self.images = file, list_file, place, images
 
+        self.error: UserError | None = None
+
     def __call__(self, batch: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
         start = int(batch["start"][0])
-        paths = _read_paths(self.list_file, start)
-        images = read_images(Folder.at(self.images), paths, self.place)
-        status = cache.fill_chunk(Path(self.file), self.place, start, images)
+        status = ChunkStatus(start, start, 0, {})
+        # After an error, a task's other chunks are not begun: each might wait for storage as long.
+        if self.error is None:
+            try:
+                status = self._fill(start)
+            except UserError as e:
+                self.error = e
+        error = self.error
         return {
             "start": [status.start],
             "stop": [status.stop],
@@ -170,11 +181,24 @@ class _Fill:
             "fault_rows": [np.array(list(status.faults), np.int64)],
             "fault_reasons": [list(status.faults.values())],
             "fallback_rows": [np.array(status.fallbacks, np.int64)],
+            # As a value: what a task raises is logged by Ray with its traceback and comes wrapped.
+            "error": ["" if error is None else str(error)],
+            "may_pass": [isinstance(error, StorageError)],
         }
+
+    def _fill(self, start: int) -> ChunkStatus:
+        paths = _read_paths(self.list_file, start)
+        images = read_images(Folder.at(self.images), paths, self.place)
+        status = cache.fill_chunk(Path(self.file), self.place, start, images)
+        # Here, not where Ray delivers it: what a task has returned is lost when another one fails.
+        cache.note_finished(self.place, status)
+        return status
 
 
 def _status(row: dict[str, Any]) -> ChunkStatus:
-    """What _Fill returned for one chunk."""
+    """What _Fill returned for one chunk; raises the UserError that it met."""
+    if row["error"]:
+        raise (StorageError if row["may_pass"] else UserError)(row["error"])
     faults = dict(zip(map(int, row["fault_rows"]), row["fault_reasons"], strict=True))
     fallbacks = tuple(map(int, row["fallback_rows"]))
     return ChunkStatus(row["start"], row["stop"], row["crc32"], faults, fallbacks)
@@ -201,7 +225,7 @@ def read_images(images: Folder, paths: Sequence[str], place: CachePlace) -> Iter
             yield "the file is missing"
             continue
         try:
-            pixels, found = place.geometry.apply_and_tell(decode(data))
+            pixels, found = place.geometry.apply_and_report(decode(data))
         except DecodeError as e:
             yield str(e)
             continue

@@ -118,7 +118,7 @@ def _on_gpus(
     if workers > 1 and share <= 0.5:
         raise UserError(f"{shared_gpu(workers, share)}.")
     # Workers that fit: a share of a GPU never spans two of them.
-    fit = int(gpus) * int(1 / share + 1e-9) if share <= 1 else int(gpus / share)
+    fit = int(gpus) * int(1 / share + 1e-9)
     slots = fit // workers
     if slots == 0:
         raise UserError(

@@ -5,28 +5,34 @@ ended with the command. Its temporary folder is its own: a stale /tmp/ray/ray_cu
 another program would make every Train run wait 12 s for a dead address (Ray 2.60).
 """
 
-import fcntl
 import os
 import secrets
-import shutil
 import signal
-import tempfile
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from maskcls.cluster.joining import address_to_join
 from maskcls.cluster.plan import Machine
-from maskcls.core.errors import RunFailed, UserError
+from maskcls.cluster.ray_internals.start import start_ray
+from maskcls.cluster.requirements import (
+    drop_what_breaks_ray,
+    refuse_open_doors,
+    require_start,
+)
+from maskcls.cluster.temporary import sweep, temporary_folder, temporary_root, why_not_named
+from maskcls.core.errors import Exit, RunFailed, UserError
+from maskcls.core.processes import source_path
 from maskcls.core.progress import Progress
 from maskcls.core.system import usable_cores
+from maskcls.store.places import token_path
 
 _OBJECT_STORE = 256 * 2**20  # only statuses and eval logits travel through it [bytes]
 _SHUTDOWN_S = 20.0
-# Sockets lie at ROOT/mcls-PID-8 characters/r/session_DATE_PID/sockets/plasma_store: 107 bytes at most.
-LONGEST_TEMPORARY_ROOT = 18  # leaves room for pids of seven digits
+_SIGNAL_S = 3.0  # time for Python's own way out before a start that is stuck in Ray's code is left
 # Set before ray is imported; a value the user has set stands.
 LOCAL_ENVIRONMENT = {
     # Despite its name: every socket of Ray, metrics included, binds to 127.0.0.1 (Ray 2.60).
@@ -86,8 +92,8 @@ class Session:
         fit = [node for node in alive if all(node.get(name) for name in needs)] or alive
         largest = max((node.get("CPU", 0.0) for node in fit), default=None)
         per_gpu = [node.get("CPU", 0.0) / node["GPU"] for node in fit if node.get("GPU")]
-        least = None if self.is_local else min(per_gpu, default=None)
-        return Machine(has.get("CPU", 0.0), has.get("GPU", 0.0), self.is_local, largest, least)
+        fewest = None if self.is_local else min(per_gpu, default=None)
+        return Machine(has.get("CPU", 0.0), has.get("GPU", 0.0), self.is_local, largest, fewest)
 
 
 @contextmanager
@@ -96,13 +102,19 @@ def ray_session(cache: Path, dashboard: bool, progress: Progress) -> Iterator[Se
 
     cache: folder that holds the token of local dashboards. Raises RunFailed when Ray does not start.
     """
-    address = os.environ.get("RAY_ADDRESS")
+    address = address_to_join()
     for name, value in (({} if address else LOCAL_ENVIRONMENT) | _ALWAYS).items():
         os.environ.setdefault(name, value)
+    drop_what_breaks_ray()
+    require_start()
     if address:
+        os.environ["RAY_ADDRESS"] = (
+            address  # without the blanks that Ray would take for a part of it
+        )
         with _joined(address) as session:
             yield session
     else:
+        os.environ.pop("RAY_ADDRESS", None)  # "local" would start Rays of their own in the workers
         with _started(cache, dashboard, progress) as session:
             yield session
 
@@ -111,16 +123,13 @@ def ray_session(cache: Path, dashboard: bool, progress: Progress) -> Iterator[Se
 def _joined(address: str) -> Iterator[Session]:
     import ray
 
-    if address.startswith(("http://", "https://")):
-        raise UserError(
-            f"RAY_ADDRESS={address}: that is a dashboard, for ray job submit; to join the cluster"
-            " from here, name its head as HOST:6379, or say auto."
-        )
     try:
         with _our_signals():
-            ray.init(**_quiet())
+            ray.init(**_quiet(), **_code_path(ray))
     except Exception as e:  # Ray raises many kinds; the cause is chained
-        raise RunFailed(f"the Ray cluster at RAY_ADDRESS={address} cannot be joined: {e}") from e
+        raise RunFailed(
+            f"the Ray cluster at RAY_ADDRESS={address} cannot be joined: {_in_a_line(e)}"
+        ) from e
     try:
         yield Session(ray, None, None)
     finally:
@@ -129,30 +138,33 @@ def _joined(address: str) -> Iterator[Session]:
 
 @contextmanager
 def _started(cache: Path, dashboard: bool, progress: Progress) -> Iterator[Session]:
-    _refuse_open_doors()
+    refuse_open_doors()
     token = token_file(cache)
     os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(token))
-    _sweep()
-    # Ray opens its folder to everybody; the one around it is ours alone.
-    # Short, since unix sockets inside may have 107 characters; named by the process, for _sweep.
-    temp = Path(tempfile.mkdtemp(prefix=temporary_prefix(), dir=temporary_root()))
-    alive = hold(temp)
-    try:
+    root = temporary_root()
+    if note := why_not_named(root):
+        progress.say(note)
+    sweep(root)
+    with temporary_folder(root) as temp:
         import ray
 
         try:
             with _our_signals():
-                context = ray.init(
+                context = start_ray(
+                    ray,
+                    temp,
                     address="local",
                     num_cpus=usable_cores(),
                     include_dashboard=dashboard,
                     dashboard_host="127.0.0.1",
                     object_store_memory=_OBJECT_STORE,
-                    _temp_dir=str(temp / "r"),
                     **_quiet(),
+                    **_code_path(ray),
                 )
         except Exception as e:  # Ray raises many kinds; the cause is chained
-            raise RunFailed(f"Ray does not start here: {e}; maskcls doctor says more") from e
+            raise RunFailed(
+                f"Ray does not start here: {_in_a_line(e)}; maskcls doctor says more"
+            ) from e
         url = f"http://{context.dashboard_url}" if dashboard and context.dashboard_url else None
         if url:
             progress.say(f"Ray's dashboard: {url} (it asks for the token in {token})")
@@ -160,39 +172,77 @@ def _started(cache: Path, dashboard: bool, progress: Progress) -> Iterator[Sessi
             yield Session(ray, url, temp)
         finally:
             _shut_down(ray)
-    finally:
-        shutil.rmtree(temp, ignore_errors=True)
-        os.close(alive)
-
-
-def _refuse_open_doors() -> None:
-    """UserError when Ray would listen on a public address and ask nobody for a token."""
-    public = os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] != "0"
-    if public and os.environ["RAY_AUTH_MODE"] != "token":
-        raise UserError(
-            f"RAY_AUTH_MODE={os.environ['RAY_AUTH_MODE']}: with"
-            " RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER set, Ray would listen on every address and run"
-            " anybody's code; unset one of the two."
-        )
 
 
 @contextmanager
 def _our_signals() -> Iterator[None]:
-    """Keep our handlers: Ray's own for SIGTERM, set by ray.init, ends in an abort (exit code 134)."""
+    """Keep our handlers while Ray starts, and end the process if Ray's code does not let them run.
+
+    Ray's own handler for SIGTERM, set by ray.init, ends in an abort (exit code 134). Python runs a
+    handler between two of its own instructions only, which a call into Ray may not reach for long.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     ours = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    read, write = os.pipe()
+    os.set_blocking(write, False)  # as set_wakeup_fd asks for
+    before = signal.set_wakeup_fd(write)
+    over = threading.Event()
+    watcher = threading.Thread(target=_leave_on_signal, args=(read, over), daemon=True)
+    watcher.start()
     try:
         yield
+    except SystemExit as e:  # from Ray's handler
+        raise KeyboardInterrupt from e
     finally:
+        over.set()
         for number, handler in ours.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(before)
+        os.close(write)
+        watcher.join()
+        os.close(read)
+
+
+def _leave_on_signal(read: int, over: threading.Event) -> None:
+    while number := os.read(read, 1):
+        if number[0] in (signal.SIGINT, signal.SIGTERM) and not over.wait(_SIGNAL_S):
+            os.write(2, b"maskcls: interrupted; the same command resumes where it stopped.\n")
+            os._exit(Exit.INTERRUPTED)
+
+
+def _in_a_line(error: Exception) -> str:
+    """What Ray complains of: its first line, or the last one of a log that it quotes."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [repr(error)]
+    return lines[-1] if lines[0].endswith(":") else lines[0]
 
 
 def _quiet() -> dict[str, Any]:
     # The workers' lines are in Ray's logs; ours come through the run's own records.
     return {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+
+
+class _Fixed(list[str]):
+    """A list that Ray cannot add to, and does not take for none when it is empty."""
+
+    def __bool__(self) -> bool:
+        return True
+
+    def extend(self, paths: Iterable[str]) -> None:
+        """Leave the paths out."""
+
+
+def _code_path(ray: ModuleType) -> dict[str, Any]:
+    """Where workers import from: as this process, without the current folder.
+
+    Ray puts that first in their sys.path, where the user's random.py would hide the library's. A job
+    of a cluster comes with what it needs.
+    """
+    if "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ:
+        return {}
+    paths = _Fixed(source_path())
+    return {"job_config": ray.job_config.JobConfig(_py_driver_sys_path=paths)}
 
 
 def _shut_down(ray: ModuleType) -> None:
@@ -203,46 +253,33 @@ def _shut_down(ray: ModuleType) -> None:
 
 
 def token_file(cache: Path) -> Path:
-    """The file with this user's token for local dashboards, made on first use, mode 0600."""
-    path = cache / "ray-token"
-    cache.mkdir(parents=True, exist_ok=True)
+    """The file with this user's token for local dashboards, made on first use, mode 0600.
+
+    cache: holds it where the user has no folder for such things. Raises UserError when neither can be
+    written.
+    """
+    path = token_path(cache)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        if path.stat().st_size:
-            path.chmod(0o600)
-            return path
-        descriptor = os.open(path, os.O_WRONLY, 0o600)  # left empty by a killed command
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_hex(32))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.parent.stat().st_uid != os.geteuid():
+            raise PermissionError(13, "another user's")
+        path.parent.chmod(0o700)
+        _make_token(path)
+    except OSError as e:
+        raise UserError(
+            f"{path}: the token of Ray's dashboard cannot be kept there ({e.strerror or e}); set"
+            " XDG_STATE_HOME to a folder that is yours."
+        ) from e
     return path
 
 
-def temporary_prefix() -> str:
-    """What the names of our temporary folders for Ray begin with; names the owner for people."""
-    return f"mcls-{os.getpid()}-"
-
-
-def temporary_root() -> str:
-    """Where they lie: the usual place, or /tmp when its path is too long for unix sockets in it."""
-    usual = tempfile.gettempdir()
-    return usual if len(os.fsencode(usual)) <= LONGEST_TEMPORARY_ROOT else "/tmp"  # noqa: S108
-
-
-def hold(folder: Path) -> int:
-    """Mark a temporary folder as in use, by a lock that the descriptor holds."""
-    descriptor = os.open(folder / "alive", os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return descriptor
-
-
-def _sweep() -> None:
-    """Delete what killed commands left in the temporary folder: Ray keeps its sessions for ever."""
-    for folder in Path(temporary_root()).glob("mcls-*-*"):
-        # A lock tells more than a pid, which means nothing from one container to another.
-        try:
-            descriptor = hold(folder)
-        except OSError:
-            continue
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(descriptor)
+def _make_token(path: Path) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        path.chmod(0o600)
+        if path.stat().st_size:
+            return
+        descriptor = os.open(path, os.O_WRONLY, 0o600)  # left empty by a killed command
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))

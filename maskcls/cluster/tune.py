@@ -9,17 +9,16 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ray import tune
 from ray.tune import Callback
-from ray.tune.execution import class_cache
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from maskcls.cluster.ray_internals.tune import keys_kept_out, last_error
 from maskcls.cluster.supervisor import Supervisor
 from maskcls.cluster.worker import train_trial
 from maskcls.core.outcome import Outcome
@@ -54,19 +53,18 @@ class Trials:
     propose: number and job of the next trial, LATER when none should be begun just now, None when there
     are no more. epoch_done, ended, lost: called with a trial's number; ended also with the error in its
     settings or training, if there was one; lost, with the infrastructure failure that came once too
-    often. scores: of a trial's finished epochs, so far; known: numbers of the trials that have some
-    at the start. first_rung: epochs before ASHA may end a trial; reduction: it lets one of so many
-    go on. resources: of each trial; waits_for: the scarce one, in words. at_once: maximum number of
-    trials at a time. most_epochs: of any trial. retries, stall_s: see config/schema.py, Cluster.
-    look_every_s: time between two looks at the heartbeats [s].
+    often. known: scores of earlier trials' finished epochs, by number. first_rung: epochs before
+    ASHA may end a trial; reduction: it lets one of so many go on. resources: of each trial;
+    waits_for: the scarce one, in words. at_once: maximum number of trials at a time. most_epochs:
+    of any trial. retries, stall_s: see config/schema.py, Cluster. look_every_s: time between two
+    looks at the heartbeats [s].
     """
 
     propose: Callable[[], tuple[int, FoldJob] | Later | None]
     epoch_done: Callable[[int], None]
     ended: Callable[[int, str | None], None]
     lost: Callable[[int, str], None]
-    scores: Callable[[int], Sequence[float]]
-    known: Sequence[int]
+    known: Mapping[int, Sequence[float]]
     first_rung: int
     reduction: int
     resources: Mapping[str, float]
@@ -87,26 +85,16 @@ def run_trials(trials: Trials, storage: str, name: str) -> None:
     for variable, value in _ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
-    keep_keys_out()
     callback = TuneCallback(trials)
     try:
-        _run(trials, callback, storage, name)
+        with keys_kept_out():
+            _run(trials, callback, storage, name)
     except Exception:
         if callback.failed is None:
             raise
-    if (
-        callback.failed is not None
-    ):  # Tune wraps what a callback raises, or takes it for the trial's
+    # Tune wraps what a callback raises, or takes it for the trial's.
+    if callback.failed is not None:
         raise callback.failed
-
-
-def keep_keys_out() -> None:
-    """Keep AWS's keys out of the trials' runtime environments, which Ray logs and its dashboard shows.
-
-    Tune copies them there from this process. A job's workers have those of the job, others their own.
-    """
-    keys = {name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")}
-    class_cache.ENV_VARS_TO_PROPAGATE.difference_update(keys)
 
 
 def _run(trials: Trials, callback: "TuneCallback", storage: str, name: str) -> None:
@@ -170,33 +158,45 @@ class _Asha(ASHAScheduler):  # type: ignore[misc]
             grace_period=trials.first_rung,
             reduction_factor=trials.reduction,
         )
-        self._scores = trials.scores
-        self._ids = {number: f"trial-{number}" for number in trials.known}
-        for number, name in self._ids.items():
-            self._remember(_Named(name), number)
-
-    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> Any:
-        """Its score counts for others, but nobody is ended who only has to write the logits."""
-        decision = super().on_trial_result(tune_controller, trial, result)
-        return TrialScheduler.CONTINUE if result.get("last") else decision
+        self._known = {number: tuple(scores) for number, scores in trials.known.items()}
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        """A trial that resumes keeps its place on the rungs it had reached."""
-        super().on_trial_add(tune_controller, trial)
-        number = trial.config["number"]
-        for _, recorded in self._brackets[0]._rungs:
-            recorded.pop(self._ids.get(number), None)
-        self._ids[number] = trial.trial_id
-        self._remember(trial, number)
+        """A trial that an earlier start began keeps its place on the rungs it had reached."""
+        known, self._known = self._known, {}
+        for number, scores in known.items():
+            super().on_trial_add(tune_controller, _Named.of(number))
+            for epoch, score in enumerate(scores, 1):
+                result = {_TIME: epoch, _METRIC: score}
+                super().on_trial_result(tune_controller, _Named.of(number), result)
+        super().on_trial_add(tune_controller, _named(trial))
 
-    def _remember(self, trial: Any, number: int) -> None:
-        for epoch, score in enumerate(self._scores(number), 1):
-            self._brackets[0].on_result(trial, epoch, score)
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> Any:
+        """Its score counts for others, but a trial that only has to write its logits is not ended."""
+        decision = super().on_trial_result(tune_controller, _named(trial), result)
+        return TrialScheduler.CONTINUE if result.get("last") else decision
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        """See ASHAScheduler."""
+        super().on_trial_complete(tune_controller, _named(trial), result)
+
+    def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
+        """See ASHAScheduler."""
+        super().on_trial_remove(tune_controller, _named(trial))
 
 
 @dataclass(frozen=True)
 class _Named:
+    """As much of a trial as ASHA looks at; the same in every start of the command, unlike Tune's."""
+
     trial_id: str
+
+    @classmethod
+    def of(cls, number: int) -> "_Named":
+        return cls(f"trial-{number}")
+
+
+def _named(trial: Any) -> _Named:
+    return _Named.of(trial.config["number"])
 
 
 @dataclass
@@ -306,8 +306,5 @@ def _fold_of(job: FoldJob) -> Fold:
 
 def _why(trial: Any) -> str:
     """What Tune has written down of a trial's last failure, in a line."""
-    lines: list[str] = []
-    if trial.error_file is not None:
-        with suppress(OSError):
-            lines = Path(trial.error_file).read_text("utf-8", "replace").strip().splitlines()
-    return lines[-1][:200] if lines else "Ray says no more"
+    line = last_error(trial)
+    return line[:200] if line else "Ray says no more"

@@ -14,8 +14,8 @@ from maskcls.cluster import nodes
 from maskcls.cluster.reporter import Reporter
 from maskcls.core.history import EpochEntry, is_finished
 from maskcls.core.outcome import Outcome, outcome_of
-from maskcls.pixels.cache import cache_root
 from maskcls.store.paths import Folder
+from maskcls.store.places import cache_root
 from maskcls.store.run import Run
 from maskcls.training.job import FoldJob
 

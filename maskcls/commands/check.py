@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from maskcls.core.errors import Exit, UserError
+from maskcls.core.errors import Exit, StorageError, UserError
 from maskcls.core.progress import Progress
 from maskcls.data.findings import Finding
 from maskcls.data.table import Table, read_data
 from maskcls.pixels.decode import DecodeError, decode
+from maskcls.pixels.fingerprint import read_image
 from maskcls.store.paths import Folder
 
 _CHUNK = 64
@@ -43,7 +44,7 @@ class Checked:
 def check(data: str, progress: Progress, decode_images: bool = True) -> Checked:
     """Read the table and decode every image; DEGRADED when one of them cannot be.
 
-    Raises UserError for what train would refuse.
+    Raises UserError for what train would refuse, StorageError when images cannot be read now.
     """
     folder = Folder.at(data)
     table = read_data(folder)
@@ -82,13 +83,21 @@ def _decode_all(
 
 
 def _decode_chunk(job: tuple[str, str, tuple[str, ...]]) -> list[tuple[str, Any]]:
-    """(path, (height, width) or the reason) of each image."""
+    """(path, (height, width) or the reason) of each image.
+
+    Raises StorageError: storage that is away says nothing about the images, and each would take
+    as long.
+    """
     location, where, paths = job
     folder = Folder.at(location).child(*where.split("/"))
     found: list[tuple[str, Any]] = []
     for path in paths:
         try:
-            found.append((path, np.shape(decode(folder.read_bytes(path)))[:2]))
-        except (DecodeError, UserError, OSError) as e:
-            found.append((path, str(e)))
+            data = read_image(folder, path)
+            result = "the file is missing" if data is None else np.shape(decode(data))[:2]
+        except StorageError:
+            raise
+        except (DecodeError, UserError) as e:
+            result = str(e)
+        found.append((path, result))
     return found

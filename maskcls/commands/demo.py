@@ -12,6 +12,7 @@ from maskcls.config.resolve import resolve
 from maskcls.core.errors import Exit
 from maskcls.core.progress import Progress
 from maskcls.demo.dataset import write_demo_data
+from maskcls.store.paths import absolute_path
 from maskcls.store.results import Metrics
 from maskcls.store.run import Run
 
@@ -43,7 +44,7 @@ def demo(folder: str, quick: bool, progress: Progress, command: list[str]) -> De
     started = time.monotonic()
     much = _QUICK if quick else _WHOLE
     people, eval_people = much["people"], much["eval_people"]
-    root = Path(folder).expanduser().absolute()
+    root = absolute_path(folder)
     data, run, out = root / "data", root / "run", root / "submission.csv"
     was_there = Run.at(str(run)).is_collected
     if not was_there:

@@ -17,6 +17,7 @@ from maskcls.core.progress import Progress
 from maskcls.evaluation import ensembling
 from maskcls.evaluation.ensembling import Rule
 from maskcls.evaluation.fold_logits import FoldLogits, has_logits
+from maskcls.store.outputs import OutputFile
 from maskcls.store.paths import Folder
 from maskcls.store.record import Described, now, versions
 from maskcls.store.run import EVAL_LOGITS, EVAL_TABLE, TABLE, Run
@@ -93,7 +94,7 @@ def ensemble(
     of info.csv in its order; an image that no member could decode gets the most frequent class of
     the training images. Raises UserError when a fold is missing and that was not allowed.
     """
-    folder, name = Folder.of_file(out)  # before the work, not after it
+    output = OutputFile.at(out)  # before the work, not after it
     members = [_read_member(Run.open(Folder.at(run)), allow_missing_folds) for run in runs]
     _refuse_doubles(members)
     first = members[0]
@@ -114,7 +115,7 @@ def ensemble(
                 lost_ids.extend(image_ids[row] for row in np.flatnonzero(lost).tolist())
                 images += len(image_ids)
 
-    folder.fill_file(name, fill)
+    output.fill(fill)
     provenance = {
         "created": now(),
         "versions": versions(),
@@ -129,7 +130,8 @@ def ensemble(
             "images": {image: first.faults.get(image, "no logits") for image in lost_ids},
         },
     }
-    folder.write_json(f"{name}.provenance.json", provenance)
+    if not output.is_stream:  # beside stdout there is no place for it
+        output.folder.write_json(f"{output.name}.provenance.json", provenance)
     for image in lost_ids[:20]:
         reason = first.faults.get(image, "no logits")
         progress.warn(f"{image}: {reason}; answered with class {fallback} ({class_name(fallback)})")

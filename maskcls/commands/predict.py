@@ -13,15 +13,18 @@ from maskcls.config.schema import Cluster
 from maskcls.core.errors import Exit, RunFailed, UserError
 from maskcls.core.labels import NUM_CLASSES
 from maskcls.core.progress import Progress
+from maskcls.data.findings import Findings
 from maskcls.data.image_list import images_from_csv, list_images
 from maskcls.evaluation.ensembling import mean_logits, softmax
-from maskcls.pixels.cache import cache_root
 from maskcls.pixels.geometry import Geometry
 from maskcls.runs.dataset import images_of
 from maskcls.store import manifest
+from maskcls.store.outputs import OutputFile
 from maskcls.store.paths import Folder
+from maskcls.store.places import cache_root
 from maskcls.store.results import FoldResult
 from maskcls.store.run import Run
+from maskcls.store.uris import is_uri
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,9 @@ def predict(
 
     trained = Run.open(Folder.at(run))
     results, geometry = _checkpoints_of(trained)
-    out_folder, out_name = Folder.of_file(out)  # before the work, not after it
+    output = OutputFile.at(out)  # before the work, not after it
     placing = cluster or Cluster()
-    image_folder, rows = _list(images)
+    image_folder, rows = _list(images, progress)
     cache = cache_root(placing.cache_dir)
     listed = images_of(image_folder, rows, cache)
     place = listed.place(cache, geometry)
@@ -90,7 +93,7 @@ def predict(
             )
         logits[member, at] = values
     faults = {rows["path"].iloc[row]: reason for row, reason in sorted(pixels.faults.items())}
-    out_folder.write_bytes(out_name, _csv(rows["path"], mean_logits(logits)))
+    output.write(_csv(rows["path"], mean_logits(logits)))
     for path, reason in list(faults.items())[:20]:
         progress.warn(f"{path}: no answer, {reason}")
     return PredictResult(Exit.DEGRADED if faults else Exit.GOOD, out, len(rows), faults)
@@ -123,11 +126,15 @@ def _checkpoints_of(run: Run) -> tuple[list[FoldResult], Geometry]:
     return found, geometries[0]
 
 
-def _list(images: str) -> tuple[Folder, pd.DataFrame]:
+def _list(images: str, progress: Progress) -> tuple[Folder, pd.DataFrame]:
     folder = Folder.at(images)
     if folder.is_dir():
-        return folder, list_images(folder)
-    if not images.partition("?")[0].lower().endswith(".csv"):
+        findings = Findings(where=folder.shown)
+        rows = list_images(folder, findings)
+        for finding in findings.collected():
+            progress.warn(f"{finding.where}: {finding.text}")
+        return folder, rows
+    if not (images.partition("?")[0] if is_uri(images) else images).lower().endswith(".csv"):
         raise UserError(f"{images}: neither a folder of images nor a CSV file.")
     parent, name = Folder.of_file(images)
     try:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from maskcls.cluster.dashboard import address_of, is_loopback, look_at_workers, token_of
 from maskcls.core.errors import UserError
 from maskcls.core.progress import FoldState
-from maskcls.pixels.cache import cache_root
 from maskcls.store.heartbeat import Heartbeat
 from maskcls.store.paths import Folder
+from maskcls.store.places import read_token
 from maskcls.store.record import Start
 from maskcls.store.run import Run
 from maskcls.tuning.search_record import is_search, read_search
@@ -151,8 +151,7 @@ def _workers(run: Run, beats: list[Heartbeat | None], given: str | None) -> list
     address, token = address_of(given), token_of()
     if address is None and (local := _dashboard_of(run)) is not None:
         # That of a run's own local Ray is asked with its own token, which is no cluster's.
-        file = cache_root(run.config.cluster.cache_dir) / "ray-token"
-        address, token = local, file.read_text("utf-8").strip() if file.is_file() else None
+        address, token = local, read_token(run.config.cluster.cache_dir)
     found = look_at_workers(beats, address, token) if address else None
     workers = []
     for beat, side in zip(beats, found or [None] * len(beats), strict=True):

@@ -1,7 +1,15 @@
-"""`maskcls train`: from a folder of images to five folds' logits and an out-of-fold score."""
+"""`maskcls train`: from a folder of images to five folds' logits and an out-of-fold score.
 
-from collections.abc import Sequence
+    train = prepare -> begin -> place -> decode -> train_folds -> collect
+
+The steps are those of runs/run.py.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from maskcls.commands.ensemble import Ensembled, ensemble
 from maskcls.config.schema import Config
@@ -9,11 +17,24 @@ from maskcls.core.errors import Exit, UserError
 from maskcls.core.progress import Progress
 from maskcls.evaluation.ensembling import Rule
 from maskcls.runs.prepare import prepare
-from maskcls.runs.run import begin, train_run
+from maskcls.runs.run import (
+    RunContext,
+    begin,
+    collect,
+    decode,
+    finish_without_ray,
+    note_dashboard,
+    place,
+    train_folds,
+)
 from maskcls.store.lease import Lease
+from maskcls.store.outputs import OutputFile
 from maskcls.store.paths import Folder
 from maskcls.store.record import ending
 from maskcls.store.results import Metrics
+
+if TYPE_CHECKING:
+    from maskcls.cluster.session import Session
 
 
 @dataclass(frozen=True)
@@ -46,10 +67,27 @@ def train(
                 context.run.write_record(context.record)
 
         with ending(start, write) as end:
-            metrics = train_run(context)
+            metrics = finish_without_ray(context)
+            if metrics is None:
+                with _ray(context) as session:
+                    plan = place(context, session)
+                    pixels = decode(context, session.own_node())
+                    train_folds(context, plan, session)
+                metrics = collect(context, *pixels)
             faults = metrics.train_faults + metrics.eval_faults
             end.exit_code = Exit.DEGRADED if faults else Exit.GOOD
     return Trained(end.exit_code, metrics, context.run.folder)
+
+
+@contextmanager
+def _ray(context: RunContext) -> Iterator["Session"]:
+    from maskcls.cluster.session import ray_session
+
+    started = time.monotonic()
+    with ray_session(context.cache, context.config.cluster.dashboard, context.progress) as session:
+        context.time_s["ray_start"] = time.monotonic() - started
+        note_dashboard(context, session.dashboard)
+        yield session
 
 
 @dataclass(frozen=True)
@@ -74,7 +112,7 @@ def pipeline(
     Arguments as those of train and ensemble. Raises as they do; what only the second would refuse is
     refused before the first begins.
     """
-    Folder.of_file(out)
+    OutputFile.at(out)
     if not Folder.at(data).exists("eval/info.csv"):
         raise UserError(
             f"{data}: no eval/info.csv in it, so there is nothing to submit; use train."

@@ -22,15 +22,28 @@ GOES_WITH = {"loss.weights": "loss.name"}
 
 @dataclass(frozen=True)
 class Value:
-    """A value and where it was said."""
+    """A value, where it was said, and how it was typed, where it was typed as NAME=VALUE."""
 
     value: Any
     origin: str
+    typed: str | None = None
 
     @property
     def is_presets(self) -> bool:
         """Said by a preset, not by the user."""
         return self.origin.startswith("preset ")
+
+    def as_text(self) -> Any:
+        """The value of a setting that is text, such as the name of a folder, which may be 2021.
+
+        As typed, where it was: 007 and 1e3 stay so. From a file, a whole number as its digits; other
+        values stay what they are, for the validator to refuse, since their spelling is lost.
+        """
+        if isinstance(self.value, str | bool):
+            return self.value
+        if self.typed is not None:
+            return self.typed
+        return str(self.value) if isinstance(self.value, int) else self.value
 
 
 @dataclass(frozen=True)
@@ -78,7 +91,8 @@ def gather(
         key, sign, value = text.partition("=")
         if not sign or not key.strip():
             raise UserError(f"--set {text}: write it as NAME=VALUE, such as --set optim.lr=1e-4.")
-        flat[key.strip()] = Value(parse_value(value.strip()), "--set")
+        typed = value.strip()
+        flat[key.strip()] = Value(parse_value(typed), "--set", typed)
     for setting, choice in GOES_WITH.items():
         kept = flat.get(choice, Value(None, "")).value == presets.get(choice, Value(None, "")).value
         if setting in flat and flat[setting].is_presets and not kept:
@@ -123,6 +137,8 @@ def sentence_of(error: Mapping[str, Any], flat: Mapping[str, Value], prefix: str
     if not name:  # a relation between settings: its sentence names them
         return f"{message}."
     origin = f" (from {flat[name].origin})" if name in flat else ""
+    if error.get("type") == "string_type":
+        message = "should be text, in quotes"
     message = message.replace("Input should be", "should be")
     return f"{name}{origin}: {message}; it is {error['input']!r}."
 

@@ -23,8 +23,8 @@ NEEDS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "tta.share": ("tta.crops", (5,)),
     "train.patience": ("folds.scheme", ("kfold", "holdout", "image")),
 }
-"""Setting -> the setting that it depends on, and the values under which it has an effect. Whoever
-types it without them expected something of it and is told; in a preset it may wait for its use."""
+"""Setting -> the setting that it depends on, and the values under which it has an effect. A
+user who sets it without them expected an effect, so that is refused; a preset may set it for later."""
 
 
 def idle(name: str, config: "Config") -> str | None:
@@ -70,10 +70,14 @@ def names_in(text: str) -> tuple[str, ...]:
 
 def _placement(config: "Config") -> str | None:
     share = config.cluster.gpus_per_worker
-    if share > 1 and share != int(share):
-        return "cluster.gpus_per_worker above 1 must be a whole number of GPUs"
+    if share > 1:
+        # Ray would reserve them, and torch would use the first.
+        return (
+            f"cluster.gpus_per_worker={share:g}: a worker uses one GPU; to train a fold on several,"
+            " set cluster.workers_per_fold"
+        )
     gpus, workers = config.cluster.gpus, config.cluster.workers_per_fold
-    if workers > 1 and share <= 0.5 and gpus not in ("auto", 0):  # with auto, the plan tells
+    if workers > 1 and share <= 0.5 and gpus not in ("auto", 0):  # with auto, the plan says it
         return shared_gpu(workers, share)
     if config.train.batch_size < 2 * config.cluster.workers_per_fold:
         # An epoch's batches may be half of batch_size; none of a worker's shares may be empty.

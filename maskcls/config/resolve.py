@@ -30,7 +30,7 @@ def from_flat(flat: Mapping[str, Value]) -> Config:
         config = _validate(tree, flat)
         faults += [f"{text}." for text in _idle(flat, config)]
     except _Wrong as e:
-        # A relation is judged with defaults where a value was refused: told only when all are good.
+        # A relation is judged with defaults where a value was refused: reported only when all are good.
         faults += [text for name, text in e.faults if name or not faults]
     if faults:
         raise UserError("\n".join(faults))
@@ -122,7 +122,7 @@ def _tree(flat: Mapping[str, Value]) -> tuple[dict[str, Any], list[str]]:
             faults.append(f"{where}: no such setting{hint}")
         elif name in own and own[name].choice not in (in_force[own[name].setting] or ()):
             chosen = in_force[own[name].setting]
-            # A preset's values for a choice that the user replaced have nothing to say any more, and
+            # A preset's values for a choice that the user replaced have no effect, and
             # nothing can be said of what belongs to a wrong choice.
             if not value.is_presets and chosen is not None:
                 now = "+".join(chosen) or "none"
@@ -134,10 +134,14 @@ def _tree(flat: Mapping[str, Value]) -> tuple[dict[str, Any], list[str]]:
             faults.append(f"{where}: true and false are no value for this.")
         elif name in known:
             section, key = name.split(".", 1)
-            tree.setdefault(section, {})[key] = value.value
+            tree.setdefault(section, {})[key] = (
+                value.as_text() if known[name] is str else value.value
+            )
         else:
             section, choice, key = name.split(".", 2)
-            tree[section]["settings"][choice][key] = value.value
+            tree[section]["settings"][choice][key] = (
+                value.as_text() if own[name].kind == "str" else value.value
+            )
     return tree, faults
 
 
@@ -167,7 +171,7 @@ def _chosen(setting: str, flat: Mapping[str, Value], faults: list[str]) -> tuple
     """Names that are in force for a setting that chooses; None for a wrong one, which is a fault."""
     section, key = setting.split(".")
     given = flat.get(setting)
-    value = given.value if given else getattr(getattr(Config(), section), key)
+    value = given.as_text() if given else getattr(getattr(Config(), section), key)
     if not isinstance(value, str):  # the validator says so
         return None
     try:

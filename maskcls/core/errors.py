@@ -5,8 +5,8 @@
       HubUnavailable     the model hub does not answer now: likewise
     RunFailed            something failed that is not the user's input: exit code 1
       FoldsFailed        folds of a run failed
-    GpuFault             the GPU or its driver failed: worth trying again, on another node if there
-    is one Stopped              ended on request, with a checkpoint
+    GpuFault             the GPU or its driver failed: worth trying again, first on another node
+    Stopped              ended on request, with a checkpoint
     Superseded           another attempt has replaced this one: end, and write nothing more
 
 An exception loses its __cause__ when it is pickled, as between processes of Ray. What decides
@@ -32,7 +32,7 @@ class Exit(IntEnum):
 
 
 class UserError(Exception):
-    """Bad input, told in one sentence: where, what, what to do. Exit code 2, no traceback."""
+    """Bad input, in one sentence: where, what, what to do. Exit code 2, no traceback."""
 
 
 class StorageError(UserError):
@@ -101,8 +101,8 @@ def is_transient(error: BaseException) -> bool:
 
 # What torch raises for a fault of the GPU itself: AcceleratorError for CUDA's errors (ECC, launch
 # failures, a lost device), OutOfMemoryError when another process on a shared GPU took the memory.
-# By name, since core must not import torch; RuntimeErrors of libraries below torch are told by
-# those libraries' own words.
+# By name, since core must not import torch; RuntimeErrors of libraries below torch are recognised
+# by those libraries' own words.
 _GPU_TYPES = ("AcceleratorError", "OutOfMemoryError")
 _GPU_SIGNS = ("CUDA error", "CUDNN_STATUS", "cuDNN error", "CUBLAS_STATUS", "NVML")
 

@@ -1,11 +1,12 @@
 """Imports timm and torch's optimizers without torch's compiler and sharded tensors, unused here.
 
-torch._dynamo costs some 8 s of CPU to import, half of what a fold's worker needs to start, and comes
-along for trifles (torch 2.15, torchvision 0.29, timm 1.0): torchvision asks it whether a device could
-compile; timm and the optimizers mark functions as not to be compiled, and steps as breaks in what is
-compiled; one of timm's optimizers raises the size of its cache. So those are answered here, and whoever
-asks it for anything else gets the real one. Sharded tensors (torch.distributed.tensor) cost some 4 s
-more, for another of timm's optimizers, which does without them where they are missing.
+torch's compiler costs 4.5 s of CPU and 140 MB of memory to import, of the 10 s that a fold's worker
+needs to start (torch 2.15, torchvision 0.29, timm 1.0; medians of three), and comes along for trifles:
+torchvision asks it whether a device could compile; timm and the optimizers mark functions as not to be
+compiled, and steps as breaks in what is compiled; one of timm's optimizers raises the size of its cache.
+So those are answered here, and whoever asks it for anything else, such as torch.compile or
+torch.utils.checkpoint, gets the real one. Sharded tensors (torch.distributed.tensor) come along for
+another of timm's optimizers, which does without them where they are missing.
 """
 
 import importlib
@@ -31,7 +32,19 @@ class _StandIn(ModuleType):
 
 
 class _Settings:
-    """Keeps what is set, for the real one."""
+    """Keeps what is set, for the real one, which answers whatever is asked."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(_real(_NAME).config, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Whoever imported the config before the real one came still holds this object.
+        if isinstance(sys.modules.get(_NAME), _StandIn):
+            vars(self)[name] = value
+        else:
+            setattr(_real(_NAME).config, name, value)
 
 
 class _Finder(MetaPathFinder):
@@ -93,8 +106,10 @@ def _real(name: str) -> ModuleType:
     real = importlib.import_module(_NAME)
     vars(importlib.import_module("torch"))["_dynamo"] = real
     if isinstance(old, _StandIn):
-        for setting, value in vars(old.config).items():
+        kept = vars(old.config)
+        for setting, value in kept.items():
             setattr(real.config, setting, value)
+        kept.clear()  # from here on the real one alone knows them
     return importlib.import_module(name)
 
 

@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png")
-"""Extensions that are read, in any case."""
+IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".jfif", ".png")
+"""Extensions that are read, in any case; .jfif is what Windows calls a JPEG file."""
 JUNK = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 """What file managers and archivers leave behind, in lower case."""
 

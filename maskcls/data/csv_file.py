@@ -1,16 +1,18 @@
 """CSV files as text: bytes to rows with their line numbers, values untouched.
 
-Nothing is converted here: ids with leading zeros stay as they are written.
+Nothing is converted here: ids with leading zeros stay as they are written. Only columns' names lose
+the blanks around them; for values, readers decide, since a name on disk may have some.
 """
 
 import codecs
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pandas as pd
 
 from maskcls.core.errors import UserError
+from maskcls.core.names import nfc
 from maskcls.data.findings import Faults
 
 SAVE_AS = 'save it as UTF-8 (in Excel: "CSV UTF-8")'
@@ -32,13 +34,14 @@ class CsvFile:
         self._reader = csv.reader(text, strict=True)
         self.header: tuple[str, ...] = ()
         try:
-            self.header = tuple(next(filter(None, self._reader), ()))
+            self.header = tuple(name.strip() for name in next(filter(None, self._reader), ()))
         except csv.Error as error:
             raise UserError(f"{where} line {self._reader.line_num}: {error}") from error
         if not self.header:
             raise UserError(f"{where} is empty; it needs a header line and rows")
         self.header_at = f"{where} line {self._reader.line_num}"
-        double = sorted({name for name in self.header if self.header.count(name) > 1})
+        # Without a name, it is a comma too many at the end of each line.
+        double = sorted({name for name in self.header if name and self.header.count(name) > 1})
         if double:
             raise UserError(f"{self.header_at}: column {double[0]!r} stands twice; rename one")
 
@@ -86,6 +89,16 @@ def _check_encoding(data: bytes, where: str) -> None:
     if nul >= 0:
         line = data.count(b"\n", 0, nul) + 1
         raise UserError(f"{where} line {line}: a NUL byte, perhaps UTF-16 text; {SAVE_AS}")
+
+
+def row_named(row_of: Mapping[str, int], name: str) -> int | None:
+    """The row that a file or folder belongs to, None if no row does.
+
+    row_of: row number by name, NFC and without blanks around it; name: as on disk.
+    """
+    key = nfc(name)
+    row = row_of.get(key)
+    return row_of.get(key.strip()) if row is None else row
 
 
 _CHUNK_ROWS = 1024

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from maskcls.core.errors import UserError
-from maskcls.core.names import is_junk, is_plain, nfc, some
-from maskcls.data.csv_file import CsvFile, text_series
+from maskcls.core.names import IMAGE_EXTENSIONS, is_junk, is_plain, nfc, some, split_extension
+from maskcls.data.csv_file import CsvFile, row_named, text_series
 from maskcls.data.findings import Faults, Findings
-from maskcls.data.folder import DataFolder
+from maskcls.data.folder import DataFolder, Entry
 
 INFO = "eval/info.csv"
 IMAGES = "eval/images"
@@ -18,7 +18,10 @@ IMAGES = "eval/images"
 
 @dataclass(frozen=True)
 class EvalRows:
-    """The good rows of info.csv, in its order; row_of: row number by the NFC form of ImageID."""
+    """The good rows of info.csv, in its order; row_of: row number by ImageID, as in row_named.
+
+    image_id: as written, since the submission repeats it.
+    """
 
     image_id: list[str] = field(default_factory=list)
     line: "array[int]" = field(default_factory=lambda: array("q"))
@@ -34,7 +37,7 @@ def read_info(data: DataFolder, faults: Faults, findings: Findings) -> EvalRows 
     has_info, has_images = data.exists(INFO), data.is_dir(IMAGES)
     if not has_info and not has_images:
         if data.exists("eval"):
-            findings.add("eval_empty", "eval", "neither info.csv nor images/; goes on without eval")
+            findings.add("eval_empty", "eval", "neither info.csv nor images/; read without eval")
         return None
     if not has_info:
         raise UserError(f"{data.shown}: {IMAGES} is there but {INFO} is not; add it or remove eval")
@@ -43,7 +46,7 @@ def read_info(data: DataFolder, faults: Faults, findings: Findings) -> EvalRows 
 
     file = CsvFile(data.read_bytes(INFO), INFO)
     file.need("ImageID")
-    extra = [name for name in file.header if name not in ("ImageID", "ans")]
+    extra = [name for name in file.header if name not in ("", "ImageID", "ans")]
     if extra:
         findings.add("columns", file.header_at, f"columns not used: {', '.join(extra)}")
     rows = EvalRows()
@@ -51,13 +54,13 @@ def read_info(data: DataFolder, faults: Faults, findings: Findings) -> EvalRows 
     for line, (image_id,) in file.rows(["ImageID"], faults):
         num_rows += 1
         at = f"{INFO} line {line}"
-        if not is_plain(image_id):
+        if not is_plain(image_id.strip()):
             text = (
                 f"ImageID {image_id!r} is not the name of a file in {IMAGES}; give the name alone"
             )
             faults.add(at, text)
             continue
-        first = rows.row_of.setdefault(nfc(image_id), len(rows.image_id))
+        first = rows.row_of.setdefault(nfc(image_id.strip()), len(rows.image_id))
         if first < len(rows.image_id):
             text = f"ImageID {image_id!r} stands in line {rows.line[first]} too; delete one of them"
             faults.add(at, text)
@@ -70,42 +73,103 @@ def read_info(data: DataFolder, faults: Faults, findings: Findings) -> EvalRows 
     return rows
 
 
-def read_eval_images(data: DataFolder, rows: EvalRows, findings: Findings) -> pd.DataFrame:
-    """Match info.csv with eval/images; the frame `eval_images` as `Table` describes it."""
-    num_rows = len(rows.image_id)
-    path = [""] * num_rows
-    size_bytes, mtime_ns = np.zeros(num_rows, np.int64), np.zeros(num_rows, np.int64)
-    found = np.zeros(num_rows, np.bool_)
-    extra: list[str] = []
-    for entry in data.list(IMAGES):
-        row = rows.row_of.get(nfc(entry.name))
-        if row is not None and entry.is_file:
-            if found[row]:
-                raise UserError(
-                    f"{IMAGES}: {path[row]!a} and {entry.name!a} are the same name in composed and "
-                    f"in decomposed letters (NFC, NFD); delete or rename one of the two files"
-                )
-            path[row] = image_id if (image_id := rows.image_id[row]) == entry.name else entry.name
-            size_bytes[row], mtime_ns[row], found[row] = entry.size_bytes, entry.mtime_ns, True
-        elif is_junk(entry.name):
-            findings.skip_hidden(f"{IMAGES}/{entry.name}")
-        else:
-            extra.append(entry.name)
+def read_eval_images(
+    data: DataFolder, rows: EvalRows, findings: Findings, needed: bool = True
+) -> pd.DataFrame:
+    """Match info.csv with eval/images; the frame `eval_images` as `Table` describes it.
+
+    Raises UserError when more than half of the images are missing, if they are needed: a submission
+    without them would be a mistake that training only makes dearer.
+    """
+    entry_of, others = _by_name(data, rows, findings)
+    others = _by_stem(rows, entry_of, others)
+    for entry in others:
+        findings.skip_unread(f"{IMAGES}/{entry.name}")
+    extra = sorted(entry.name for entry in others)
     if extra:
-        text = f"not in info.csv, not used, {len(extra)} in all: {some(sorted(extra))}"
+        text = f"not in info.csv, not used, {len(extra)} in all: {some(extra)}"
         findings.add("eval_extra", IMAGES, text)
-    missing = np.flatnonzero(~found)
-    if len(missing):
-        lines = [f"{rows.image_id[row]} (line {rows.line[row]})" for row in missing[:3]]
-        text = f"not in {IMAGES}, {len(missing)} of {num_rows} in all: {some(lines, len(missing))}"
-        findings.add("eval_missing", INFO, text)
+    _report_missing(rows, entry_of, extra, findings, needed)
+    entries = [entry_of.get(row) for row in range(len(rows.image_id))]
+    # Nearly always equal: then one string serves both.
+    pairs = zip(rows.image_id, entries, strict=True)
+    paths = (
+        "" if e is None else image_id if image_id == e.name else e.name for image_id, e in pairs
+    )
     return pd.DataFrame(
         {
             "ImageID": text_series(rows.image_id),
-            "found": found,
-            "path": text_series(path),
-            "size_bytes": size_bytes,
-            "mtime_ns": mtime_ns,
+            "found": np.array([entry is not None for entry in entries], np.bool_),
+            "path": text_series(paths),
+            "size_bytes": np.array(
+                [entry.size_bytes if entry else 0 for entry in entries], np.int64
+            ),
+            "mtime_ns": np.array([entry.mtime_ns if entry else 0 for entry in entries], np.int64),
         },
         copy=False,
     )
+
+
+def _by_name(
+    data: DataFolder, rows: EvalRows, findings: Findings
+) -> tuple[dict[int, Entry], list[Entry]]:
+    """The files that rows name, by row; and what is there besides, without junk."""
+    entry_of: dict[int, Entry] = {}
+    others: list[Entry] = []
+    for entry in data.list(IMAGES):
+        row = row_named(rows.row_of, entry.name)
+        if row is not None and entry.is_file:
+            if row in entry_of:
+                raise UserError(
+                    f"{IMAGES}: {entry_of[row].name!a} and {entry.name!a} are the same name, but for "
+                    f"blanks around it or composed and decomposed letters (NFC, NFD); delete or "
+                    f"rename one of the two files"
+                )
+            entry_of[row] = entry
+        elif is_junk(entry.name):
+            findings.skip_hidden(f"{IMAGES}/{entry.name}")
+        else:
+            others.append(entry)
+    return entry_of, others
+
+
+def _by_stem(rows: EvalRows, entry_of: dict[int, Entry], others: list[Entry]) -> list[Entry]:
+    """Add to entry_of the images whose rows lack the extension; returns the others that are left.
+
+    Raises UserError when two images go by one such name.
+    """
+    left: list[Entry] = []
+    found: dict[int, Entry] = {}
+    for entry in others:
+        stem, extension = split_extension(entry.name)
+        row = row_named(rows.row_of, stem)
+        if row is None or row in entry_of or not entry.is_file or extension not in IMAGE_EXTENSIONS:
+            left.append(entry)
+        elif row in found:
+            first, second = sorted((found[row].name, entry.name))
+            raise UserError(
+                f"{INFO} line {rows.line[row]}: ImageID {rows.image_id[row]!r} may be {first} or "
+                f"{second} in {IMAGES}; write the extension, or delete one of the two files"
+            )
+        else:
+            found[row] = entry
+    entry_of |= found
+    return left
+
+
+def _report_missing(
+    rows: EvalRows, entry_of: dict[int, Entry], extra: list[str], findings: Findings, needed: bool
+) -> None:
+    num_rows, num_missing = len(rows.image_id), len(rows.image_id) - len(entry_of)
+    if not num_missing:
+        return
+    missing = [row for row in range(num_rows) if row not in entry_of]
+    lines = [f"{rows.image_id[row]} (line {rows.line[row]})" for row in missing[:3]]
+    text = f"not in {IMAGES}, {num_missing} of {num_rows} in all: {some(lines, num_missing)}"
+    if needed and 2 * num_missing > num_rows:
+        there = f" (files there that {INFO} does not name: {some(extra)})" if extra else ""
+        raise UserError(
+            f"{INFO}: {text}{there}; add the images, correct the names, or remove eval to train "
+            f"without a submission"
+        )
+    findings.add("eval_missing", INFO, text)

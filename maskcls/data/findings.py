@@ -1,16 +1,18 @@
-"""What reading the data turned up: faults, which stop, and findings, which are only told."""
+"""What reading the data turned up: faults, which stop, and findings, which are only reported."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
 from maskcls.core.errors import UserError
-from maskcls.core.names import printable
+from maskcls.core.names import IMAGE_EXTENSIONS, printable, split_extension
 
 Kind = Literal[
     "contradiction",  # train.csv and a folder's name differ in gender or age
     "double_id",  # one id for several people
     "columns",  # columns that are not used, or that are usual and missing
     "hidden_files",  # hidden files and junk, counted
+    "unread_files",  # files of extensions that are not read, counted
     "unknown_files",  # neither a known shot nor a known extension
     "missing_shots",  # a person with fewer than seven images
     "no_images",  # a row of train.csv without images
@@ -34,14 +36,17 @@ class Findings:
     """Collects findings; at most `limit` of a kind are kept, the rest is counted.
 
     The limit keeps a wrongly copied data set from filling memory and screen with one sentence.
+    where: what counted files are said to lie in.
     """
 
-    def __init__(self, limit: int = 50) -> None:
-        self._limit = limit
+    def __init__(self, limit: int = 50, where: str = "DATA") -> None:
+        self._limit, self._where = limit, where
         self._kept: dict[Kind, list[Finding]] = {}
         self._num_dropped: dict[Kind, int] = {}
         self._hidden: list[str] = []
         self._num_hidden = 0
+        self._unread: Counter[str] = Counter()
+        self._first_unread = ""
 
     def add(self, kind: Kind, where: str, text: str) -> None:
         """Keep or count one finding."""
@@ -57,6 +62,13 @@ class Findings:
         if len(self._hidden) < 3:
             self._hidden.append(name)
 
+    def skip_unread(self, name: str) -> None:
+        """Count a file if its extension is not one that is read; all become one finding."""
+        extension = split_extension(name.rpartition("/")[2])[1]
+        if extension not in IMAGE_EXTENSIONS:
+            self._unread[extension or "without extension"] += 1
+            self._first_unread = self._first_unread or name
+
     def collected(self) -> tuple[Finding, ...]:
         """All findings, kind by kind in the order in which the kinds first came up."""
         found: list[Finding] = []
@@ -68,12 +80,24 @@ class Findings:
         if self._num_hidden:
             more = ", ..." if self._num_hidden > len(self._hidden) else ""
             text = f"{self._num_hidden} hidden or junk files ignored: {', '.join(self._hidden)}"
-            found.append(Finding("hidden_files", "DATA", printable(text + more)))
+            found.append(Finding("hidden_files", self._where, printable(text + more)))
+        if self._unread:
+            found.append(Finding("unread_files", self._where, printable(self._unread_text())))
         return tuple(found)
+
+    def _unread_text(self) -> str:
+        most = sorted(self._unread.items(), key=lambda item: (-item[1], item[0]))
+        text = ", ".join(f"{num:,} {extension}" for extension, num in most[:8])
+        if len(most) > 8:
+            text += f", {sum(num for _, num in most[8:]):,} of {len(most) - 8} other extensions"
+        return (
+            f"not read, only {', '.join(IMAGE_EXTENSIONS)} are: {text}, such as"
+            f" {self._first_unread}; convert images among them"
+        )
 
 
 class Faults:
-    """Collects what is wrong with the input, so that one message tells it all."""
+    """Collects what is wrong with the input, so that one message says it all."""
 
     def __init__(self, limit: int = 10) -> None:
         self._limit = limit

@@ -5,21 +5,24 @@ import pandas as pd
 from maskcls.core.errors import UserError
 from maskcls.core.names import IMAGE_EXTENSIONS, is_junk, nfc, printable, split_extension
 from maskcls.data.csv_file import CsvFile, text_series
-from maskcls.data.findings import Faults
+from maskcls.data.findings import Faults, Findings
 from maskcls.data.folder import DataFolder
 
 
-def list_images(folder: DataFolder) -> pd.DataFrame:
+def list_images(folder: DataFolder, findings: Findings) -> pd.DataFrame:
     """All images in a folder and the folders in it, hidden files and other kinds of file skipped.
 
+    findings: gets the other kinds, counted by extension.
     Returns path (str, relative to `folder`, as on disk), size_bytes and mtime_ns (int64), sorted
     by the NFC form of path. Raises UserError when there is none, or a name is not UTF-8.
     """
     faults = Faults()
     images = []
     for entry in folder.list("", recursive=True):
-        is_image = split_extension(entry.name)[1] in IMAGE_EXTENSIONS
-        if not entry.is_file or not is_image or any(map(is_junk, entry.name.split("/"))):
+        if not entry.is_file or any(map(is_junk, entry.name.split("/"))):
+            continue
+        if split_extension(entry.name)[1] not in IMAGE_EXTENSIONS:
+            findings.skip_unread(entry.name)
             continue
         if printable(entry.name) != entry.name:
             faults.add(f"{folder.shown}: {entry.name}", "the name is not UTF-8; rename the file")
@@ -27,7 +30,10 @@ def list_images(folder: DataFolder) -> pd.DataFrame:
     faults.raise_if_any()
     if not images:
         extensions = ", ".join(IMAGE_EXTENSIONS)
-        raise UserError(f"{folder.shown}: no image found ({extensions}); name a folder with images")
+        others = "".join(f"; {one.text}" for one in findings.collected())
+        raise UserError(
+            f"{folder.shown}: no image found ({extensions}); name a folder with images{others}"
+        )
     images.sort(key=lambda entry: (nfc(entry.name), entry.name))
     return pd.DataFrame(
         {
@@ -55,7 +61,8 @@ def images_from_csv(data: bytes, where: str) -> list[str]:
         )
     faults = Faults()
     line_of: dict[str, int] = {}
-    for line, (path,) in file.rows(columns, faults):
+    for line, (value,) in file.rows(columns, faults):
+        path = value.strip()
         if not path or "\\" in path or path.startswith("/") or ".." in path.split("/"):
             text = f"{columns[0]} {path!r} is not a path within the folder of the images"
             faults.add(f"{where} line {line}", text + "; write it relative to it, with '/'")

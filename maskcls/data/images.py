@@ -14,7 +14,7 @@ import pandas as pd
 from maskcls.core.errors import UserError
 from maskcls.core.labels import MASK_OF_SHOT, SHOTS, age_group_of, class_of
 from maskcls.core.names import IMAGE_EXTENSIONS, is_junk, nfc, some, split_extension
-from maskcls.data.csv_file import TextColumn, text_series
+from maskcls.data.csv_file import TextColumn, row_named, text_series
 from maskcls.data.findings import Faults, Findings
 from maskcls.data.folder import DataFolder, Entry
 from maskcls.data.people_csv import PeopleRows
@@ -50,11 +50,11 @@ def read_images(
     for row in sorted(range(len(people.folder)), key=lambda row: nfc(people.folder[row]) + "/"):
         folder = folder_on_disk[row]
         if folder is None:
-            _tell_no_images(people, row, "does not exist", findings)
+            _report_no_images(people, row, "does not exist", findings)
             continue
         shots = _shots_in(data, folder, faults, findings)
         if not shots:
-            _tell_no_images(people, row, "has no images", findings)
+            _report_no_images(people, row, "has no images", findings)
             continue
         missing = [name for name in SHOTS if name not in shots]
         if missing:
@@ -89,12 +89,14 @@ def _match_folders(data: DataFolder, people: PeopleRows, findings: Findings) -> 
             findings.skip_hidden(f"{IMAGES}/{name}")
         elif entry.is_file:
             stray.append(name)
-        elif (row := people.row_of.get(nfc(name))) is None:
+            findings.skip_unread(f"{IMAGES}/{name}")
+        elif (row := row_named(people.row_of, name)) is None:
             findings.add("no_row", f"{IMAGES}/{name}", "no row in train.csv; not used")
         elif found[row] is not None:
             raise UserError(
-                f"{IMAGES}: {found[row]!a} and {name!a} are the same name in composed and in "
-                f"decomposed letters (NFC, NFD); delete or rename one of the two folders"
+                f"{IMAGES}: {found[row]!a} and {name!a} are the same name, but for blanks around it "
+                f"or composed and decomposed letters (NFC, NFD); delete or rename one of the two "
+                f"folders"
             )
         else:
             # Nearly always equal: then one string serves both.
@@ -105,7 +107,7 @@ def _match_folders(data: DataFolder, people: PeopleRows, findings: Findings) -> 
     return found
 
 
-def _tell_no_images(people: PeopleRows, row: int, what: str, findings: Findings) -> None:
+def _report_no_images(people: PeopleRows, row: int, what: str, findings: Findings) -> None:
     findings.add(
         "no_images",
         f"train/train.csv line {people.line[row]}",
@@ -125,6 +127,8 @@ def _shots_in(
             findings.skip_hidden(f"{IMAGES}/{folder}/{entry.name}")
         elif not entry.is_file or stem not in MASK_OF_SHOT or extension not in IMAGE_EXTENSIONS:
             unknown.append(entry.name)
+            if entry.is_file:
+                findings.skip_unread(f"{IMAGES}/{folder}/{entry.name}")
         elif stem in shots:
             first, second = sorted((shots[stem].name, entry.name))
             text = f"{first} and {second} are both the shot {stem}; delete one of the two"

@@ -2,7 +2,7 @@
 
 Ids repeat (one stands for two people), some end in "-1", and tools that take them for numbers
 strip their zeros, so they are only looked at for a finding. The folder's name repeats gender and
-age; where the two differ, the columns decide and a finding tells both.
+age; where the two differ, the columns decide and a finding names both.
 """
 
 import re
@@ -26,7 +26,7 @@ _FOLDER = re.compile(r".+_(?P<gender>male|female)_[^_]+_(?P<age>[0-9]{1,3})")
 class PeopleRows:
     """The good rows of train.csv, in its order; columns, since a row object would cost 10 times.
 
-    folder: str [N] as written; line: from 1; gender: 0 or 1; age: in years.
+    folder: str [N] as written, without blanks around it; line: from 1; gender: 0 or 1; age: in years.
     row_of: row number by the NFC form of the folder.
     """
 
@@ -45,14 +45,14 @@ def read_people(data: bytes, where: str, faults: Faults, findings: Findings) -> 
     """
     file = CsvFile(data, where)
     file.need(*NEEDED)
-    _tell_columns(file, findings)
+    _report_columns(file, findings)
     has_id = "id" in file.header
     people = PeopleRows()
     ids: list[str] = []
     num_rows = 0
     for line, values in file.rows((*NEEDED, "id") if has_id else NEEDED, faults):
         num_rows += 1
-        gender, age, folder = values[:3]
+        gender, age, folder = (value.strip() for value in values[:3])
         at = f"{where} line {line}"
         if not _is_good(gender, age, folder, at, faults):
             continue
@@ -69,15 +69,15 @@ def read_people(data: bytes, where: str, faults: Faults, findings: Findings) -> 
         people.line.append(line)
         people.gender.append(GENDERS.index(gender))
         people.age.append(int(age))
-        _tell_contradiction(gender, int(age), folder, at, findings)
+        _report_contradiction(gender, int(age), folder, at, findings)
         if has_id:
-            ids.append(values[3])
+            ids.append(values[3].strip())
     if not num_rows:
         # Rows of the wrong length are faults already; then this sentence would only confuse.
         faults.raise_if_any()
         faults.add(where, "has a header line but no rows; it needs a row for each person")
     if has_id:
-        _tell_double_ids(ids, people, where, findings)
+        _report_double_ids(ids, people, where, findings)
     return people
 
 
@@ -100,17 +100,17 @@ def _is_good(gender: str, age: str, folder: str, at: str, faults: Faults) -> boo
     return good
 
 
-def _tell_columns(file: CsvFile, findings: Findings) -> None:
-    extra = [name for name in file.header if name not in NEEDED + USUAL]
+def _report_columns(file: CsvFile, findings: Findings) -> None:
+    extra = [name for name in file.header if name and name not in NEEDED + USUAL]
     if extra:
         findings.add("columns", file.header_at, f"columns not used: {', '.join(extra)}")
     missing = [name for name in USUAL if name not in file.header]
     if missing:
-        text = f"no column {', '.join(missing)}; not needed, so it goes on"
+        text = f"no column {', '.join(missing)}; not needed"
         findings.add("columns", file.header_at, text)
 
 
-def _tell_double_ids(ids: list[str], people: PeopleRows, where: str, findings: Findings) -> None:
+def _report_double_ids(ids: list[str], people: PeopleRows, where: str, findings: Findings) -> None:
     # Sorted, since a dict of all ids would be among the largest things in memory here.
     in_order = sorted(ids)
     double = {one for one, next_one in pairwise(in_order) if one == next_one and one}
@@ -124,7 +124,7 @@ def _tell_double_ids(ids: list[str], people: PeopleRows, where: str, findings: F
         findings.add("double_id", f"{where} line {lines[-1]}", text)
 
 
-def _tell_contradiction(gender: str, age: int, folder: str, at: str, findings: Findings) -> None:
+def _report_contradiction(gender: str, age: int, folder: str, at: str, findings: Findings) -> None:
     match = _FOLDER.fullmatch(folder)
     if match is None:
         return

@@ -62,7 +62,8 @@ def _read_answers(data: bytes, where: str) -> dict[str, int]:
     faults = Faults()
     answers: dict[str, int] = {}
     line_of: dict[str, int] = {}
-    for line, (image_id, answer) in file.rows(["ImageID", "ans"], faults):
+    for line, values in file.rows(["ImageID", "ans"], faults):
+        image_id, answer = (value.strip() for value in values)
         at = f"{where} line {line}"
         if not image_id:
             faults.add(at, "ImageID is empty; every row needs one")

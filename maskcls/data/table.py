@@ -1,9 +1,9 @@
 """DATA as one checked table: who is in it, which images, which labels, and what is odd.
 
     DATA/train/train.csv             id,gender,race,age,path     a row for each person
-    DATA/train/images/PATH/SHOT.EXT  mask1..mask5, incorrect_mask, normal; jpg, jpeg, png
+    DATA/train/images/PATH/SHOT.EXT  mask1..mask5, incorrect_mask, normal; jpg, jpeg, jfif, png
     DATA/eval/info.csv               ImageID,ans                 optional, as is eval/images
-    DATA/eval/images/ImageID
+    DATA/eval/images/ImageID         ImageID may lack the extension where it is clear
 
 It accepts or refuses and never guesses; no image is opened here.
 """
@@ -47,12 +47,12 @@ class Table:
     findings: tuple[Finding, ...]
 
 
-def read_data(data: DataFolder) -> Table:
+def read_data(data: DataFolder, needs_eval: bool = True) -> Table:
     """Read DATA (see the layout above).
 
     Raises UserError with a line for each fault (the first ten): layout, encoding, columns, values,
-    double rows, two files for one shot, no image at all. All CSV faults are told before the images
-    are listed.
+    double rows, two files for one shot, no image at all, most of eval missing (unless only the
+    training images are wanted). All CSV faults are reported before the images are listed.
     """
     _check_layout(data)
     faults, findings = Faults(), Findings()
@@ -61,7 +61,9 @@ def read_data(data: DataFolder) -> Table:
     faults.raise_if_any()
     images, people = read_images(data, rows, faults, findings)
     faults.raise_if_any()
-    eval_images = None if eval_rows is None else read_eval_images(data, eval_rows, findings)
+    eval_images = None
+    if eval_rows is not None:
+        eval_images = read_eval_images(data, eval_rows, findings, needs_eval)
     return Table(images, people, eval_images, findings.collected())
 
 

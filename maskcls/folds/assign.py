@@ -32,10 +32,21 @@ def assign_folds(people: pd.DataFrame, count: int, seed: int) -> npt.NDArray[np.
     if count < 2:
         raise UserError(f"folds.count={count}: two folds are the least; set 2 or more")
     sizes = _group_sizes(people)
+    if len(people) == 1:
+        raise UserError(
+            f"folds.count={count}: there is only one person, and one group cannot be cross-validated;"
+            " give more people, or train on everybody with folds.scheme=all"
+        )
+    if sizes.max() == 1:
+        raise UserError(
+            f"folds.count={count}: none of the six gender x age groups has two people"
+            f" ({len(people)} in all), so none can be on both sides; give more people, or use"
+            " folds.scheme=holdout or all"
+        )
     if count > sizes.max():
         raise UserError(
             f"folds.count={count}: the largest of the six gender x age groups has only "
-            f"{sizes.max()} people ({len(people)} in all); set {max(2, int(sizes.max()))} or less"
+            f"{sizes.max()} people ({len(people)} in all); set {sizes.max()} or less"
         )
     return deal(people["person"], _group_of(people), count, seed)
 

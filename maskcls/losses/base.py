@@ -23,7 +23,7 @@ class LossContext:
     """What a loss may know of the fold's own training rows; held-out rows are not in it.
 
     counts: rows of each class as they train, copies included, [K]; a class may have none.
-    epoch: the one that begins, from 0; epochs: all of them. A loss is built anew for each epoch.
+    epoch: the one that begins, from 0; epochs: all of them. A loss is built again for each epoch.
     """
 
     counts: tuple[int, ...]

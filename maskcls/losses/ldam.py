@@ -41,8 +41,8 @@ def cosine_scale(settings: Settings) -> float:
 
 def margins(settings: Settings, rows: LossContext) -> tuple[float, ...]:
     """Margin of each class on the scale of cosines, [K]; a class without rows has the largest."""
-    least = min((n for n in rows.counts if n), default=1)
-    return tuple(settings.margin * (least / max(n, least)) ** 0.25 for n in rows.counts)
+    smallest = min((n for n in rows.counts if n), default=1)
+    return tuple(settings.margin * (smallest / max(n, smallest)) ** 0.25 for n in rows.counts)
 
 
 def build(settings: Settings, rows: LossContext) -> Loss:

@@ -1,16 +1,31 @@
 """A timm backbone that pools to features, with its initial weights and its normalisation."""
 
-import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import timm
+from huggingface_hub.errors import (
+    GatedRepoError,
+    RemoteEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
 from torch import nn
 
 from maskcls.config.schema import Model
 from maskcls.config.values import Size
-from maskcls.core.errors import UserError
+from maskcls.core.errors import HubUnavailable, UserError
 from maskcls.models import weights
+from maskcls.models.report import Report, ignore
+from maskcls.models.timm_names import timm_name
+
+# Answers of the hub that will be the same next time; anything else from its client may be the network.
+_HUB_REFUSES = (
+    GatedRepoError,
+    RemoteEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
 
 # Families whose convolutions gain from channels_last, in timm's published tables and measured here
 # (tf_efficientnet_lite0 at 128x96 on two CPU cores: 49 -> 75 images/s). Not the nfnets:
@@ -31,28 +46,17 @@ class Normalization:
     std: tuple[float, float, float]
 
 
-def check_name(name: str) -> None:
-    """UserError with the nearest name when timm has no such backbone."""
-    known = timm.list_models()
-    if name.split(".", 1)[0] not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise UserError(
-            f"model.backbone: timm has no {name!r}{hint or '; see timm.list_models().'}"
-        )
-    if "." in name and name not in timm.list_pretrained(f"{name.split('.', 1)[0]}*"):
-        tags = ", ".join(timm.list_pretrained(f"{name.split('.', 1)[0]}.*")) or "none"
-        raise UserError(f"model.backbone: {name!r} has no such pretrained tag; there are: {tags}.")
-
-
-def build(settings: Model, size: Size, pretrained: bool = True) -> tuple[nn.Module, Normalization]:
+def build(
+    settings: Model, size: Size, pretrained: bool = True, report: Report = ignore
+) -> tuple[nn.Module, Normalization]:
     """Build the backbone with its initial weights.
 
     pretrained False leaves random values, for a network whose weights follow from a checkpoint.
-    Raises UserError when the hub cannot be reached or the weights do not fit; whatever timm raises
-    for a size that the backbone cannot take becomes one too.
+    report: called with a sentence where a weights file was not taken as it is.
+    Raises HubUnavailable when the hub does not answer; UserError when it has no such weights, or they do
+    not fit, or hold NaN or inf, and for whatever timm raises for a size that the backbone cannot take.
     """
-    check_name(settings.backbone)
+    settings = replace(settings, backbone=timm_name(settings.backbone).name)
     options: dict[str, Any] = {"num_classes": 0}
     config = timm.models.get_pretrained_cfg(settings.backbone, allow_unregistered=False)
     if config is not None and config.fixed_input_size:
@@ -65,10 +69,12 @@ def build(settings: Model, size: Size, pretrained: bool = True) -> tuple[nn.Modu
     try:
         backbone = timm.create_model(settings.backbone, pretrained=from_hub, **options)
     except Exception as e:  # hub clients and backbones raise many kinds; the cause is chained
-        raise UserError(_why(settings, size, e, from_hub)) from e
+        raise _user_error(settings, size, e, from_hub) from e
     if pretrained and settings.weights not in ("hub", "none"):
         path = weights.check_path(settings.weights)
-        weights.load_into(backbone, path, _classifier(backbone))
+        weights.load_into(backbone, path, _classifier(backbone), report)
+    elif from_hub:
+        weights.require_finite(backbone, f"model.weights=hub, {settings.backbone}")
     own = backbone.pretrained_cfg
     return backbone, Normalization(tuple(own["mean"]), tuple(own["std"]))
 
@@ -91,20 +97,23 @@ def _classifier(backbone: Any) -> tuple[str, ...]:
     return tuple(f"{n}." for n in ((names,) if isinstance(names, str) else names))
 
 
-def _why(settings: Model, size: Size, error: Exception, from_hub: bool) -> str:
+def _user_error(settings: Model, size: Size, error: Exception, from_hub: bool) -> UserError:
     first_line = str(error).strip().split("\n", 1)[0][:200]
     text = f"{type(error).__name__}: {first_line}"
     if from_hub and "no pretrained weights" in first_line.lower():
-        return (
+        return UserError(
             f"model.weights=hub: {settings.backbone} has none there; set model.weights=none,"
             " or give a safetensors file as model.weights=PATH."
         )
     if from_hub and not isinstance(error, AssertionError | TypeError | ValueError):
-        return (
+        kind = UserError if isinstance(error, _HUB_REFUSES) else HubUnavailable
+        return kind(
             f"model.weights=hub: pretrained weights of {settings.backbone} cannot be had from the"
             f" hub ({text}); give a safetensors file as model.weights=PATH, or model.weights=none."
         )
     if "drop_path_rate" in first_line or "drop_rate" in first_line:
         which = "drop_path" if "drop_path_rate" in first_line else "dropout"
-        return f"model.{which}: {settings.backbone} has none; leave it at 0."
-    return f"model.backbone={settings.backbone} cannot be built for image.size={size} ({text})."
+        return UserError(f"model.{which}: {settings.backbone} has none; leave it at 0.")
+    return UserError(
+        f"model.backbone={settings.backbone} cannot be built for image.size={size} ({text})."
+    )

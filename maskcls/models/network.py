@@ -1,8 +1,9 @@
 """The network: one backbone or several, and a head on their features; built from what describes it.
 
-Shape letters: B batch, C H W picture, F features, D outputs, K 18 classes.
+Shape letters: B batch, C H W image, F features, D outputs, K 18 classes.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ from maskcls.models.ages.base import AgeBranch
 from maskcls.models.backbone import Normalization
 from maskcls.models.heads import base as heads
 from maskcls.models.heads.base import BeginPart, draw_on
+from maskcls.models.report import Report, ignore
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,20 @@ class Network(nn.Module):
         self.head = head
 
     def forward(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
-        """Outputs of the head; its own methods make logits or a loss of them."""
-        features = self.backbone(pixels_BCHW)
-        outputs_BD: torch.Tensor = self.head(
-            features if isinstance(features, tuple) else (features,)
-        )
+        """Outputs of the head, float32; its own methods make logits or a loss of them."""
+        found = self.backbone(pixels_BCHW)
+        features = found if isinstance(found, tuple) else (found,)
+        # Under AMP the backbone alone is of low precision: bfloat16 has three digits, and logits of it
+        # tie where classes are close. In here, since DDP wants one call of the wrapped module.
+        with _without_autocast(pixels_BCHW.device.type):
+            outputs_BD: torch.Tensor = self.head(tuple(f.float() for f in features))
         return outputs_BD
+
+
+def _without_autocast(device: str) -> AbstractContextManager[object]:
+    if not torch.amp.is_autocast_available(device):  # the meta device has none
+        return nullcontext()
+    return torch.autocast(device, enabled=False)
 
 
 class MultiBackbone(nn.Module):
@@ -104,8 +114,9 @@ def build(
     size: Size,
     pretrained: bool = True,
     begin_part: BeginPart = draw_on,
+    report: Report = ignore,
 ) -> tuple[Network, Normalization]:
-    """Build the network; see backbone.build for pretrained and what is raised.
+    """Build the network; see backbone.build for pretrained, report and what is raised.
 
     begin_part: seeds torch for each backbone ("backbone 0", ...), the head ("head") and each of its
     branches ("head.mask", "head.gender", "head.age"), so that none depends on the size of another.
@@ -116,7 +127,7 @@ def build(
     built = []
     for number, model in enumerate(module.backbones(own, described.model)):
         begin_part(f"backbone {number}")
-        built.append(backbone.build(model, size, pretrained))
+        built.append(backbone.build(model, size, pretrained, report))
     ages = parts.load("head.age", head.age)
     age_settings = parts.settings_of("head.age", head.age, head.settings)
 
@@ -153,3 +164,9 @@ def models_of(described: Description) -> tuple[Model, ...]:
     own = parts.settings_of("head.name", head.name, head.settings)
     found: tuple[Model, ...] = parts.load("head.name", head.name).backbones(own, described.model)
     return found
+
+
+def backbones_of(network: Network) -> tuple[nn.Module, ...]:
+    """The backbones, in the order of models_of."""
+    body = network.backbone
+    return tuple(body.parts) if isinstance(body, MultiBackbone) else (body,)

@@ -1,6 +1,7 @@
 """Backbone weights from a safetensors file; pickled files are refused unread."""
 
 import hashlib
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import torch
@@ -8,6 +9,8 @@ from torch import nn
 
 from maskcls.core.errors import UserError
 from maskcls.core.names import as_on_disk
+from maskcls.models import foreign_files
+from maskcls.models.report import Report, ignore
 
 
 def check_path(text: str) -> Path:
@@ -15,47 +18,127 @@ def check_path(text: str) -> Path:
 
     Absolute, and spelled as on disk: accents and Hangul may be typed composed or not (NFC, NFD).
     """
+    if "://" in text:
+        raise UserError(
+            f"model.weights={text}: only files that this machine sees are read; download it and give"
+            " its path."
+        )
     path = as_on_disk(Path(text).expanduser().absolute())
-    if path.suffix != ".safetensors":
+    if path.suffix.lower() != ".safetensors":
+        if (inside := path / "model.safetensors").is_file():
+            raise UserError(f"model.weights={text}: this is a folder; give {inside}.")
         raise UserError(
             f"model.weights={text}: only safetensors files are read (a pickle can run code);"
             " convert it with safetensors.torch.save_file, or use hub or none."
         )
+    if path.is_dir():
+        raise UserError(f"model.weights={text}: this is a folder; give the file in it.")
     if not path.is_file():
         raise UserError(f"model.weights={text}: there is no such file; use its path, hub or none.")
     return path
 
 
-def load_into(backbone: nn.Module, path: Path, classifier: tuple[str, ...]) -> None:
-    """Copy a file's tensors into the backbone, all of them, names and shapes as they are.
+def load_into(
+    backbone: nn.Module, path: Path, classifier: tuple[str, ...], report: Report = ignore
+) -> None:
+    """Copy a file's tensors into the backbone, all of them; shapes must be as they are.
 
-    classifier: prefixes of the file's own classifier, which is left out.
-    Raises UserError when the file is damaged or belongs to another backbone.
+    The file's names may all carry one prefix more (module., model., and backbone. in a checkpoint of
+    this program), which is taken off and reported. classifier: prefixes of the file's own classifier,
+    which is left out.
+    Raises UserError when the file is damaged, belongs to another backbone, or holds NaN or inf.
     """
+    tensors = _read(path)
+    wanted = backbone.state_dict()
+    prefix = _prefix_of(tensors, wanted, path)
+    inside = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+    kept = {n: t for n, t in inside.items() if n in wanted or not n.startswith(classifier)}
+    _require_fit(kept, wanted, path)
+    if prefix:
+        left = [name for name in tensors if not name.startswith(prefix)]
+        also = f"; {len(left)} other tensors are left out, such as {left[0]}" if left else ""
+        report(
+            f"model.weights={path}: the names of its tensors begin with {prefix!r}, which is taken"
+            f" off{also}"
+        )
+    backbone.load_state_dict(kept, strict=False)
+    require_finite(backbone, f"model.weights={path}")
+
+
+def require_finite(backbone: nn.Module, source: str) -> None:
+    """UserError with the first tensor that holds NaN or inf; source: begins the sentence.
+
+    Looks at the loaded tensors, since a float64 may be finite in its file and not in float32.
+    """
+    for name, tensor in backbone.state_dict().items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            count = int((~tensor.isfinite()).sum())
+            raise UserError(
+                f"{source}: tensor {name} holds NaN or inf ({count:,} of {tensor.numel():,} values);"
+                " take sound weights."
+            )
+
+
+def _read(path: Path) -> dict[str, torch.Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError, ValueError) as e:
+        found = foreign_files.what_it_is(path)
+        if found is not None:
+            raise UserError(f"model.weights={path}: not a sound safetensors file: it is {found}.")
+        tensors: dict[str, torch.Tensor] = load_file(path)
+    except OSError as e:
+        raise UserError(f"model.weights={path}: cannot be read: {e.strerror or e}.") from e
+    except (SafetensorError, ValueError) as e:
         raise UserError(f"model.weights={path}: not a sound safetensors file: {e}.") from e
-    wanted = backbone.state_dict()
-    kept = {
-        name: tensor
-        for name, tensor in tensors.items()
-        if name in wanted or not name.startswith(classifier)
-    }
-    missing = [n for n in wanted if n not in kept and not n.endswith("num_batches_tracked")]
-    extra = [n for n in kept if n not in wanted]
-    other = [n for n in kept if n in wanted and kept[n].shape != wanted[n].shape]
-    if missing or extra or other:
-        example = (missing + extra + other)[0]
+    return tensors
+
+
+def _require_fit(
+    kept: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor], path: Path
+) -> None:
+    missing = [name for name in _required(wanted) if name not in kept]
+    unknown = [name for name in kept if name not in wanted]
+    other = [name for name in kept if name in wanted and kept[name].shape != wanted[name].shape]
+    if missing or unknown or other:
+        example = (missing + unknown + other)[0]
         raise UserError(
             f"model.weights={path}: does not fit this backbone ({len(missing)} tensors missing,"
-            f" {len(extra)} unknown, {len(other)} of another shape, such as {example});"
+            f" {len(unknown)} unknown, {len(other)} of another shape, such as {example});"
             " take the backbone's own file."
         )
-    backbone.load_state_dict(kept, strict=False)
+    for name, tensor in kept.items():
+        # Copying would turn the integers of quantised weights into large floats without a word.
+        if wanted[name].is_floating_point() and not tensor.is_floating_point():
+            raise UserError(
+                f"model.weights={path}: tensor {name} holds {str(tensor.dtype).removeprefix('torch.')}"
+                " and not floats, as quantised weights do; take those that were not quantised."
+            )
+
+
+def _required(wanted: Iterable[str]) -> list[str]:
+    # Older files lack the count of batches, which is only used where momentum is None.
+    return [name for name in wanted if not name.endswith("num_batches_tracked")]
+
+
+def _prefix_of(names: Collection[str], wanted: Iterable[str], path: Path) -> str:
+    """What the file's names begin with before the backbone's own; "" where no prefix fits.
+
+    UserError when the file holds several such backbones.
+    """
+    required = _required(wanted)
+    if not required or all(name in names for name in required):
+        return ""
+    first = f".{required[0]}"
+    prefixes = [name.removesuffix(first) + "." for name in names if name.endswith(first)]
+    fits = [p for p in prefixes if all(p + name in names for name in required)]
+    if len(fits) > 1:
+        raise UserError(
+            f"model.weights={path}: holds several backbones that fit, under {' and '.join(fits)};"
+            " write the tensors of one of them to a file of its own."
+        )
+    return fits[0] if fits else ""
 
 
 def sha256_of(path: Path) -> str:

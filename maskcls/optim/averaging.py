@@ -1,6 +1,6 @@
 """Averages of the weights along a training, which are evaluated and kept in their place.
 
-An average hears of every update and epoch, is written into checkpoints as plain tensors, and is
+An average is called after every update and epoch, is written into checkpoints as plain tensors, and is
 lent to the model for as long as a with-block lasts. All of it works on the bare network, not on a
 wrapper: names are those of its state_dict.
 """
@@ -35,11 +35,11 @@ class Average(ABC):
 
     @abstractmethod
     def after_update(self, model: nn.Module) -> None:
-        """Hear of an update of the weights."""
+        """Called after an update of the weights."""
 
     @abstractmethod
     def after_epoch(self, model: nn.Module, epoch: int, epochs: int) -> None:
-        """Hear of the end of an epoch, counted from 0, of so many."""
+        """Called at the end of an epoch, counted from 0; epochs: how many there are."""
 
     def is_active(self) -> bool:
         """Whether there is an average yet; before that the model itself is all there is."""
@@ -138,7 +138,7 @@ class Swa(Average):
     """Stochastic weight averaging: the equal mean of the weights at the ends of the last epochs.
 
     Izmailov et al., arXiv:1803.05407, algorithm 1 with one model an epoch. Only parameters are
-    averaged; the statistics of batch norms belong to no average and are made anew.
+    averaged; the statistics of batch norms belong to no average and are made again.
     """
 
     needs_fresh_statistics = True
@@ -167,13 +167,13 @@ def make_average(settings: Optim) -> Average | None:
 
 
 def has_batch_norms(model: nn.Module) -> bool:
-    """Whether the model has running statistics that could be made anew."""
+    """Whether the model has running statistics that could be made again."""
     return bool(_batch_norms(model))
 
 
 @contextmanager
 def fresh_statistics(model: nn.Module) -> Iterator[None]:
-    """Make the statistics of batch norms anew from the batches that the with-block runs through.
+    """Make the statistics of batch norms again from the batches that the with-block runs through.
 
     They become the plain mean over those batches, each counting alike whatever its length, as in
     torch.optim.swa_utils.update_bn. Within the block the model is in training mode (dropout draws

@@ -20,7 +20,7 @@ from maskcls.core.errors import UserError
 from maskcls.optim.sam import Sam
 
 # kron draws from a generator of its own and keeps lists of tensors, adahessian wants to
-# differentiate twice: neither could go on exactly from a checkpoint.
+# differentiate twice: neither could resume exactly from a checkpoint.
 _UNFIT = ("kron", "adahessian")
 _SAM = "sam"
 
@@ -46,7 +46,7 @@ def build(model: nn.Module, settings: Optim) -> torch.optim.Optimizer:
     With layer_decay below 1 each group has an "lr_scale": 1 for all that is not backbone, and the
     factor once more for each of the backbone's layers on the way down, as timm counts them.
     The optimizer is a Sam when optim.name is sam, which takes two passes an update.
-    Raises UserError when the optimizer cannot be built here, or the backbone has no layers to tell.
+    Raises UserError when the optimizer cannot be built here, or the backbone does not name its layers.
     """
     check_name(settings.name)
     groups = _groups(model, settings)
@@ -115,7 +115,7 @@ def _layers(backbones: dict[str, Any]) -> dict[str, int]:
     for prefix, backbone in backbones.items():
         if not hasattr(backbone, "group_matcher"):
             raise UserError(
-                f"optim.layer_decay: the backbone ({type(backbone).__name__}) does not tell its"
+                f"optim.layer_decay: the backbone ({type(backbone).__name__}) does not name its"
                 " layers; leave optim.layer_decay at 1."
             )
         named = [*backbone.named_parameters(), *((name, None) for name in _classifier(backbone))]

@@ -61,12 +61,20 @@ class Sam(torch.optim.Optimizer):
 
         Raises RuntimeError without an ascend before it.
         """
+        self.put_back()
+        self.base.step()
+
+    @torch.no_grad()
+    def put_back(self) -> None:
+        """The first half of descend, for whoever takes the base's step by itself (a gradient scaler).
+
+        Raises RuntimeError without an ascend before it.
+        """
         if self._own is None:
             raise RuntimeError("Sam.descend without Sam.ascend before it")
         for p, own in self._own:  # subtracting the perturbation would leave rounding errors
             p.copy_(own)
         self._own = None
-        self.base.step()
 
     def step(self, closure: Any = None) -> NoReturn:
         """Always RuntimeError: one step would silently train without the second gradient."""

@@ -4,12 +4,15 @@
     CACHE/pixels/KEY/manifest.json   format, key, geometry, rows, bytes, checksums, faults,
                                      fallbacks (only where a face crop found no face)
     CACHE/pixels/KEY.lock            held (flock) by the command that makes it
+    CACHE/pixels/KEY.checked         see checked.py
     CACHE/pixels/KEY.building/       the same, not whole yet; whoever holds the lock may delete it
+    CACHE/pixels/KEY.building/chunks.jsonl   the chunks that are finished, see journal.py
 
 States: absent -> building (lock held) -> whole. The step to whole is one rename after everything
-has been flushed. A killed command leaves a .building folder, which the next one that makes any pixels
-throws away. KEY names the images' contents, in order, and the geometry. Knows no Ray: who fills the
-rows, and in how many processes, is the caller's business.
+has been flushed. A command that was killed, or whose images' storage went away, leaves a .building
+folder: the next one that makes the same pixels takes the finished chunks from it, one that makes
+others deletes it. KEY names the images' contents, in order, and the geometry. Knows no Ray: who fills
+the rows, and in how many processes, is the caller's business.
 """
 
 import fcntl
@@ -29,14 +32,14 @@ import numpy.typing as npt
 
 from maskcls.core.errors import UserError
 from maskcls.core.hashing import combine
+from maskcls.pixels import checked, journal
 from maskcls.pixels.geometry import Geometry
+from maskcls.pixels.journal import ChunkStatus as ChunkStatus
 from maskcls.store.atomic import rename_into_place, write_file_atomically
 
 FORMAT = 1
 CHUNK_ROWS = 256
 """Rows that one task fills and one checksum covers."""
-_CHECK_WHOLE = 512 * 2**20  # above this, opening checks a sample of the chunks [bytes]
-_CHECK_SAMPLE = 32
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -59,6 +62,16 @@ class CachePlace:
     def building(self) -> Path:
         """The cache while it is being made."""
         return self.root / "pixels" / f"{self.key}.building"
+
+    @property
+    def journal(self) -> Path:
+        """The finished chunks of a cache that is being made."""
+        return self.building / "chunks.jsonl"
+
+    @property
+    def checked(self) -> Path:
+        """What remembers which chunks of the whole cache were checked."""
+        return self.root / "pixels" / f"{self.key}.checked"
 
     @property
     def num_bytes(self) -> int:
@@ -94,25 +107,6 @@ Image = Pixels | NoFace | str
 """What becomes of an image: pixels, pixels without a face, or the reason why there are none."""
 
 
-@dataclass(frozen=True)
-class ChunkStatus:
-    """What filling a chunk returns: its rows' faults and fallbacks, the checksum of its bytes."""
-
-    start: int
-    stop: int
-    crc32: int
-    faults: Mapping[int, str]
-    fallbacks: tuple[int, ...] = ()
-
-
-def cache_root(setting: str) -> Path:
-    """Folder for everything that is kept between runs; setting is cluster.cache_dir."""
-    if setting != "auto":
-        return Path(setting).expanduser().absolute()
-    told = os.environ.get("MASKCLS_CACHE")
-    return Path(told).absolute() if told else Path("~/.cache/maskcls").expanduser()
-
-
 def cache_place(root: Path, digests: npt.NDArray[np.uint8], geometry: Geometry) -> CachePlace:
     """Name the cache of these images; digests: uint8 [N, 16] of the images' bytes, in row order."""
     text = json.dumps(geometry.to_json(), sort_keys=True)
@@ -123,39 +117,46 @@ def cache_place(root: Path, digests: npt.NDArray[np.uint8], geometry: Geometry) 
 def open_cache(place: CachePlace) -> CachedPixels | None:
     """The pixels when they are whole, None when absent or damaged.
 
-    Size and manifest are always checked, the checksums of all chunks up to 512 MiB and of an evenly
-    spread sample of 32 chunks above.
+    Size and manifest are always checked; the chunks' checksums all of them at the first opening
+    since the machine started or the file changed, after that some in turn (see checked.py).
     """
     manifest = _read_manifest(place)
     if manifest is None:
         return None
     path = place.folder / "pixels.u8"
     try:
-        if path.stat().st_size != place.num_bytes:
+        stat = path.stat()
+        if stat.st_size != place.num_bytes:
             return None
         pixels: Pixels = (
             np.memmap(path, np.uint8, "r", shape=place.shape)
             if place.rows
             else np.empty(place.shape, np.uint8)
         )
-        if not _sums_fit(path, place, manifest["crc32"]):
+        sums = dict(enumerate(manifest["crc32"]))
+        known = checked.Checked(place.checked, stat, len(sums))
+        due = {chunk: sums[chunk] for chunk in known.due()}
+        if _sound_chunks(path, place, due) != set(due):
+            checked.forget(place.checked)  # else the next opening may look elsewhere
             return None
+        known.were_sound()
     except OSError:
         return None
     faults = {int(row): why for row, why in manifest["faults"].items()}
     return CachedPixels(pixels, faults, tuple(manifest.get("fallbacks", ())))
 
 
-def _sums_fit(path: Path, place: CachePlace, sums: list[int]) -> bool:
-    step = 1 if place.num_bytes <= _CHECK_WHOLE else max(1, len(sums) // _CHECK_SAMPLE)
+def _sound_chunks(path: Path, place: CachePlace, sums: Mapping[int, int]) -> set[int]:
+    """Which of some chunks have the checksum that they should; sums: CRC-32 by a chunk's number."""
     chunk_bytes = CHUNK_ROWS * place.geometry.bytes_per_image
+    found = set()
     # Read, not mapped: what is looked at through a map counts as this process's memory.
     with path.open("rb") as file:
-        for i in range(0, len(sums), step):
-            file.seek(i * chunk_bytes)
-            if zlib.crc32(file.read(chunk_bytes)) != sums[i]:
-                return False
-    return True
+        for chunk, crc32 in sums.items():
+            file.seek(chunk * chunk_bytes)
+            if zlib.crc32(file.read(chunk_bytes)) == crc32:
+                found.add(chunk)
+    return found
 
 
 def _read_manifest(place: CachePlace) -> dict[str, Any] | None:
@@ -196,17 +197,53 @@ def building_lock(place: CachePlace, say: Callable[[str], None]) -> Iterator[Non
             f"{place.root}: cannot be written ({e.strerror}); point cluster.cache_dir elsewhere."
         ) from e
     with opened as file:
-        told, since = False, time.monotonic()
+        has_said, since = False, time.monotonic()
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if not told or time.monotonic() - since > 60:
+                if not has_said or time.monotonic() - since > 60:
                     say("another command is decoding the same images; waiting for its pixels")
-                    told, since = True, time.monotonic()
+                    has_said, since = True, time.monotonic()
                 time.sleep(0.5)
         yield
+
+
+def resume_building(place: CachePlace) -> tuple[Path, list[ChunkStatus]]:
+    """As start_building, but with the chunks that an earlier command finished; the lock must be held.
+
+    Returns the file to fill, and the chunks that are in it already.
+    """
+    finished = _finished_chunks(place)
+    if not finished:
+        return start_building(place), []
+    _sweep(place)
+    _remove_whole(place)
+    return place.building / "pixels.u8", finished
+
+
+def _finished_chunks(place: CachePlace) -> list[ChunkStatus]:
+    """The journal's chunks whose bytes are what they were when they were finished."""
+    stops = {s: min(s + CHUNK_ROWS, place.rows) for s in range(0, place.rows, CHUNK_ROWS)}
+    chunks = {
+        chunk.start // CHUNK_ROWS: chunk
+        for chunk in journal.read_lines(place.journal)
+        if stops.get(chunk.start) == chunk.stop
+    }
+    path = place.building / "pixels.u8"
+    try:
+        if path.stat().st_size != place.num_bytes:
+            return []
+        sound = _sound_chunks(path, place, {i: chunk.crc32 for i, chunk in chunks.items()})
+    except OSError:
+        return []
+    return [chunks[i] for i in sorted(sound)]
+
+
+def note_finished(place: CachePlace, chunk: ChunkStatus) -> None:
+    """Write down that a chunk is finished, for resume_building; in any process, no lock needed."""
+    journal.add_line(place.journal, chunk)
 
 
 def start_building(place: CachePlace) -> Path:
@@ -214,9 +251,9 @@ def start_building(place: CachePlace) -> Path:
 
     Returns the file to fill. Raises UserError when the disk has too little room.
     """
-    _sweep(place.building.parent)
+    _sweep(place)
     shutil.rmtree(place.building, ignore_errors=True)
-    shutil.rmtree(place.folder, ignore_errors=True)  # damaged, or open_cache had taken it
+    _remove_whole(place)
     place.building.mkdir(parents=True)
     free = shutil.disk_usage(place.building).free
     needed = int(place.num_bytes * 1.02) + 64 * 2**20
@@ -241,9 +278,17 @@ def start_building(place: CachePlace) -> Path:
     return path
 
 
-def _sweep(pixels: Path) -> None:
-    """Delete what killed commands left half-made, of any images: each has its whole size already."""
-    for folder in pixels.glob("*.building"):
+def _remove_whole(place: CachePlace) -> None:
+    """Delete the whole cache: it is damaged, or open_cache had taken it."""
+    checked.forget(place.checked)
+    shutil.rmtree(place.folder, ignore_errors=True)
+
+
+def _sweep(place: CachePlace) -> None:
+    """Delete what others left half-made, of any images: each has its whole size already."""
+    for folder in place.building.parent.glob("*.building"):
+        if folder == place.building:
+            continue
         with suppress(OSError), folder.with_suffix(".lock").open("a+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while somebody makes it
             shutil.rmtree(folder, ignore_errors=True)
@@ -278,6 +323,9 @@ def finish_building(place: CachePlace, chunks: list[ChunkStatus]) -> None:
     manifest["checksum"] = _checksum_of(manifest)
     text = json.dumps(manifest) + "\n"  # ASCII: a file name in a reason need not be UTF-8
     write_file_atomically(place.building / "manifest.json", text.encode())
+    for left in place.building.iterdir():
+        if left.name not in ("pixels.u8", "manifest.json"):  # the journal, the tasks' list of paths
+            left.unlink()
     rename_into_place(place.building, place.folder)
 
 

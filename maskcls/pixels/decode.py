@@ -1,27 +1,49 @@
 """Strict decoding: bytes to RGB pixels, or a reason in words. Knows nothing of crops and caches.
 
 Only JPEG and PNG are read, by their content and not by their name; a decoder's warning (a cut file,
-a bad Huffman code) is a fault here, because a half grey image would be learned as it is.
+a bad Huffman code) is a fault here, because a half grey image would be learned as it is. What
+changes no pixel (metadata other than the orientation) is never a fault and never parsed.
 """
 
 import io
-import zlib
 
 import numpy as np
 import numpy.typing as npt
 import simplejpeg  # type: ignore[import-untyped]
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
+
+from maskcls.pixels.image_files import JPEG, PNG, ImageFile, read_jpeg, read_png
+from maskcls.pixels.image_files import DecodeError as DecodeError
+from maskcls.pixels.orientation import UPRIGHT
 
 MAX_PIXELS = 80_000_000
 """Largest image that is decoded [px]: a crafted PNG of a few KB can claim gigabytes. Below the limit
 at which Pillow itself would warn."""
 
-_ORIENTATION = 0x0112  # the EXIF tag
+_UPRIGHT_BY = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns an image upright, by its orientation; Pillow's angles are anticlockwise."""
+_OTHERS = (
+    (0, b"GIF8", "GIF"),
+    (0, b"BM", "BMP"),
+    (0, b"II*\0", "TIFF or raw"),
+    (0, b"MM\0*", "TIFF or raw"),
+    (8, b"WEBP", "WebP"),
+    (4, b"ftypavif", "AVIF"),
+    (4, b"ftyphei", "HEIC"),
+    (4, b"ftypmif1", "HEIC"),
+    (0, b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (0, b"version https://git-lfs", "Git LFS pointer, whose file was not fetched"),
+)
+"""Where, which bytes, and what a file with them is: what images are renamed from."""
 Pixels = npt.NDArray[np.uint8]
-
-
-class DecodeError(Exception):
-    """The image cannot be decoded; the message is the reason in a few words."""
 
 
 def decode(data: bytes) -> Pixels:
@@ -33,46 +55,51 @@ def decode(data: bytes) -> Pixels:
     if not data:
         raise DecodeError("the file is empty")
     try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise DecodeError(f"{image.width}x{image.height} pixels are too many")
-            if image.format == "PNG":
-                _check_png(data)
-                return _rgb(image)
-            # Else a JPEG; phones write several pictures into one, which Pillow calls MPO.
-            turned = image.getexif().get(_ORIENTATION, 1) != 1
-            if image.mode in ("RGB", "L") and not turned:
-                pixels: Pixels = simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True)
-                return pixels
-            # Pillow turns, and reads CMYK, for which simplejpeg has no RGB; its verdict counts.
-            simplejpeg.decode_jpeg(data, colorspace="GRAY", strict=True)
-            return _rgb(image)
+        if data.startswith(PNG):
+            file = read_png(data)
+            _check_size(file)
+            return _by_pillow(file.stripped(data), file, "PNG")
+        if data.startswith(JPEG):
+            file = read_jpeg(data)
+            _check_size(file)
+            return _from_jpeg(data, file)
     except DecodeError:
         raise
     except UnidentifiedImageError as e:
-        raise DecodeError("neither a JPEG nor a PNG file") from e
+        raise DecodeError("the file is damaged: its header makes no sense") from e
     except Exception as e:  # decoders raise many kinds; the reason reaches the fault list
         raise DecodeError(" ".join(str(e).split()) or type(e).__name__) from e
+    kind = next((name for at, begin, name in _OTHERS if data.startswith(begin, at)), None)
+    raise DecodeError("neither a JPEG nor a PNG file" + (f" but {kind}" if kind else ""))
 
 
-def _rgb(image: Image.Image) -> Pixels:
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith("I"):  # 16 bits, which Pillow would clip to white
-        grey = (np.asarray(upright) >> 8).astype(np.uint8)
-        return np.repeat(grey[:, :, None], 3, axis=2)
-    if "transparency" in upright.info:
-        upright = upright.convert("RGBA")  # from a palette straight to RGB, Pillow warns
-    return np.asarray(upright.convert("RGB"))
+def _check_size(file: ImageFile) -> None:
+    pixels = file.width * file.height
+    if pixels > MAX_PIXELS:
+        raise DecodeError(
+            f"{file.width}x{file.height} are {pixels / 1e6:.1f} million pixels, more than the"
+            f" {MAX_PIXELS / 1e6:g} million that are decoded; replace the image by a smaller copy"
+        )
 
 
-def _check_png(data: bytes) -> None:
-    """DecodeError unless all chunks up to the last are whole; Pillow stops reading before that."""
-    start, kind = 8, b""
-    while kind != b"IEND":
-        end = start + 12 + int.from_bytes(data[start : start + 4])
-        kind = data[start + 4 : start + 8]
-        if end > len(data):
-            raise DecodeError("the PNG file is cut short")
-        if zlib.crc32(data[start + 4 : end - 4]) != int.from_bytes(data[end - 4 : end]):
-            raise DecodeError(f"the PNG file is damaged: wrong checksum at byte {start}")
-        start = end
+def _from_jpeg(data: bytes, file: ImageFile) -> Pixels:
+    # Even libjpeg reads some metadata: a damaged colour profile would be a warning, so a fault.
+    data = file.stripped(data)
+    if file.channels in (1, 3) and file.orientation == UPRIGHT:
+        pixels: Pixels = simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True)
+        return pixels
+    # Pillow turns, and reads CMYK, for which simplejpeg has no RGB; its verdict counts.
+    simplejpeg.decode_jpeg(data, colorspace="GRAY", strict=True)
+    return _by_pillow(data, file, "JPEG")
+
+
+def _by_pillow(data: bytes, file: ImageFile, kind: str) -> Pixels:
+    # data is without metadata: Pillow would lose the image over some, and warn of others on the
+    # screen, where nobody knows of which image.
+    with Image.open(io.BytesIO(data), formats=(kind,)) as image:
+        turn = _UPRIGHT_BY.get(file.orientation)
+        upright = image if turn is None else image.transpose(turn)
+        if upright.mode.startswith("I"):  # 16 bits, which Pillow would clip to white
+            grey = (np.asarray(upright) >> 8).astype(np.uint8)
+            return np.repeat(grey[:, :, None], 3, axis=2)
+        return np.asarray(upright.convert("RGB"))

@@ -5,6 +5,7 @@ resumed, so it is made from contents. Reading a gigabyte at every start would be
 path, size and modification time are those of last time keeps its digest, as in git's index.
 """
 
+import errno
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from maskcls.core.errors import UserError
+from maskcls.core.errors import StorageError, UserError
 from maskcls.core.hashing import digest_of_bytes
 from maskcls.store.paths import Folder
 
@@ -36,7 +37,7 @@ def digests_of(
     paths: relative to images, [N]; sizes [bytes] and mtimes [ns] as listed, [N]; an mtime of 0 is
     unknown.
     cache: folder that remembers digests; written when something new was read. Raises UserError when
-    it cannot be, or when a file that is there cannot be read: the run would be one of other data.
+    it cannot be, and what read_image raises: without that file, the run would be one of other data.
     """
     name = digest_of_bytes(images.location.encode("utf-8", "surrogateescape")).hex()
     index = cache / "digests" / f"{name}.npy"
@@ -114,28 +115,55 @@ def _save(index: Path, stats: Digests, digests: Digests) -> None:
     Folder.at(index.parent).fill_file(index.name, fill)
 
 
-_PAUSES_S = (0.2, 1.0)  # between tries
+_PAUSES_S = (0.2, 1.0, 2.0, 4.0, 8.0)
+"""Waits between tries, about 15 s in all: storage that throttles, or a mount that is away for a
+moment, mostly answers again within that. Errors that no waiting mends get the first two."""
+_LASTING_TRIES = 3
+_LASTING = (errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 def read_image(images: Folder, path: str) -> bytes | None:
     """An image's bytes; None when there is no such file, or path is "".
 
-    Raises UserError when it is there and cannot be read, after three tries: that may pass, so it must
-    not be kept for a fault of the image.
+    When it is there and cannot be read, that must not be kept for a fault of the image: raises
+    StorageError when the reason may pass (after about 15 s of trying), else UserError.
     """
     if not path:  # info.csv names an image that is not there
         return None
-    for pause_s in (*_PAUSES_S, None):
+    for num_tries, pause_s in enumerate((*_PAUSES_S, None), start=1):
         try:
-            return images.read_bytes(path)
-        except FileNotFoundError:
-            return None
+            return _read_once(images, path)
         except (OSError, UserError) as e:
-            if pause_s is None:
-                reason = os.strerror(e.errno) if isinstance(e, OSError) and e.errno else str(e)
-                raise UserError(
-                    f"{images.shown}/{path}: cannot be read ({reason});"
-                    " mend that, or take the image away, and run the same command again."
-                ) from e
+            lasting = _is_lasting(e)
+            if pause_s is None or (lasting and num_tries >= _LASTING_TRIES):
+                raise _sentence(images, path, e, lasting) from e
             time.sleep(pause_s)
     return None
+
+
+def _read_once(images: Folder, path: str) -> bytes | None:
+    try:
+        return images.read_bytes(path)
+    except FileNotFoundError:
+        if images.exists():
+            return None
+        raise  # all of them are away, such as with their mount: no image is missing for that
+
+
+def _is_lasting(error: OSError | UserError) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in _LASTING
+    return not isinstance(error, StorageError)  # such as no permission, or no such bucket
+
+
+def _sentence(images: Folder, path: str, error: OSError | UserError, lasting: bool) -> UserError:
+    reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+    what = f"{images.shown}/{path}: cannot be read ({reason})"
+    if lasting:
+        return UserError(
+            f"{what}; mend that, or take the image away, and run the same command again."
+        )
+    return StorageError(
+        f"{what}, in {len(_PAUSES_S) + 1} tries; run the same command again once the storage"
+        " answers."
+    )

@@ -57,11 +57,11 @@ class Geometry:
     def apply(self, pixels: Pixels) -> Pixels:
         """Crop and resize one image; uint8 [H, W, 3] to uint8 [size.height, size.width, 3].
 
-        See apply_and_tell, for those who want to know whether the face was found.
+        See apply_and_report, for those who want to know whether the face was found.
         """
-        return self.apply_and_tell(pixels)[0]
+        return self.apply_and_report(pixels)[0]
 
-    def apply_and_tell(self, pixels: Pixels) -> tuple[Pixels, bool]:
+    def apply_and_report(self, pixels: Pixels) -> tuple[Pixels, bool]:
         """Crop and resize one image; False when a face was wanted and none was found.
 
         pixels: uint8 [H, W, 3]. Returns uint8 [size.height, size.width, 3].

@@ -73,6 +73,8 @@ def _difference(found: pd.DataFrame, wanted: pd.DataFrame) -> str:
 def refuse_other_weights(run: Folder, network: Network) -> None:
     """UserError when a weights file was changed since; network: the run's network.json."""
     for name, old in network.weights_sha256.items():
+        if name.startswith(("hub:", "hub-state:")):
+            continue  # no path; a fold that was started has its own checkpoint
         path = Path(name)
         if not path.is_file():
             raise UserError(

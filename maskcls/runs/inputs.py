@@ -102,7 +102,7 @@ def _extra(
     config: Config, data: DataSet, cache: Path, described: Described
 ) -> tuple[pa.Table, Images]:
     folder = Folder.at(config.rows.extra)
-    table = read_data(folder)
+    table = read_data(folder, needs_eval=False)
     here = {nfc(name) for name in data.table.people["person"]}
     both = [name for name in table.people["person"] if nfc(name) in here]
     if both:

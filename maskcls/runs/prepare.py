@@ -9,17 +9,16 @@ import pandas as pd
 import pyarrow as pa
 
 from maskcls.config.schema import Config
-from maskcls.core.plain import from_plain
 from maskcls.core.progress import Progress
 from maskcls.folds.assign import small_groups
 from maskcls.folds.splits import IMAGE_STAMP, draw_splits
-from maskcls.pixels.cache import cache_root
 from maskcls.runs import identity
 from maskcls.runs.dataset import DataSet, read_data_set
 from maskcls.runs.inputs import Inputs, read_inputs
 from maskcls.runs.preflight import Preflight
 from maskcls.runs.settings import with_absolute_paths
 from maskcls.store.paths import Folder
+from maskcls.store.places import cache_root
 from maskcls.store.record import Described, Record
 from maskcls.store.run import (
     EVAL_TABLE,
@@ -76,7 +75,9 @@ def prepare(
         _report(data_set, config, inputs, progress)
         if network is None:
             assert preflight is not None
-            network = from_plain(Network, preflight.answer())
+            network, notes = preflight.answer()
+            for note in notes:
+                progress.say(note)
     finally:
         if preflight:
             preflight.cancel()

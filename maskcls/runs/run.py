@@ -1,9 +1,9 @@
-"""The main job, from a prepared run to its scores:
+"""The steps of the main job, from a prepared run to its scores:
 
-    begin -> place -> decode -> train_folds -> collect
+    prepare -> begin -> place -> decode -> train_folds -> collect
 
-Plain functions on one context, RunContext, that train, tune and lr-find share. Ray is imported when
-it is needed: a run that is done already starts none.
+Plain functions on one context, RunContext, that train, tune and lr-find share; commands/train.py has
+the whole sequence. Ray is imported when it is needed: a run that is done already starts none.
 """
 
 import logging
@@ -77,31 +77,7 @@ def begin(prepared: Prepared, progress: Progress, still_ours: Callable[[], None]
     )
 
 
-def train_run(context: RunContext) -> Metrics:
-    """Train what is left of a run, then collect it; starts or joins Ray where that takes it."""
-    if (metrics := _finish_without_ray(context)) is not None:
-        return metrics
-    from maskcls.cluster.session import ray_session
-
-    started = time.monotonic()
-    with ray_session(context.cache, context.config.cluster.dashboard, context.progress) as session:
-        context.time_s["ray_start"] = time.monotonic() - started
-        _note_dashboard(context, session.dashboard)
-        plan = place(context, session)
-        pixels = decode(context, session.own_node())
-        train_folds(context, plan, session)
-    return collect(context, *pixels)
-
-
-def train_run_in(context: RunContext, session: "Session") -> Metrics:
-    """As train_run, where Ray is up already: the finalists of a search."""
-    plan = place(context, session)
-    pixels = decode(context, session.own_node())
-    train_folds(context, plan, session)
-    return collect(context, *pixels)
-
-
-def _finish_without_ray(context: RunContext) -> Metrics | None:
+def finish_without_ray(context: RunContext) -> Metrics | None:
     """The metrics of a run whose folds are all done; None when something has to be trained or
     decoded.
     """
@@ -115,7 +91,7 @@ def _finish_without_ray(context: RunContext) -> Metrics | None:
     return None if there is None else collect(context, *there)
 
 
-def _note_dashboard(context: RunContext, address: str | None) -> None:
+def note_dashboard(context: RunContext, address: str | None) -> None:
     """For `maskcls status`, which asks there about the workers."""
     if address and (start := context.record.last_start) is not None:
         start.dashboard = address

@@ -1,16 +1,22 @@
 """Settings as they are typed: preset, --config and --set; the file may lie wherever a run may."""
 
+import tomllib
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from maskcls.config.layers import TomlFile, Value, gather
-from maskcls.config.resolve import from_flat
-from maskcls.config.schema import Config
+from maskcls.config.resolve import from_flat, to_json
+from maskcls.config.schema import Cluster, Config
 from maskcls.core.errors import UserError
 from maskcls.runs.inputs import PUBLISHED
-from maskcls.store.paths import Folder
-from maskcls.store.uris import Uri
+from maskcls.store.paths import Folder, absolute_path
+from maskcls.store.uris import Uri, is_uri, refuse_credentials
+
+_NOT_FOR_PREDICT = (
+    "cluster.threads", "cluster.workers_per_fold", "cluster.folds_at_once", "cluster.retries",
+)  # fmt: skip
 
 
 def settings(
@@ -24,36 +30,73 @@ def settings(
     return from_flat(flat_settings(preset, file, sets))
 
 
+def settings_of_predict(sets: Iterable[str]) -> Cluster:
+    """The cluster.* settings of predict; UserError for any other, and for those without effect there."""
+    sets = list(sets)
+    for text in sets:
+        name = text.partition("=")[0].strip()
+        if not name.startswith("cluster."):
+            raise UserError(f"--set {text}: predict takes cluster.* only; the rest is the run's.")
+        if name in _NOT_FOR_PREDICT:
+            raise UserError(
+                f"--set {name}: has no effect on predict; a fold predicts once, by one worker with"
+                " the threads that it trained with."
+            )
+    return settings(sets=sets).cluster
+
+
 def flat_settings(
     preset: str | None = None, file: str | None = None, sets: Iterable[str] = ()
 ) -> dict[str, Value]:
     """As settings, before they are judged together: each value with its origin."""
+    sets = list(sets)
+    for text in sets:
+        name, _, value = text.partition("=")
+        refuse_credentials(value, f"{name.strip()} (from --set)")
     return gather(preset, None if file is None else read_toml(file), sets)
 
 
 def read_toml(location: str) -> TomlFile:
     """Read a TOML file; location: local path or object-store URI.
 
-    Raises UserError when it is missing or cannot be read.
+    Raises UserError when it is missing, cannot be read, or holds credentials in a URI.
     """
-    # Neither credentials nor a store's options belong into messages.
-    name = Uri.parse(location).shown if "://" in location else location
+    # A store's options do not belong into messages.
+    name = Uri.parse(location).shown if is_uri(location) else location
     try:
         folder, file = Folder.of_file(location)
-        return TomlFile(name, folder.read_bytes(file))
+        text = folder.read_bytes(file)
     except FileNotFoundError as e:
         raise UserError(f"{name}: there is no such file.") from e
     except OSError as e:
         # pyarrow gives a store's answer as text only.
         reason = e.strerror or str(e).partition("\n")[0][:200]
         raise UserError(f"{name}: cannot be read: {reason}.") from e
+    # What is no TOML is refused by those who need its values.
+    with suppress(tomllib.TOMLDecodeError, UnicodeDecodeError):
+        _refuse_credentials_in(tomllib.loads(text.decode()), name, "")
+    return TomlFile(name, text)
+
+
+def _refuse_credentials_in(value: object, file: str, path: str) -> None:
+    """Walk through a TOML file's values; path: of this one, such as rows.extra."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _refuse_credentials_in(inner, file, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for inner in value:
+            _refuse_credentials_in(inner, file, path)
+    elif isinstance(value, str):
+        refuse_credentials(value, f"{path} (from {file})")
 
 
 def with_absolute_paths(config: Config) -> Config:
     """The configuration with every local path made absolute.
 
-    Raises UserError for a relative one in a job.
+    Raises UserError for a relative one in a job, and for a URI with credentials in any setting.
     """
+    for section, settings_of in to_json(config).items():
+        _refuse_credentials_in(settings_of, "the configuration", section)
     rows = config.rows
     rows = replace(
         rows,
@@ -76,16 +119,15 @@ def with_absolute_paths(config: Config) -> Config:
 
 
 def _absolute(setting: str, text: str, words: tuple[str, ...]) -> str:
-    if text in words or "://" in text:
+    if text in words or is_uri(text):
         return text
-    path = Path(text).expanduser()
-    if not path.is_absolute() and _is_rays_copy(Path.cwd()):
+    if not text.startswith(("/", "~")) and _is_rays_copy(Path.cwd()):
         raise UserError(
             f"{setting}={text}: a relative path means nothing to a job, which runs in a folder of"
             " Ray's, another one each time; give s3://BUCKET/... or an absolute path that the"
             " cluster reaches."
         )
-    return str(path.absolute())
+    return str(absolute_path(text))
 
 
 def _is_rays_copy(folder: Path) -> bool:

@@ -2,43 +2,45 @@
 
 Local disk: a lock (flock) on `<run>/.lease`. It ends with the process, however that ends, so
 nothing stale is left. The file stays: after deleting it, two commands could lock two files of that
-name.
+name, so a holder whose file was deleted or replaced has lost its lease.
 
-Object store, which knows no locks: the object `.lease`, rewritten every 10 s by the holder. Who finds
-it held looks whether that happens: a living holder's command is refused after some seconds, a killed
-one's lease is waited for.
+Object store (lease_renewal.py): the object `.lease`, rewritten every 10 s by the holder (renewal). A
+command that finds it held watches for renewals: it is refused within seconds when there are any, and
+waits for a killed holder's lease to become free.
 
-    free --written, 2 s later still ours--> held --deleted, or 45 s without rewriting--> free
+    free --written, 2 s later still ours--> held --deleted, or 45 s without a renewal--> free
                                              |
                                              +--another's object found--> lost
+
+A holder that was suspended, or could not reach the store, for more than 45 s does not know whether
+the run is still its own. Before it may write again, the lease is claimed as at the beginning.
 """
 
 import contextlib
+import errno
 import fcntl
-import json
 import logging
 import os
-import secrets
-import socket
-import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from maskcls.core.errors import RunFailed, UserError
 from maskcls.store import atomic
-from maskcls.store.paths import Folder, in_words, json_bytes
+from maskcls.store.lease_holder import LEASE, Holder, read_holder, refusal
+from maskcls.store.lease_renewal import RenewedLease, Times
+from maskcls.store.paths import Folder, in_words
 
-LEASE = ".lease"
+__all__ = ["LEASE", "Lease"]
+
 _log = logging.getLogger(__name__)
 _held: set[int] = set()
 """Descriptors of the locks this process holds."""
 
 
 class Lease:
-    """`with Lease(folder, "train"):` - nobody else writes the run meanwhile.
+    """`with Lease(folder, "train"):` - no other command writes the run meanwhile.
 
     Entering raises UserError, naming the holder, when another command works on the run.
     """
@@ -53,30 +55,19 @@ class Lease:
         free_after_s: float = 45.0,
         settle_s: float = 2.0,
     ) -> None:
-        """purpose: the command's name, told to others. say: hears what is waited for.
+        """purpose: the command's name, shown to others. say: reports what is waited for.
 
-        The three times matter on object stores.
+        The three times matter on object stores only.
         """
-        self.folder, self._say = folder, say
-        self.lost = False
-        """On an object store: another command has taken the run over; stop writing."""
-        self._renew_s, self._free_after_s, self._settle_s = renew_s, free_after_s, settle_s
-        self._us: dict[str, Any] = {
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "purpose": purpose,
-            "started": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        }
-        self._renewals = 0
-        self._descriptor: int | None = None
-        self._stop = threading.Event()
-        self._renewer: threading.Thread | None = None
+        self.folder = folder
+        self._way = (
+            _FileLease(folder, purpose)
+            if folder.is_local
+            else RenewedLease(folder, purpose, say, Times(renew_s, free_after_s, settle_s))
+        )
 
     def __enter__(self) -> Self:
-        if self.folder.is_local:
-            self._lock()
-        else:
-            self._claim()
+        self._way.take()
         return self
 
     def __exit__(
@@ -85,22 +76,33 @@ class Lease:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self.folder.is_local:
-            self._unlock()
-        else:
-            self._give_up()
+        self._way.give_up()
 
     def check(self) -> None:
-        """Raise RunFailed when the lease was lost; to be called before a lasting write."""
-        if self.lost:
-            raise RunFailed(
-                f"{self.folder.shown}: this command could not renew its lease for "
-                f"{self._free_after_s:.0f} s or another took the run over; it stops writing."
-            )
+        """Raise RunFailed unless the run is known to be ours; to be called before a lasting write.
 
-    # Local disk
+        On an object store it may wait for some seconds, when the last renewal is too old.
+        """
+        self._way.check()
 
-    def _lock(self) -> None:
+    @property
+    def lost(self) -> bool:
+        """Whether `check` raises: another command may have taken the run over; stop writing."""
+        try:
+            self.check()
+        except RunFailed:
+            return True
+        return False
+
+
+class _FileLease:
+    """A lock on the run's file `.lease`."""
+
+    def __init__(self, folder: Folder, purpose: str) -> None:
+        self.folder, self._purpose = folder, purpose
+        self._descriptor: int | None = None
+
+    def take(self) -> None:
         with in_words(self.folder, "write"):
             atomic.make_folders(self.folder.local_path)
             path = self.folder.local_path / LEASE
@@ -112,20 +114,20 @@ class Lease:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
-            raise UserError(self._refusal(_wait_for_content(self.folder))) from None
+            raise UserError(refusal(self.folder, _wait_for_holder(self.folder))) from None
         except OSError as error:
             os.close(descriptor)
             raise UserError(
-                f"{self.folder.shown}: this file system knows no locks ({error.strerror}); "
+                f"{self.folder.shown}: this file system has no locks ({error.strerror}); "
                 "put the run on another, or on an object store."
             ) from error
         self._descriptor = descriptor
         _close_in_forks()
         _held.add(descriptor)
         os.truncate(descriptor, 0)
-        os.write(descriptor, json_bytes(self._us))
+        os.write(descriptor, Holder.ours(self._purpose).to_bytes())
 
-    def _unlock(self) -> None:
+    def give_up(self) -> None:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             _held.discard(descriptor)
@@ -133,119 +135,34 @@ class Lease:
                 os.truncate(descriptor, 0)
             os.close(descriptor)
 
-    # Object store
-
-    def _claim(self) -> None:
-        self._us["holder"] = secrets.token_hex(8)
-        self._refuse_the_living()
-        try:
-            self._write()
-            # Of several that found the run free, the last to write has it.
-            time.sleep(self._settle_s)
-            other = _content(self.folder)
-            if not self._is_ours(other):
-                raise UserError(self._refusal(other))
-        except BaseException:
-            self._give_up()
-            raise
-        self._renewer = threading.Thread(target=self._renew, name="lease", daemon=True)
-        self._renewer.start()
-
-    def _refuse_the_living(self) -> None:
-        """Return when the run is free, or its holder is seen not to renew; UserError when it does."""
-        first = _content(self.folder)
-        if not first or (age_s := self._age_s()) >= self._free_after_s:
+    def check(self) -> None:
+        """Another command would lock the file that has the name now, not ours."""
+        if self._descriptor is None:
             return
-        self._say(
-            f"{self.folder.shown}: held by {_words(first)}; looking whether that is still at work, for"
-            f" up to {self._free_after_s - age_s:.0f} s"
-        )
-        ends = time.monotonic() + self._free_after_s - age_s
-        while time.monotonic() < ends:
-            time.sleep(self._renew_s / 4)
-            now = _content(self.folder)
-            if not now:
-                return
-            if now != first:
-                raise UserError(self._refusal(now))
-        # An earlier checkout's holder writes the same again. Half: stores cut times to seconds.
-        if self._age_s() < self._free_after_s / 2:
-            raise UserError(self._refusal(first))
-
-    def _write(self) -> None:
-        self.folder.write_bytes(LEASE, json_bytes(self._us | {"renewals": self._renewals}))
-        self._renewals += 1
-
-    def _is_ours(self, content: dict[str, Any]) -> bool:
-        return bool(content.get("holder") == self._us["holder"])
-
-    def _age_s(self) -> float:
-        """Seconds since the lease was last written, both times by the store's clock."""
-        # The clocks of two hosts may differ by more than the lease's 45 s.
-        probe = f"{LEASE}-{self._us['holder']}"
-        self.folder.write_bytes(probe, b"")
+        ours = os.fstat(self._descriptor)
         try:
-            times = {entry.name: entry.mtime_ns for entry in self.folder.list()}
-        finally:
-            self.folder.delete(probe)
-        return (times[probe] - times.get(LEASE, 0)) / 1e9
-
-    def _renew(self) -> None:
-        renewed = time.monotonic()
-        while not self._stop.wait(self._renew_s):
-            try:
-                other = _content(self.folder)
-                self.lost = not self._is_ours(other)
-                if not self.lost:
-                    self._write()
-                    renewed = time.monotonic()
-            except (OSError, UserError) as error:
-                _log.warning("lease not renewed run=%s error=%s", self.folder.shown, error)
-                self.lost = time.monotonic() - renewed > self._free_after_s
-            if self.lost:
-                _log.error("lease lost run=%s", self.folder.shown)
+            named = (self.folder.local_path / LEASE).stat()
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ESTALE):
+                # Says nothing about the lock; a write that follows meets the same error.
+                _log.warning("lease not found run=%s error=%s", self.folder.shown, error)
                 return
-
-    def _give_up(self) -> None:
-        self._stop.set()
-        if self._renewer is not None:
-            self._renewer.join()
-        # A store that cannot be reached now frees the run by itself, 45 s later.
-        with contextlib.suppress(OSError, UserError):
-            if self._is_ours(_content(self.folder)):
-                self.folder.delete(LEASE)
-
-    def _refusal(self, other: dict[str, Any]) -> str:
-        return (
-            f"{self.folder.shown}: another command ({_words(other)}) is working on this run; wait for "
-            "it or stop it."
+        else:
+            if (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino):
+                return
+        raise RunFailed(
+            f"{self.folder.shown}: {LEASE} was deleted or replaced, so another command may work on"
+            " this run; this command stops writing: run it again once no other works on this run."
         )
 
 
-def _words(holder: dict[str, Any]) -> str:
-    since = str(holder.get("started", "?")).replace("T", " ")[:16]
-    return (
-        f"{holder.get('purpose', '?')}, pid {holder.get('pid', '?')} on host"
-        f" {holder.get('host', '?')}, since {since} UTC"
-    )
-
-
-def _content(folder: Folder) -> dict[str, Any]:
-    """Who holds the lease; empty when nobody does or the holder cannot be read."""
-    try:
-        content = json.loads(folder.read_bytes(LEASE))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _wait_for_content(folder: Folder) -> dict[str, Any]:
-    """Who holds the lock; waits a moment, for between lock and content lies an instant."""
+def _wait_for_holder(folder: Folder) -> Holder | None:
+    """Who holds the lock; waits a moment, since the holder is written just after locking."""
     for _ in range(10):
-        if content := _content(folder):
-            return content
+        if holder := read_holder(folder):
+            return holder
         time.sleep(0.02)
-    return {}
+    return None
 
 
 _forks_are_seen = False

@@ -19,9 +19,17 @@ from typing import IO, Any, Self
 from urllib.parse import unquote
 
 from maskcls.core.errors import StorageError, UserError
-from maskcls.core.names import as_on_disk, without_credentials
+from maskcls.core.names import as_on_disk, printable, without_credentials
 from maskcls.store import atomic
-from maskcls.store.uris import Uri, endpoint, open_store, put, put_file
+from maskcls.store.uris import (
+    Uri,
+    endpoint,
+    is_uri,
+    open_store,
+    put,
+    put_file,
+    refuse_credentials,
+)
 
 CHUNK_BYTES = 8 * 2**20
 
@@ -49,8 +57,8 @@ class Folder:
     """
 
     location: str
-    """Absolute local path or URI; opens the same folder in another process. May hold credentials:
-    messages and logs take `shown`."""
+    """Absolute local path or URI; opens the same folder in another process. Messages take `shown`,
+    which leaves a URI's options out."""
     is_local: bool
 
     @classmethod
@@ -61,33 +69,42 @@ class Folder:
         matched with the names on disk regardless of how accents and Hangul are composed (NFC, NFD).
         An S3 server other than Amazon's is named by the URI's query
         (`s3://bucket/runs?endpoint_override=host:port&scheme=http`) or by AWS_ENDPOINT_URL, which
-        pyarrow reads itself. Raises UserError for a URI that cannot be opened.
+        pyarrow reads itself. Raises UserError for a URI that cannot be opened or holds credentials.
         """
         text = str(location)
         if not text:
             raise UserError("the name of a folder is empty; give a path or a URI.")
-        if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text) is None:
+        if (shown := printable(text)) != text:
+            raise UserError(f"{shown}: this name is not UTF-8, as tables and Ray need; rename it.")
+        if not is_uri(text):
             if found := re.match(r"(s3|gs|gcs|abfss?|hdfs|file):/", text):
                 # Also what pathlib makes of a URI.
                 kind = found[1]
                 raise UserError(f"{kind}:/...: a URI has two slashes after the colon: {kind}://...")
-            return cls(str(as_on_disk(_absolute(text))), is_local=True)
+            return cls(str(as_on_disk(absolute_path(text))), is_local=True)
+        refuse_credentials(text)
         uri = Uri.parse(text)
         if uri.scheme.lower() == "file":
             if uri.authority not in ("", "localhost"):
                 raise UserError(f"{uri.shown}: files of another host cannot be read; mount them.")
-            return cls(str(as_on_disk(_absolute(unquote(uri.path)))), is_local=True)
+            return cls(str(as_on_disk(absolute_path(unquote(uri.path)))), is_local=True)
         open_store(uri.root, endpoint())
         return cls(str(uri), is_local=False)
 
     @classmethod
     def of_file(cls, location: str) -> tuple[Self, str]:
         """The folder of a file, and its name there; UserError when the location names a folder."""
-        path, _, query = location.partition("?")
+        path, query = location, ""
+        if is_uri(location):  # elsewhere a question mark is a letter like any other
+            path, _, query = location.partition("?")
+            if path.endswith("://") or "/" not in path.partition("://")[2]:
+                raise UserError(f"{Uri.parse(location).shown}: names no file; name one in it.")
         parent, _, name = path.rpartition("/")
         folder = cls.at(
             f"{parent or ('/' if path.startswith('/') else '.')}{query and '?' + query}"
         )
+        if is_uri(location):
+            name = unquote(name)
         if not name or folder.is_dir(name):
             raise UserError(
                 f"{without_credentials(location)}: this is a folder; name a file in it."
@@ -311,6 +328,7 @@ def in_words(folder: Folder, verb: str) -> Iterator[None]:
         sentence = _in_words(folder, verb, error)
         if sentence is None:
             raise
+        # Room may be there when the same is tried again; a permission will not.
         kind = StorageError if error.errno in (errno.ENOSPC, errno.EDQUOT) else UserError
         raise kind(f"{folder.shown}: {sentence}") from error
 
@@ -325,11 +343,17 @@ def _in_words(folder: Folder, verb: str, error: OSError) -> str | None:
                 f"{where} is full ({free / 2**30:.1f} GiB free); free some space and run the same "
                 "command again."
             )
+        case errno.EFBIG:
+            return (
+                "a file of this size may not be written; raise the limit with ulimit -f unlimited."
+            )
         case errno.EDQUOT:
             return "your quota is used up; free some space and run the same command again."
         case errno.EACCES | errno.EPERM:
             what = f" ({error.filename})" if error.filename else ""
             return f"no permission to {verb} here{what}; change it, or choose another folder."
+        case errno.EBUSY:
+            return "something is mounted on the file itself; mount its folder instead."
         case errno.EROFS:
             return "the disk is read-only; choose another folder."
         case errno.ENOTDIR | errno.EEXIST:
@@ -346,7 +370,8 @@ def _in_words(folder: Folder, verb: str, error: OSError) -> str | None:
     return None
 
 
-def _absolute(text: str) -> Path:
+def absolute_path(text: str) -> Path:
+    """A local path made absolute, ~ expanded; UserError when there is no such home folder."""
     try:
         return Path(text).expanduser().absolute()
     except RuntimeError as error:

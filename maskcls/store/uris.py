@@ -2,12 +2,23 @@
 
 import functools
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, unquote
 
 from maskcls.core.errors import UserError
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+# Of options such as Azure's client_secret; none of those that a location needs is called so.
+_SECRET = re.compile(r"secret|password|passwd|token|credential|signature|(access|account)_?key")
+_KINDS_ARE_NO_SECRET = ("credential_kind",)
+
+
+def is_uri(text: str) -> bool:
+    """Whether a location is a URI; anything else is a local path, whatever characters it has."""
+    return _SCHEME.match(text) is not None
 
 
 @dataclass(frozen=True)
@@ -35,7 +46,7 @@ class Uri:
 
     @property
     def root(self) -> str:
-        """The bucket alone, with its credentials and query: names a client."""
+        """The bucket alone, with its query: names a client."""
         return str(Uri(self.scheme, self.authority, "", self.query))
 
     @property
@@ -57,10 +68,42 @@ class Uri:
         at_host = self.scheme in ("hdfs", "viewfs") or "@" in self.authority
         return ":" in self.authority and not at_host
 
+    @property
+    def has_credentials(self) -> bool:
+        """Whether it says who opens it: user information, or an option with a secret."""
+        user, at, _ = self.authority.rpartition("@")
+        # On Azure a word without a colon is the container's name; "anonymous" is pyarrow's word for
+        # public buckets.
+        is_container = self.scheme.lower().startswith("abfs") and ":" not in user
+        if at and user != "anonymous" and not is_container:
+            return True
+        # Other programs' addresses name a host and its port.
+        is_store = self.scheme.lower() not in ("http", "https", "ray", "grpc")
+        if self.is_torn and is_store and "@" in f"{self.path}?{self.query}":
+            return True
+        options = [option.partition("=")[0].lower() for option in self.query.split("&")]
+        return any(_SECRET.search(o) for o in options if o not in _KINDS_ARE_NO_SECRET)
+
     def below(self, name: str) -> "Uri":
         """A name below this folder; "" is the folder itself."""
         path = f"{self.path}/{quote(name)}" if name else self.path
         return Uri(self.scheme, self.authority, path, self.query)
+
+
+def refuse_credentials(text: str, where: str = "") -> None:
+    """UserError when a URI in the text holds credentials: they would reach records, lists and logs.
+
+    text: a location, or a word of a command line with one in it. where: what begins the message, such
+    as a setting's name.
+    """
+    for found in _SCHEME.finditer(text):
+        uri = Uri.parse(text[found.start() :])
+        if uri.has_credentials:
+            raise UserError(
+                f"{where and where + ': '}{uri.shown}: a URI must not hold credentials, since records"
+                " and logs repeat it; give them by the environment (S3: AWS_ACCESS_KEY_ID and"
+                " AWS_SECRET_ACCESS_KEY) or by a role."
+            )
 
 
 def endpoint() -> str | None:
@@ -80,15 +123,15 @@ def open_store(root: str, endpoint: str | None) -> tuple[Any, str]:
     if not uri.authority.rpartition("@")[2]:
         raise UserError(f"{uri.shown}: names no bucket; give {uri.scheme}://bucket/folder.")
     unknown = UserError(
-        f"{uri.shown}: cannot be opened as a folder; give a local path, s3://bucket/folder or "
-        "gs://bucket/folder, a / in a secret key written as %2F."
+        f"{uri.shown}: cannot be opened as a folder; give a local path, s3://bucket/folder or"
+        " gs://bucket/folder."
     )
     if uri.is_torn:
         raise unknown
     try:
         store, bucket = FileSystem.from_uri(root)
     except pa.ArrowInvalid:
-        # pyarrow's own message repeats the URI with its credentials: neither told nor chained.
+        # pyarrow's own message repeats the URI with its options: neither shown nor chained.
         raise unknown from None
     except (OSError, pa.ArrowException) as error:
         reason = str(error).partition("\n")[0]

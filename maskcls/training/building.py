@@ -12,7 +12,8 @@ from maskcls.config.schema import Config
 from maskcls.core.labels import NUM_CLASSES
 from maskcls.models import network as networks
 from maskcls.models.backbone import Normalization
-from maskcls.models.network import Description
+from maskcls.models.network import Description, Network
+from maskcls.models.smallest_batch import smallest_batch
 from maskcls.optim import factory
 from maskcls.optim.averaging import make_average
 from maskcls.optim.schedules import rate_at
@@ -67,6 +68,7 @@ def build_learner(job: FoldJob, data: FoldData, rank: Rank, pretrained: bool) ->
     layout = torch.channels_last if channels_last else torch.contiguous_format
     network = network.to(device, memory_format=layout)  # type: ignore[call-overload]
     micro = config.train.micro_batch_size
+    forward_context = ForwardContext(device, config.train.precision, normalization)
     labelled = data.labelled
     learner = Learner(
         network=network,
@@ -75,11 +77,22 @@ def build_learner(job: FoldJob, data: FoldData, rank: Rank, pretrained: bool) ->
         average=make_average(config.optim),
         feed=Feed(data.sources, device, channels_last),
         targets=RowTargets.on(device, labelled.classes, labelled.ages),
-        forward_context=ForwardContext(device, config.train.precision, normalization),
+        forward_context=forward_context,
         rank=rank,
         micro_batch_size=None if micro == "auto" else micro,
         clip_norm=config.optim.clip_norm,
         only_copies=config.rows.augment == "copies",
+        smallest_batch=_smallest_batch(network, config),
+        scaler=forward_context.make_scaler(),
     )
-    pipeline = Pipeline(config.augment, Context(learner.forward_context.fill))
+    pipeline = Pipeline(config.augment, Context(forward_context.fill))
     return Built(learner, described, normalization, channels_last, pipeline, config, data, job.fold)
+
+
+def _smallest_batch(network: Network, config: Config) -> int:
+    """See Learner; 1 without a look where these settings cannot make a smaller batch than two."""
+    train, workers = config.train, config.cluster.workers_per_fold
+    # Rows are divided evenly, so batches are above half of batch_size, and passes of
+    # micro_batch_size, unless all rows make one.
+    is_small = train.batch_size < 4 * workers or train.micro_batch_size in (1, 2)
+    return smallest_batch(network, config.image.size) if is_small else 1

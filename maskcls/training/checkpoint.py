@@ -29,17 +29,17 @@ from torch import nn
 from maskcls.core.errors import UserError
 from maskcls.core.history import Best, EpochEntry, best_of
 from maskcls.core.plain import from_plain, to_plain
-from maskcls.optim.averaging import Average
 from maskcls.store import atomic, manifest
 from maskcls.store.attempt import Fence
 from maskcls.store.paths import Folder, in_words, json_bytes
 from maskcls.training import optimizer_state, seeding
+from maskcls.training.loop import Learner
 
 FORMAT = 3
 """3: no held-out logits."""
 _NAME = re.compile(r"epoch-(\d{4,})(?:-step-(\d{6,}))?")
 _KEEP_LAST = 2
-_RAW, _AVERAGE = "raw.", "average."
+_RAW, _AVERAGE, _SCALER = "raw.", "average.", "scaler."
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Keeper:
         self,
         snapshot: Snapshot,
         weights: Weights,
-        optimizer: torch.optim.Optimizer,
+        learner: Learner,
         loss_sum: torch.Tensor,
     ) -> None:
         """Write a checkpoint into fold-K/checkpoints, then drop those that are not kept.
@@ -122,7 +122,7 @@ class Keeper:
         staged = self._folder.staging(snapshot.position.name)
         try:
             with in_words(self._folder, "write"):
-                _fill(staged, snapshot, weights, optimizer, loss_sum)
+                _fill(staged, snapshot, weights, learner, loss_sum)
             self._fence.check()
             self._folder.publish(staged, snapshot.position.name)
         except BaseException:
@@ -152,14 +152,15 @@ def _fill(
     staged: Path,
     snapshot: Snapshot,
     weights: Weights,
-    optimizer: torch.optim.Optimizer,
+    learner: Learner,
     loss_sum: torch.Tensor,
 ) -> None:
     """Write a checkpoint's files into a local folder, the manifest last."""
-    tensors, plain = optimizer_state.take(optimizer)
+    tensors, plain = optimizer_state.take(learner.optimizer)
     random = seeding.save_state(loss_sum.device)
     tensors |= {f"random.{name}": state for name, state in random.items()}
     tensors["loss_sum"] = loss_sum.detach().cpu().clone()
+    tensors |= {f"{_SCALER}{name}": value for name, value in learner.scaler_state().items()}
     tensors |= {f"{_RAW}{name}": tensor for name, tensor in weights.raw.items()}
     tensors |= {f"{_AVERAGE}{name}": tensor for name, tensor in weights.average.items()}
     state = {
@@ -204,31 +205,25 @@ def load_model(folder: Folder, name: str, model: nn.Module) -> None:
     model.load_state_dict(load(folder.read_bytes(f"{name}/model.safetensors")))
 
 
-def restore(
-    folder: Folder,
-    name: str,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    average: Average | None,
-    device: torch.device,
-) -> tuple[Snapshot, torch.Tensor]:
+def restore(folder: Folder, name: str, learner: Learner) -> tuple[Snapshot, torch.Tensor]:
     """Put everything back as it was; returns the snapshot and the running loss sum (a scalar).
 
-    optimizer, average: built by the same settings; of its options, what is no plain JSON stays as built.
+    learner: built by the same settings; options of its optimizer that are no plain JSON stay as built.
     """
+    device = learner.forward_context.device
     state = read_state(folder, name)
-    load_model(folder, name, model)
+    load_model(folder, name, learner.network)
     tensors = load(folder.read_bytes(f"{name}/training.safetensors"))
     if raw := _below(tensors, _RAW):
-        model.load_state_dict(raw)
-    optimizer_state.put_back(optimizer, tensors, state["optimizer"])
-    if average is not None:
-        average.restore(_below(tensors, _AVERAGE))
+        learner.network.load_state_dict(raw)
+    optimizer_state.put_back(learner.optimizer, tensors, state["optimizer"])
+    if learner.average is not None:
+        learner.average.restore(_below(tensors, _AVERAGE))
+    learner.restore_scaler(_below(tensors, _SCALER))
     seeding.restore_state(_below(tensors, "random."), device)
     position = Position(state["epochs_done"], state["steps_done"])
     history = [from_plain(EpochEntry, entry) for entry in state["history"]]
-    snapshot = Snapshot(position, history, {})
-    return snapshot, tensors["loss_sum"].to(device)
+    return Snapshot(position, history, {}), tensors["loss_sum"].to(device)
 
 
 def _below(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

@@ -6,28 +6,25 @@ from typing import Literal
 import torch
 from torch import nn
 
+from maskcls.core.errors import GpuFault
 from maskcls.models.backbone import Normalization
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+_TENSOR_CORES = (7, 0)  # compute capability of Volta, the first whose float16 pays
 
 
 class ForwardContext:
     """Device and precision of the forward pass.
 
-    precision "auto" is bfloat16 autocast on a GPU that has it and float32 elsewhere; parameters,
-    optimizer and losses stay float32 in any case.
+    dtype: of the backbone's products under AMP (autocast); float32 is without AMP. Parameters,
+    optimizer, head and losses are float32 in any case. precision: see dtype_of.
     """
 
     def __init__(
-        self,
-        device: torch.device,
-        precision: Literal["auto", "float32", "bfloat16"],
-        normalization: Normalization,
+        self, device: torch.device, precision: Precision, normalization: Normalization
     ) -> None:
         self.device = device
-        # Emulated, as on a V100, it is slower than float32.
-        has_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported(
-            including_emulation=False
-        )
-        self.bfloat16 = precision == "bfloat16" or (precision == "auto" and has_bfloat16)
+        self.dtype = _dtype_on(device, precision)
         # On the scale of the bytes, so that normalising is one subtraction and one product.
         mean = torch.tensor(normalization.mean, device=device) * 255
         std = torch.tensor(normalization.std, device=device) * 255
@@ -44,6 +41,18 @@ class ForwardContext:
             outputs_BD: torch.Tensor = model(self.normalize(pixels_BCHW))
         return outputs_BD.float()
 
+    def make_scaler(self) -> torch.amp.GradScaler:
+        """Scales losses so that float16 gradients do not vanish; does nothing in other precisions.
+
+        Micikevicius et al. 2018, "Mixed precision training", arXiv:1710.03740.
+        """
+        return torch.amp.GradScaler(self.device.type, enabled=self.dtype is torch.float16)
+
+    @property
+    def bfloat16(self) -> bool:
+        """Whether the backbone runs in bfloat16."""
+        return self.dtype is torch.bfloat16
+
     @property
     def fill(self) -> tuple[float, float, float]:
         """The pixel that normalises to 0, in 0..255."""
@@ -51,9 +60,35 @@ class ForwardContext:
         return red, green, blue
 
     def _autocast(self) -> AbstractContextManager[object]:
-        if not self.bfloat16:
+        if self.dtype is torch.float32:
             return nullcontext()
-        return torch.autocast(self.device.type, torch.bfloat16)
+        return torch.autocast(self.device.type, self.dtype)
+
+
+def dtype_of(
+    precision: Precision, has_bfloat16: bool, capability: tuple[int, int] | None
+) -> torch.dtype:
+    """What a precision is on a device; "auto" is bfloat16 where the device has it, else float16 on a
+    GPU with tensor cores (V100, T4), else float32.
+
+    has_bfloat16: in hardware. capability: compute capability of a GPU, None for a CPU.
+    """
+    if precision != "auto":
+        fixed: torch.dtype = getattr(torch, precision)
+        return fixed
+    if capability is None:  # a CPU gains nothing that would be worth the digits
+        return torch.float32
+    if has_bfloat16:
+        return torch.bfloat16
+    return torch.float16 if capability >= _TENSOR_CORES else torch.float32
+
+
+def _dtype_on(device: torch.device, precision: Precision) -> torch.dtype:
+    if device.type != "cuda":
+        return dtype_of(precision, False, None)
+    # Emulated, as on a V100, bfloat16 is slower than float32.
+    has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    return dtype_of(precision, has_bfloat16, torch.cuda.get_device_capability(device))
 
 
 def pick_device(kind: Literal["cpu", "cuda"]) -> torch.device:
@@ -61,7 +96,7 @@ def pick_device(kind: Literal["cpu", "cuda"]) -> torch.device:
     if kind == "cpu":
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        raise RuntimeError(
+        raise GpuFault(
             "this worker was given a GPU, but torch sees none: driver and torch's CUDA build"
             f" ({torch.version.cuda}) do not fit; maskcls doctor on that machine says more"
         )

@@ -29,7 +29,7 @@ def predict(
 
     The logits are the mean over tta's views. The rows are shared out among the workers; the last
     batch is as long as it is. The model is left in evaluation mode. after_batch(rows done, rows of
-    this worker) is told of every batch.
+    this worker) is called after every batch.
     """
     model.eval()
     mine = share_of_rank(rows, rank.index, rank.world)

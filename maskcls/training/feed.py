@@ -1,6 +1,6 @@
 """Row numbers in, batches on the device out; pixels come from the memory map, never decoded here.
 
-Shape letters: B batch, H W C picture.
+Shape letters: B batch, H W C image.
 """
 
 from collections import deque
@@ -15,13 +15,24 @@ Pixels = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.int64]
 
 
-def batches_of_epoch(rows: Rows, batch_size: int) -> list[Rows]:
+def batches_of_epoch(rows: Rows, batch_size: int, smallest: int = 1) -> list[Rows]:
     """Divide an epoch's rows into batches of at most batch_size, as equal as they can be.
 
     None is dropped, and no short last batch remains whose gradient and batch statistics would be
-    noise: 1,025 rows at 64 make 17 batches of 60 or 61, not 16 and a batch of one.
+    noise: 1,025 rows at 64 make 17 batches of 60 or 61, not 16 and a batch of one. smallest: see
+    num_parts.
     """
-    return [b for b in np.array_split(rows, -(-len(rows) // batch_size)) if len(b)]
+    parts = np.array_split(rows, num_parts(len(rows), batch_size, smallest))
+    return [b for b in parts if len(b)]
+
+
+def num_parts(num: int, largest: int, smallest: int = 1) -> int:
+    """How many parts of at most `largest` a number of rows makes when divided evenly; at least 1.
+
+    Fewer, and larger ones, where a part would be below `smallest`: 5 rows at 2 are 3 parts of 2, 2
+    and 1, and 2 parts of 3 and 2 when none may be of one.
+    """
+    return max(1, min(-(-num // largest), num // smallest))
 
 
 def share_of_rank(batch: Rows, index: int, world: int) -> Rows:

@@ -31,7 +31,7 @@ from maskcls.store.run import Run
 from maskcls.training import checkpoint, evaluate, seeding
 from maskcls.training.building import build_learner
 from maskcls.training.checkpoint import Keeper, Position, Snapshot, Weights
-from maskcls.training.feed import Feed, batches_of_epoch
+from maskcls.training.feed import Feed
 from maskcls.training.fold_data import open_pixels, read_fold_data
 from maskcls.training.job import FoldJob
 from maskcls.training.loop import Interval, mean_loss_of, require_finite, train_epoch
@@ -112,14 +112,7 @@ class _FoldTraining:
 
     def _resume_from(self, name: str) -> None:
         learner = self.learner
-        snapshot, self.loss_sum = checkpoint.restore(
-            self.files.checkpoints,
-            name,
-            learner.network,
-            learner.optimizer,
-            learner.average,
-            self.device,
-        )
+        snapshot, self.loss_sum = checkpoint.restore(self.files.checkpoints, name, learner)
         self.snapshot = Snapshot(snapshot.position, snapshot.history, self.snapshot.describe)
         if self.rank.index > 0:
             # The checkpoint has rank 0's random state, and the loss of all workers together.
@@ -160,7 +153,7 @@ class _FoldTraining:
             logits = self._predict(self.learner.feed, self.data.held_out)
             kept = clone_state(self.learner.network)
         require_finite("held-out logits", logits, epoch)
-        sizes = [len(b) for b in batches_of_epoch(plan.epoch.rows, train.batch_size)]
+        sizes = [len(b) for b in self.learner.batches(plan.epoch.rows, train.batch_size)]
         scores = self._scores(logits)
         entry = EpochEntry(
             epoch=epoch + 1,
@@ -219,7 +212,7 @@ class _FoldTraining:
 
     def _refresh_statistics(self, rows: Int64) -> None:
         """Recompute BatchNorm's statistics over all training rows, on every worker alike."""
-        batches = batches_of_epoch(rows, self.config.train.batch_size)
+        batches = self.learner.batches(rows, self.config.train.batch_size)
         with fresh_statistics(self.learner.network), torch.no_grad():
             for done, pixels_BCHW in enumerate(self.learner.feed.batches(batches)):
                 self.learner.forward_context.forward(self.learner.network, pixels_BCHW)
@@ -252,7 +245,7 @@ class _FoldTraining:
         loss_sum = self.rank.sum(self.loss_sum)
         if self.rank.index == 0:
             started = time.monotonic()
-            self.keeper.save(self.snapshot, weights, self.learner.optimizer, loss_sum)
+            self.keeper.save(self.snapshot, weights, self.learner, loss_sum)
             self.time_s["checkpoint"] += time.monotonic() - started
 
     def _predict(self, feed: Feed, rows: Int64) -> Float32:

@@ -16,11 +16,12 @@ from maskcls.augment.base import Context
 from maskcls.augment.pipeline import Pipeline
 from maskcls.config import resolve
 from maskcls.config.schema import Config
-from maskcls.core.errors import UserError
+from maskcls.core.errors import UserError, is_transient
 from maskcls.core.labels import NUM_CLASSES
-from maskcls.models import backbone, weights
+from maskcls.models import hub, weights
 from maskcls.models import network as networks
 from maskcls.models.network import Network
+from maskcls.models.smallest_batch import smallest_batch
 from maskcls.optim import factory
 from maskcls.optim.averaging import make_average
 from maskcls.training.objective import build_losses, describe
@@ -29,29 +30,35 @@ from maskcls.training.objective import build_losses, describe
 def inspect(config_json: dict[str, Any]) -> dict[str, Any]:
     """Build network, loss, optimizer and transforms of a configuration, run one row through.
 
-    Raises UserError for whatever cannot be built.
+    Returns the fields of store.run.Network, and notes: names and weights that were not taken as they
+    were written. Raises UserError for whatever cannot be built.
     """
-    config = resolve.from_json(config_json)
-    described = describe(config)
+    config, notes = resolve.from_json(config_json), list[str]()
+    described = describe(config, notes.append)
     models = networks.models_of(described)
-    for model in models:
-        backbone.check_name(model.backbone)
     build_losses(config, [1] * NUM_CLASSES, epoch=0)
     Pipeline(config.augment, Context((0.0, 0.0, 0.0)))
     factory.check_name(config.optim.name)
     if config.optim.name == "sam":
         factory.check_name(config.optim.sam_base, "optim.sam_base")
-    network, normalization = networks.build(described, config.image.size)
+    network, normalization = networks.build(described, config.image.size, report=notes.append)
     factory.build(network, config.optim)
     make_average(config.optim)
     _run_one(network, config)
+    _require_company(network, config)
     local = [weights.check_path(m.weights) for m in models if m.weights not in ("hub", "none")]
+    from_hub = [
+        hub.identity_of(model.backbone, body)
+        for model, body in zip(models, networks.backbones_of(network), strict=True)
+        if model.weights == "hub"
+    ]
     return {
         "parameters": sum(p.numel() for p in network.parameters()),
         "mean": normalization.mean,
         "std": normalization.std,
         "channels_last": networks.wants_channels_last(described),
-        "weights_sha256": {str(path): weights.sha256_of(path) for path in local},
+        "weights_sha256": {str(path): weights.sha256_of(path) for path in local} | dict(from_hub),
+        "notes": list(dict.fromkeys(notes)),  # backbones of a head may share a file
     }
 
 
@@ -69,6 +76,15 @@ def _run_one(network: Network, config: Config) -> None:
         raise UserError(f"model.backbone={names}: gives {tuple(logits.shape)}.")
 
 
+def _require_company(network: Network, config: Config) -> None:
+    train = config.train
+    if train.micro_batch_size == 1 and smallest_batch(network, config.image.size) > 1:
+        raise UserError(
+            f"train.micro_batch_size=1: {config.model.backbone} at {config.image.size} normalises over"
+            " the images of a pass (batch normalisation of a 1x1 map); set 2 or more."
+        )
+
+
 def main() -> None:
     """Answer one question from stdin."""
     asked = json.load(sys.stdin)
@@ -77,7 +93,7 @@ def main() -> None:
         try:
             answer: dict[str, Any] = inspect(asked)
         except UserError as e:
-            answer = {"fault": str(e)}
+            answer = {"error": str(e), "transient": is_transient(e)}
     json.dump(answer, sys.stdout)
 
 

@@ -2,16 +2,18 @@
 
 import contextlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
+from torch.amp import GradScaler
 
 from maskcls.augment.pipeline import EpochAugmenter
+from maskcls.core.errors import UserError
 from maskcls.models.heads.base import Losses
 from maskcls.models.network import Network
 from maskcls.models.target import Target
@@ -20,21 +22,27 @@ from maskcls.optim.averaging import Average
 from maskcls.optim.sam import Sam
 from maskcls.sampling.epoch import Epoch
 from maskcls.training.device import ForwardContext
-from maskcls.training.feed import Feed, batches_of_epoch, share_of_rank
+from maskcls.training.feed import Feed, Rows, batches_of_epoch, num_parts, share_of_rank
 from maskcls.training.objective import RowTargets, mixed
 from maskcls.training.rank import Rank
 
+_SMALLEST_SCALE = 2.0**-10
+"""Of float16 losses: it starts at 2^16 and is halved at each update that overflows, and gradients that
+still overflow at this one are no matter of the scale."""
+
 
 class TrainingDiverged(RuntimeError):
-    """The loss is no number any more; retrying would give the same."""
+    """The loss became NaN or inf; retrying would give the same."""
 
 
 @dataclass
 class Learner:
     """What an update needs; model is the network, wrapped under DDP.
 
-    micro_batch_size: most images of one forward pass, None for a worker's whole share. clip_norm: 0
-    does not clip. only_copies: augment only what is in an epoch again.
+    micro_batch_size: maximum images of one forward pass, None for a worker's whole share. clip_norm: 0
+    does not clip. only_copies: augment only what is in an epoch again. smallest_batch: fewest images
+    that the network can train on at once (models/smallest_batch.py). scaler: of the losses, in use
+    in float16 alone.
     """
 
     network: Network
@@ -48,20 +56,67 @@ class Learner:
     micro_batch_size: int | None
     clip_norm: float
     only_copies: bool
+    smallest_batch: int = 1
+    scaler: GradScaler = field(default_factory=lambda: GradScaler("cpu", enabled=False))
+
+    def scaler_state(self) -> dict[str, torch.Tensor]:
+        """What the gradient scaler remembers, for a checkpoint; nothing where it is not in use."""
+        state = self.scaler.state_dict()
+        if not state:
+            return {}
+        return {
+            "scale": torch.tensor(state["scale"], dtype=torch.float32),
+            "growth_tracker": torch.tensor(state["_growth_tracker"], dtype=torch.int64),
+        }
+
+    def restore_scaler(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Undo scaler_state, to the bit; nothing where it is not in use, or none was stored."""
+        if not self.scaler.is_enabled() or not tensors:
+            return
+        own = {
+            "scale": tensors["scale"].item(),
+            "_growth_tracker": tensors["growth_tracker"].item(),
+        }
+        self.scaler.load_state_dict(self.scaler.state_dict() | own)
+
+    def batches(self, rows: Rows, batch_size: int) -> list[Rows]:
+        """An epoch's batches (feed.batches_of_epoch), none too small for any worker's share.
+
+        UserError when there are not enough rows for that.
+        """
+        if self.smallest_batch == 1:
+            return batches_of_epoch(rows, batch_size)
+        smallest = self.smallest_batch * self.rank.world
+        if len(rows) < smallest:
+            raise UserError(
+                f"an epoch has {len(rows)} rows, and this network's batch normalisation needs"
+                f" {self.smallest_batch} for each of {self.rank.world} workers; give more images, or"
+                " take another model.backbone or a larger image.size."
+            )
+        return batches_of_epoch(rows, batch_size, smallest)
 
 
 @dataclass(frozen=True)
 class EpochPlan:
     """What an epoch trains on, and how.
 
-    augmented: the epoch's augmentation, None without any. rate: learning rate after so many updates
-    of so many.
+    augmented: the epoch's augmentation, None without any. rate: learning rate at a step, counted
+    from 0, of num_steps.
     """
 
     epoch: Epoch
     losses: Losses
     augmented: EpochAugmenter | None
     rate: Callable[[int, int], float]
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """A worker's share of a batch, on the device. size: images of the whole batch, of all workers."""
+
+    pixels_BCHW: torch.Tensor
+    target: Target
+    size: int
 
 
 def train_epoch(
@@ -78,31 +133,51 @@ def train_epoch(
     after_step(steps_done, num_steps, images_done) may write a checkpoint and must not touch the
     random stream.
     """
-    rank, device = learner.rank, learner.forward_context.device
-    batches = batches_of_epoch(np.arange(len(plan.epoch)), batch_size)
-    mine = [share_of_rank(b, rank.index, rank.world) for b in batches]
-    gathered = [_with_partners(plan, places) for places in mine[first_step:]]
+    optimizer, average = learner.optimizer, learner.average
+    places = learner.batches(np.arange(len(plan.epoch)), batch_size)
     learner.model.train()
-    images = sum(len(b) for b in batches[:first_step])
-    steps = zip(mine[first_step:], learner.feed.batches([g[0] for g in gathered]), strict=True)
-    for step, (places, pixels_BCHW) in enumerate(steps, first_step):
-        rows, partners = plan.epoch.rows[places], gathered[step - first_step][1]
+    images = sum(len(b) for b in places[:first_step])
+    for step, batch in enumerate(_batches(learner, plan, places, first_step), first_step):
+        factory.set_rate(optimizer, plan.rate(step, len(places)))
+        optimizer.zero_grad(set_to_none=True)
+        loss_sum += _accumulate(learner, plan.losses, batch)
+        passed_over = False
+        if isinstance(optimizer, Sam):
+            passed_over = not _ascend(learner, optimizer)
+            if not passed_over:  # the loss counts where the weights were, not where Sam looks
+                _accumulate(learner, plan.losses, batch)
+        if not passed_over and _step(learner) and average is not None:
+            average.after_update(learner.network)
+        images += batch.size
+        after_step(step + 1, len(places), images)
+    if learner.scaler.get_scale() < _SMALLEST_SCALE:
+        raise TrainingDiverged(
+            "the float16 gradients overflow at every update; lower optim.lr or set"
+            " train.precision=float32"
+        )
+    return loss_sum
+
+
+def _batches(
+    learner: Learner, plan: EpochPlan, batches: list[Rows], first_step: int
+) -> Iterator[_Batch]:
+    """This worker's share of each batch from first_step on, augmented, and mixed with its partners."""
+    rank, device = learner.rank, learner.forward_context.device
+    mine = [share_of_rank(b, rank.index, rank.world) for b in batches[first_step:]]
+    gathered = [_with_partners(plan, places) for places in mine]
+    feed = learner.feed.batches([rows for rows, _ in gathered])
+    steps = zip(batches[first_step:], mine, gathered, feed, strict=True)
+    for batch, places, (_, partners), pixels_BCHW in steps:
+        rows = plan.epoch.rows[places]
         target = learner.targets.of(torch.from_numpy(rows).to(device, non_blocking=True))
         if plan.augmented is not None:
             copies = plan.epoch.copies[places]
             changed = plan.augmented.apply(pixels_BCHW, rows, copies, partners, learner.only_copies)
             pixels_BCHW = changed.pixels_BCHW
             if partners is not None and changed.share_B is not None:
-                other = learner.targets.of(torch.from_numpy(partners).to(device))
+                other = learner.targets.of(torch.from_numpy(partners).to(device, non_blocking=True))
                 target = mixed(target, other, changed.share_B)
-        factory.set_rate(learner.optimizer, plan.rate(step, len(batches)))
-        # DDP averages the workers' gradients; weighted like this their mean is that of the batch,
-        # however unequal the shares are.
-        weight = rank.world / len(batches[step])
-        loss_sum += _update(learner, plan.losses, pixels_BCHW, target, weight)
-        images += len(batches[step])
-        after_step(step + 1, len(batches), images)
-    return loss_sum
+        yield _Batch(pixels_BCHW, target, len(batch))
 
 
 def _with_partners(
@@ -116,34 +191,54 @@ def _with_partners(
     return (rows, None) if partners is None else (np.concatenate([rows, partners]), partners)
 
 
-def _update(
-    learner: Learner, losses: Losses, pixels_BCHW: torch.Tensor, target: Target, weight: float
-) -> torch.Tensor:
-    """One update of the weights; returns the sum of the rows' losses before it."""
-    optimizer = learner.optimizer
+def _ascend(learner: Learner, optimizer: Sam) -> bool:
+    """SAM's first step, with its gradients gone afterwards; False where the update is passed over."""
+    scaler = learner.scaler
+    # A scaler knows optimizers by their objects and unscales each once an update: Sam stands for the
+    # first pass, its base for the second.
+    scaler.unscale_(optimizer)
+    if scaler.is_enabled() and not _has_finite_gradient(learner.network):
+        # Weights moved along an inf would leave NaN in the batch norms' statistics.
+        scaler.update()
+        return False
+    optimizer.ascend()
     optimizer.zero_grad(set_to_none=True)
-    loss_sum = _accumulate(learner, losses, pixels_BCHW, target, weight)
-    if isinstance(optimizer, Sam):
-        optimizer.ascend()
-        optimizer.zero_grad(set_to_none=True)
-        _accumulate(learner, losses, pixels_BCHW, target, weight)
+    return True
+
+
+def _step(learner: Learner) -> bool:
+    """The optimizer's step with the gradients there are; False where the scaler passed it over.
+
+    In float16 the scaler passes over an update whose gradient has an inf or NaN, and halves its scale.
+    """
+    optimizer, scaler = learner.optimizer, learner.scaler
+    base = optimizer.base if isinstance(optimizer, Sam) else optimizer
+    scaler.unscale_(base)  # before clipping, whose norm is that of the gradient itself
     if learner.clip_norm:
         nn.utils.clip_grad_norm_(learner.network.parameters(), learner.clip_norm)
     if isinstance(optimizer, Sam):
-        optimizer.descend()
-    else:
-        optimizer.step()
-    if learner.average is not None:
-        learner.average.after_update(learner.network)
-    return loss_sum
+        optimizer.put_back()
+    scale = scaler.get_scale()
+    scaler.step(base)
+    scaler.update()
+    return scaler.get_scale() >= scale
 
 
-def _accumulate(
-    learner: Learner, losses: Losses, pixels_BCHW: torch.Tensor, target: Target, weight: float
-) -> torch.Tensor:
-    """Add the gradient of a worker's share of a batch, in as many passes as it takes."""
-    num = len(pixels_BCHW)
-    passes = -(-num // learner.micro_batch_size) if learner.micro_batch_size else 1
+def _has_finite_gradient(model: nn.Module) -> bool:
+    norm = nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
+    return bool(norm.isfinite())
+
+
+def _accumulate(learner: Learner, losses: Losses, batch: _Batch) -> torch.Tensor:
+    """Add the gradient of a worker's share of a batch, in as many passes as it takes.
+
+    Returns the sum of the rows' losses.
+    """
+    pixels_BCHW, target, num = batch.pixels_BCHW, batch.target, len(batch.pixels_BCHW)
+    # DDP averages the workers' gradients; weighted like this their mean is that of the batch, however
+    # unequal the shares are.
+    weight = learner.rank.world / batch.size
+    passes = num_parts(num, learner.micro_batch_size or max(num, 1), learner.smallest_batch)
     bounds = [num * i // passes for i in range(passes + 1)]
     loss_sum = torch.zeros((), dtype=torch.float64, device=pixels_BCHW.device)
     for i in range(passes):
@@ -153,20 +248,20 @@ def _accumulate(
             outputs_BD = learner.forward_context.forward(learner.model, pixels_BCHW[part])
             own = Target(target.classes_BK[part], target.ages_BR[part])
             row_loss_B = learner.network.head.loss(outputs_BD, own, losses)
-            (row_loss_B.sum() * weight).backward()  # type: ignore[no-untyped-call]
+            learner.scaler.scale(row_loss_B.sum() * weight).backward()  # type: ignore[no-untyped-call]
         loss_sum += row_loss_B.detach().sum()
     return loss_sum
 
 
 def mean_loss_of(loss_sum: torch.Tensor, num_rows: int, rank: Rank, epoch: int) -> float:
-    """Mean row loss of an epoch over all workers; TrainingDiverged when it is no finite number."""
+    """Mean row loss of an epoch over all workers; TrainingDiverged when it is NaN or inf."""
     mean = float(rank.sum(loss_sum)) / num_rows
     require_finite("training loss", np.array(mean), epoch)
     return mean
 
 
 def require_finite(what: str, values: npt.NDArray[Any], epoch: int) -> None:
-    """TrainingDiverged when one of the numbers is none, or infinite; epoch counts from 0."""
+    """TrainingDiverged when one of the values is NaN or inf; epoch counts from 0."""
     wrong = values[~np.isfinite(values)]
     if len(wrong):
         raise TrainingDiverged(

@@ -25,7 +25,7 @@ def range_test(job: FoldJob, low: float, high: float, updates: int) -> RangeTest
     """Train fold job.fold from its initial weights, the rate rising by one factor at each update.
 
     low, high: first and last rate. Stops early when the loss explodes. Raises UserError when that
-    happens at once, so that there is nothing to tell.
+    happens at once, so that there is nothing to report.
     """
     torch.set_num_threads(job.threads)
     config = job.config

@@ -4,7 +4,7 @@ Shape letters: B batch, K 18 classes, R ages.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,20 +17,45 @@ from maskcls.core.labels import NUM_CLASSES, labels_of
 from maskcls.losses.base import Loss, LossContext
 from maskcls.models.heads.base import Losses
 from maskcls.models.network import Description
+from maskcls.models.report import Report, ignore
 from maskcls.models.target import NUM_AGES, OLDEST, YOUNGEST, Target
+from maskcls.models.timm_names import timm_name
 
 Int64 = npt.NDArray[np.int64]
 
 
-def describe(config: Config) -> Description:
-    """The network that a configuration asks for."""
+def describe(config: Config, report: Report = ignore) -> Description:
+    """The network that a configuration asks for, its backbones by timm's own names.
+
+    report: called with a sentence for each name that was written in another way. Raises UserError
+    for a backbone that timm does not have.
+    """
+
+    def own_name(setting: str, text: str) -> str:
+        found = timm_name(text, setting)
+        if found.note is not None:
+            report(found.note)
+        return found.name
+
+    # A checkpoint carries these names, and timm may drop a deprecated one.
+    model = replace(config.model, backbone=own_name("model.backbone", config.model.backbone))
+    own = {
+        choice: {
+            name: own_name(f"head.{choice}.{name}", value)
+            if name.endswith("_backbone") and value != "model"
+            else value
+            for name, value in settings.items()
+        }
+        for choice, settings in config.head.settings.items()
+    }
+    head = replace(config.head, settings=own)
     scale = None
     for name in parts.chosen("loss.name", config.loss.name):
         module = parts.load("loss.name", name)
         if hasattr(module, "cosine_scale"):
             own = parts.settings_of("loss.name", name, config.loss.settings)
             scale = float(module.cosine_scale(own))
-    return Description(config.model, config.head, (30, config.rows.age_border), scale)
+    return Description(model, head, (30, config.rows.age_border), scale)
 
 
 def build_losses(config: Config, counts: Sequence[int], epoch: int) -> Losses:

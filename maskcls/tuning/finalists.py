@@ -7,7 +7,7 @@ import numpy as np
 
 from maskcls.core.errors import FoldsFailed, RunFailed, UserError, is_transient
 from maskcls.core.progress import Progress
-from maskcls.runs.run import train_run_in
+from maskcls.runs.run import RunContext, collect, decode, place, train_folds
 from maskcls.store.lease import Lease
 from maskcls.store.results import Metrics
 from maskcls.tuning.backoff import TrialLosses
@@ -30,12 +30,12 @@ def train_finalists(
     losses.begin()
     while (left := table.finalists_left(most)) and not losses.too_many:
         trial = left[0]
-        progress.say(f"trial {trial.number} goes on on all folds: {trial.words}")
+        progress.say(f"trial {trial.number} is trained on all folds: {trial.words}")
         prepared = False
         try:
             context = runs.begin(trial, quietly=False)
             prepared = True
-            metrics = train_run_in(context, session)
+            metrics = _train(context, session)
         except (OSError, RunFailed, UserError) as e:
             # The next best moves up: one that fails on another fold must not end the search.
             lease.check()
@@ -56,6 +56,13 @@ def train_finalists(
             trial.out_of_fold = _out_of_fold(metrics)
             table.write(trial)
             losses.none()
+
+
+def _train(context: RunContext, session: "Session") -> Metrics:
+    plan = place(context, session)
+    pixels = decode(context, session.own_node())
+    train_folds(context, plan, session)
+    return collect(context, *pixels)
 
 
 def _out_of_fold(metrics: Metrics) -> FinalScore:

@@ -104,8 +104,7 @@ class FirstFold:
             Trials(
                 first_rung=self.space.search.first_rung, reduction=self.space.search.reduction,
                 propose=propose, epoch_done=self._epoch_done, ended=ended,
-                lost=lost, known=[t.number for t in self.trials.values() if t.scores],
-                scores=lambda number: self.trials[number].scores,
+                lost=lost, known={t.number: tuple(t.scores) for t in self.trials.values() if t.scores},
                 look_every_s=_LOOK_EVERY_S if self.table.root.is_local else _LOOK_EVERY_S_REMOTE,
                 resources=places.resources_of(self.place), at_once=places.folds_at_once,
                 waits_for="a GPU" if places.device == "cuda" else "a worker",

@@ -225,7 +225,7 @@ def config_of(base: Mapping[str, Value], settings: Mapping[str, Any]) -> Config:
 
 def _flat_of(base: Mapping[str, Value], settings: Mapping[str, Any]) -> dict[str, Value]:
     # All as a preset's: what belongs to a choice that was not taken has nothing to say.
-    flat = {name: Value(value.value, _ORIGIN) for name, value in base.items()}
+    flat = {name: Value(value.value, _ORIGIN, value.typed) for name, value in base.items()}
     for name, choice in GOES_WITH.items():
         if choice in settings and name not in settings:
             flat.pop(name, None)

@@ -8,7 +8,6 @@ from typing import Any
 from maskcls.config.layers import Value
 from maskcls.config.resolve import to_json
 from maskcls.config.schema import Config
-from maskcls.core.plain import from_plain
 from maskcls.core.progress import Progress
 from maskcls.runs.inputs import read_inputs, refuse_empty_sides
 from maskcls.runs.preflight import Preflight
@@ -56,8 +55,7 @@ class TrialRuns:
     def _network_of(self, config: Config, run: Run) -> Network:
         key = _network_key(config)
         if key not in self._networks:
-            found = run.network()
-            self._networks[key] = found or from_plain(Network, Preflight(config).answer())
+            self._networks[key] = run.network() or Preflight(config).answer()[0]
         return self._networks[key]
 
 

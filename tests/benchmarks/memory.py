@@ -92,7 +92,7 @@ def _drive(data: str, run_folder: str) -> None:
     from maskcls.commands.train import train
     from maskcls.config.resolve import resolve
     from maskcls.core.outcome import Outcome
-    from maskcls.pixels.cache import cache_root
+    from maskcls.store.places import cache_root
 
     base: list[float] = []
 

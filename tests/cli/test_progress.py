@@ -6,28 +6,27 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import TextIO
 
 import pytest
 
 from maskcls.cli.progress import PlainProgress, TerminalProgress, make_progress
+from maskcls.core.history import EpochEntry
 from maskcls.core.progress import FoldState, Progress
+from tests.record_factory import epoch
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-def _history(num_epochs: int) -> list[dict[str, Any]]:
+def _history(num_epochs: int) -> list[EpochEntry]:
     return [
-        {
-            "epoch": e,
-            "lr": 1e-3,
-            "train_loss": 0.812 / e,
-            "macro_f1": 0.431 if e == 2 else 0.4 / e,
-            "accuracy": 0.6,
-            "images_per_s": 1043.2,
-            "train_s": 10.0,
-            "evaluate_s": 1.0,
-        }
+        epoch(
+            e,
+            0.431 if e == 2 else 0.4 / e,
+            train_loss=0.812 / e,
+            accuracy=0.6,
+            images_per_s=1043.2,
+        )
         for e in range(1, num_epochs + 1)
     ]
 
@@ -61,7 +60,7 @@ def test_time_left_stands_only_on_the_newest_of_several_new_epochs() -> None:
     assert second.endswith("left_s=9")
 
 
-def test_changes_of_phase_are_told_once_each() -> None:
+def test_changes_of_phase_are_reported_once_each() -> None:
     stream = io.StringIO()
     progress = PlainProgress(stream)
     for state in (
@@ -95,7 +94,7 @@ def test_a_fold_that_waits_a_second_time_says_so_again() -> None:
     assert _lines(stream) == ["fold 0 waits for a GPU"] * 2
 
 
-def test_a_done_fold_tells_its_best_epoch_and_a_failed_one_why() -> None:
+def test_a_done_fold_reports_its_best_epoch_and_a_failed_one_why() -> None:
     stream = io.StringIO()
     progress = PlainProgress(stream)
     progress.folds([FoldState(0, 3, "training", 3), FoldState(1, 3, "training", 1)])
@@ -119,7 +118,7 @@ def test_a_fold_that_was_done_before_is_not_replayed() -> None:
     assert _lines(stream) == ["fold 0 is done already: macro_f1=0.431"]
 
 
-def test_a_second_run_with_the_same_listener_is_told_from_its_start() -> None:
+def test_a_second_run_with_the_same_listener_is_reported_from_its_start() -> None:
     stream = io.StringIO()
     progress = PlainProgress(stream)
     progress.folds([FoldState(0, 2, "training", history=_history(2))])
@@ -129,14 +128,14 @@ def test_a_second_run_with_the_same_listener_is_told_from_its_start() -> None:
     assert _lines(stream)[before:] == [_lines(stream)[0]]
 
 
-def test_an_entry_without_a_number_is_told_without_it() -> None:
+def test_an_entry_without_a_number_is_reported_without_it() -> None:
     stream = io.StringIO()
-    entry = {"epoch": 1, "train_loss": float("nan"), "macro_f1": None}
+    entry = epoch(1, None, train_loss=float("nan"))
     PlainProgress(stream).folds([FoldState(0, 1, "training", history=[entry])])
-    assert _lines(stream) == ["fold 0 epoch 1/1 loss=nan"]
+    assert _lines(stream) == ["fold 0 epoch 1/1 loss=nan images_per_s=90"]
 
 
-def test_a_count_is_told_every_ten_seconds_and_at_its_end() -> None:
+def test_a_count_is_reported_every_ten_seconds_and_at_its_end() -> None:
     stream, now = io.StringIO(), 0.0
     progress = PlainProgress(stream, clock=lambda: now)
     for done in range(0, 26):
@@ -171,7 +170,9 @@ def test_characters_that_the_stream_lacks_do_not_raise(encoding: str) -> None:
     with PlainProgress(io.TextIOWrapper(raw, encoding)) as progress:
         progress.say("사진 \udcff ok")
         text = raw.getvalue().decode(encoding)
+    # A lone surrogate is no character of any encoding; whatever is one is escaped where it lacks.
     assert text.endswith(" ? ok\n")
+    assert text.startswith("사진" if encoding == "utf-8" else "\\uc0ac\\uc9c4")
 
 
 def test_a_stream_that_is_gone_is_left_alone() -> None:
@@ -286,7 +287,7 @@ def test_a_terminal_that_knows_ascii_only_gets_a_table() -> None:
         make_progress(narrow) as progress,
     ):
         progress.folds([FoldState(0, 2, "failed", note="사진")])
-    assert b"fold 0: ??" in b"".join(received)
+    assert rb"fold 0: \uc0ac\uc9c4" in b"".join(received)
 
 
 @pytest.mark.usefixtures("color_terminal")

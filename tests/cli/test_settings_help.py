@@ -92,7 +92,7 @@ def test_numbers_are_shown_as_one_would_type_them() -> None:
 
 def test_choices_and_bounds_are_named() -> None:
     text = " ".join(settings_text(None).split())
-    assert "Takes auto, float32 or bfloat16." in text
+    assert "Takes auto, float32, bfloat16 or float16." in text
     assert "Takes a whole number of at least 0 or auto." in text
     assert "Takes a number above 0 and at most 1." in text
     assert "Takes a list, each a whole number of at least 1." in text

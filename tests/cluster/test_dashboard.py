@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from maskcls.cluster.dashboard import address_of, is_loopback, look_at_workers, token_of
+from maskcls.cluster.dashboard import (
+    WorkerState,
+    address_of,
+    is_loopback,
+    look_at_workers,
+    token_of,
+)
+from maskcls.store.heartbeat import Heartbeat
+from tests.record_factory import heartbeat
 
 TOKEN = "secret"  # noqa: S105
 WORKERS = [
@@ -45,16 +53,18 @@ def dashboard() -> Iterator[str]:
     server.server_close()
 
 
-def told(number: int, node: str) -> dict[str, object]:
-    return {"worker": f"w{number}", "node": node, "pid": 7}
+def told(number: int, node: str) -> Heartbeat:
+    return heartbeat(worker=f"w{number}", node=node)
 
 
 def test_each_worker_has_its_state_and_log(dashboard: str) -> None:
-    workers = [told(0, "n0"), told(1, "n0"), told(2, "n1"), told(9, "n0"), {"worker": None}]
+    workers = [told(0, "n0"), told(1, "n0"), told(2, "n1"), told(9, "n0"), None]
     found = look_at_workers(workers, dashboard, TOKEN)
     assert found is not None
-    assert [side.get("state") for side in found] == ["ALIVE", "DEAD", "NODE DEAD", None, None]
-    assert found[0]["log"] == "worker-w0-*-7.out"
+    states = [side and side.state for side in found]
+    assert states == ["ALIVE", "DEAD", "NODE DEAD", None, None]
+    assert found[4] is None
+    assert found[0] == WorkerState("ALIVE", "worker-w0-*-7.out")
 
 
 @pytest.mark.parametrize("token", [None, "another"])

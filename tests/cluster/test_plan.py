@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskcls.cluster.plan import Machine, make_plan
+from maskcls.cluster.plan import Machine, Recorded, make_plan
 from maskcls.config.schema import Cluster
 from maskcls.core.errors import UserError
 
@@ -75,7 +75,7 @@ def test_fewer_cores_than_gpu_workers_keep_no_gpu_idle() -> None:
     assert sum(plan.cpus_per_worker[:4]) <= 2
 
 
-@pytest.mark.parametrize("recorded", [None, {"device": "cuda", "threads": [4] * 5}])
+@pytest.mark.parametrize("recorded", [None, Recorded("cuda", tuple([4] * 5))])
 @pytest.mark.parametrize("threads", ["auto", 4])
 @pytest.mark.parametrize(
     "machine",
@@ -88,7 +88,7 @@ def test_fewer_cores_than_gpu_workers_keep_no_gpu_idle() -> None:
     ],
 )
 def test_whatever_the_threads_every_gpu_has_a_worker_that_fits(
-    machine: Machine, threads: Any, recorded: dict[str, Any] | None
+    machine: Machine, threads: Any, recorded: Recorded | None
 ) -> None:
     plan = make_plan(Cluster(threads=threads), 5, machine, recorded)
     assert plan.folds_at_once == min(5, machine.gpus)
@@ -103,13 +103,13 @@ def test_no_thread_less_where_the_gpus_come_later() -> None:
 
 
 def test_a_resumed_run_keeps_its_threads_on_another_machine() -> None:
-    recorded = {"device": "cpu", "threads": [1, 1, 1, 1, 2]}
+    recorded = Recorded("cpu", tuple([1, 1, 1, 1, 2]))
     plan = make_plan(Cluster(), 5, Machine(8, 0, True), recorded)
     assert plan.threads == (1, 1, 1, 1, 2)
 
 
 def test_a_resumed_run_refuses_another_device_and_other_threads() -> None:
-    recorded = {"device": "cpu", "threads": [1, 1, 1, 1, 2]}
+    recorded = Recorded("cpu", tuple([1, 1, 1, 1, 2]))
     with pytest.raises(UserError, match="started on cpu"):
         make_plan(Cluster(), 5, Machine(8, 1, True), recorded)
     with pytest.raises(UserError, match=r"cluster\.threads"):
@@ -143,6 +143,6 @@ def test_no_worker_asks_for_more_than_the_largest_machine_has() -> None:
     assert make_plan(Cluster(), 4, Machine(3, 0, False, node_cpus=2)).threads == (1, 1, 1, 2)
     explicit = make_plan(Cluster(threads=16), 4, Machine(24, 0, False, node_cpus=8))
     assert set(explicit.cpus_per_worker) == {8.0}
-    recorded = {"device": "cpu", "threads": [16] * 4}
+    recorded = Recorded("cpu", tuple([16] * 4))
     again = make_plan(Cluster(), 4, Machine(24, 0, False, node_cpus=8), recorded)
     assert set(again.cpus_per_worker) == {8.0}

@@ -1,37 +1,20 @@
 """Ray Tune as we use it: ASHA knows earlier scores and ends nobody at the last epoch; who hears what."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from maskcls.config.resolve import resolve
 from maskcls.config.values import Crop, Size
+from maskcls.core.outcome import Outcome
 from maskcls.pixels.cache import CachePlace
 from maskcls.pixels.geometry import Geometry
 from maskcls.training.job import FoldJob
-from maskcls.tuning.space import Search
 from tests.conftest import Heard
 
 pytestmark = pytest.mark.slow  # importing Ray Tune takes seconds
-
-
-def test_keys_of_the_environment_are_no_part_of_a_trials_runtime_environment(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from ray.tune.execution.class_cache import _ActorClassCache
-
-    from maskcls.cluster.tune import keep_keys_out
-
-    class Trained:
-        """Stands for a trial's actor."""
-
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "a-secret")
-    before = str(vars(_ActorClassCache().get(Trained)))
-    keep_keys_out()
-    after = str(vars(_ActorClassCache().get(Trained)))
-    assert ("a-secret" in before, "a-secret" in after) == (True, False)
 
 
 @dataclass
@@ -40,6 +23,20 @@ class Trial:
 
     trial_id: str
     config: dict[str, Any] = field(default_factory=dict)
+
+
+def trials_of(known: dict[int, list[float]], **changes: Any) -> Any:
+    """Trials whose earlier scores are known."""
+    from maskcls.cluster.tune import Trials
+
+    given: dict[str, Any] = {
+        "propose": lambda: None, "epoch_done": lambda number: None,
+        "ended": lambda number, fault: None, "lost": lambda number, why: None,
+        "known": known,
+        "first_rung": 1, "reduction": 2, "resources": {}, "waits_for": "a GPU", "at_once": 1,
+        "most_epochs": 4, "retries": 1, "stall_s": 60.0, "look_every_s": 2.0, "progress": None,
+    }  # fmt: skip
+    return Trials(**given | changes)
 
 
 def decisions(
@@ -51,7 +48,7 @@ def decisions(
 ) -> str:
     from maskcls.cluster.tune import _Asha
 
-    asha = _Asha(known, Search(first_rung=1, reduction=2), 4)
+    asha = _Asha(trials_of(known))
     trial = Trial("x", {"number": number})
     asha.on_trial_add(None, trial)
     told = ""
@@ -85,10 +82,10 @@ def test_nobody_is_ended_at_its_own_last_epoch() -> None:
 def test_the_score_of_a_last_epoch_counts_for_others() -> None:
     from maskcls.cluster.tune import _Asha
 
-    asha = _Asha({}, Search(first_rung=1, reduction=2), 4)
+    asha = _Asha(trials_of({}))
     told = []
-    for name, last in (("short", True), ("long", False)):
-        trial = Trial(name, {"number": 0})
+    for number, last in ((0, True), (1, False)):
+        trial = Trial(f"trial {number}", {"number": number})
         asha.on_trial_add(None, trial)
         result = {"epoch": 2, "macro_f1": 0.9 if last else 0.1, "last": last}
         told.append(asha.on_trial_result(None, trial, result))
@@ -120,91 +117,96 @@ class Told:
     lost: list[tuple[int, str]] = field(default_factory=list)
     epochs: list[int] = field(default_factory=list)
 
-    def trials(self, heard: Heard) -> Any:
-        from maskcls.cluster.tune import Trials
-
-        return Trials(
-            first_rung=1, reduction=3, propose=lambda: None, epoch_done=self.epochs.append,
+    def trials(self, heard: Heard, jobs: dict[int, FoldJob]) -> Any:
+        waiting = sorted(jobs.items())
+        return trials_of(
+            {}, propose=lambda: waiting.pop(0) if waiting else None,
+            epoch_done=self.epochs.append, progress=heard,
             ended=lambda *words: self.ended.append(words),
             lost=lambda *words: self.lost.append(words),
-            known={}, resources={}, waits_for="a GPU", at_once=1, most_epochs=4, retries=1,
-            stall_s=60, progress=heard,
         )  # fmt: skip
 
 
-class TestWhoHearsWhat:
+def ended_with(number: int, outcome: Outcome | None) -> Ended:
+    result = {} if outcome is None else {"outcome": asdict(outcome)}
+    return Ended({"number": number}, last_result=result)
+
+
+class TestWhatTuneReports:
     @pytest.fixture
     def told(self) -> Told:
         return Told()
 
     @pytest.fixture
-    def ears(self, told: Told, heard: Heard, tmp_path: Path) -> Any:
+    def callback(
+        self, told: Told, heard: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> Any:
+        """Trials 3 and 4 were begun."""
+        from maskcls.cluster import supervisor
         from maskcls.cluster.tune import TuneCallback
 
-        ears = TuneCallback(told.trials(heard))
+        monkeypatch.setattr(supervisor, "BACKOFF_S", 0.0)
         place = CachePlace(tmp_path, "key", 1, Geometry(Crop(None), Size(8, 8)))
-        ears.watch.begin(3, FoldJob(str(tmp_path), str(tmp_path), 0, {}, place, None, "cpu", 1))
-        return ears
+        config = resolve("smoke")
+        jobs = {
+            n: FoldJob(str(tmp_path / str(n)), str(tmp_path), 0, config, place, None, "cpu", 1)
+            for n in (3, 4)
+        }
+        made = TuneCallback(told.trials(heard, jobs))
+        assert [made.next_job()[0] for _ in jobs] == [3, 4]
+        return made
 
-    def test_an_error_of_its_own_ends_it(self, ears: Any, told: Told) -> None:
-        ears.on_trial_complete(0, [], Ended({"number": 3}, last_result={"fault": "loss is nan"}))
+    def test_an_error_of_its_own_ends_a_trial(self, callback: Any, told: Told) -> None:
+        callback.on_trial_complete(0, [], ended_with(3, Outcome("error", "loss is nan")))
         assert (told.ended, told.lost) == ([(3, "loss is nan")], [])
 
-    def test_a_loss_is_told_and_it_is_tried_again(
-        self, ears: Any, told: Told, heard: Heard, tmp_path: Path
+    def test_asha_ends_a_trial_without_an_outcome(self, callback: Any, told: Told) -> None:
+        callback.on_trial_complete(0, [], ended_with(3, None))
+        callback.on_trial_complete(0, [], ended_with(4, Outcome("done")))
+        assert told.ended == [(3, None), (4, None)]
+
+    def test_a_lost_trial_is_run_again_as_another_attempt(
+        self, callback: Any, told: Told, heard: Heard, tmp_path: Path
     ) -> None:
+        from maskcls.cluster.tune import Later
+
         file = tmp_path / "error.txt"
         file.write_text("Failure # 1\nTraceback\nOSError: [Errno 5] Input/output error\n")
-        ears.on_trial_recover(0, [], Ended({"number": 3}, "PENDING", None, str(file)))
+        callback.on_trial_error(0, [], Ended({"number": 3}, "ERROR", None, str(file)))
         (warning,) = heard.warnings
-        assert "trial 3 was lost to the system (OSError: [Errno 5] Input" in warning
+        assert "trial 3 met an infrastructure failure (OSError: [Errno 5] Input" in warning
         assert (told.ended, told.lost) == ([], [])
+        number, job = callback.next_job()
+        assert (number, job.attempt.number) == (3, 2)
+        # One that is at work may still be lost, so this is not the end.
+        assert isinstance(callback.next_job(), Later)
+        for ended in (3, 4):
+            callback.on_trial_complete(0, [], ended_with(ended, Outcome("done")))
+        assert callback.next_job() is None
 
-    def test_a_loss_too_many_is_no_error_of_its_own(
-        self, ears: Any, told: Told, tmp_path: Path
+    @pytest.mark.parametrize("by_itself", [True, False])
+    def test_a_failure_too_many_is_no_error_of_its_own(
+        self, callback: Any, told: Told, by_itself: bool
     ) -> None:
-        file = tmp_path / "error.txt"
-        file.write_text("Failure # 2\nmaskcls.core.errors.UserError: run: the disk is full.\n")
-        ears.on_trial_error(0, [], Ended({"number": 3}, "ERROR", None, str(file)))
-        ears.on_trial_error(0, [], Ended({"number": 4}, "ERROR"))
-        assert told.ended == []
-        assert told.lost == [(3, "run: the disk is full."), (4, "Ray says no more")]
-
-    def test_on_a_trial_of_tunes_own(
-        self,
-        ears: Any,
-        told: Told,
-        heard: Heard,
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        from ray.train._internal import storage
-        from ray.tune.experiment import Trial as TunesTrial
-
-        monkeypatch.setattr(storage, "_get_ray_train_session_dir", lambda: str(tmp_path))
-        place = storage.StorageContext(str(tmp_path), "search", trial_dir_name="trial")
-        trial = TunesTrial(
-            "train_trial", stub=True, config={"number": 3}, max_failures=1, storage=place
-        )
-        ears.on_trial_recover(0, [], trial)
-        Path(trial.local_path).mkdir(parents=True)
         for _ in range(2):
-            trial.handle_error(OSError("gone"))
-        ears.on_trial_recover(0, [], trial)
-        assert [w[w.index("(") :] for w in heard.warnings] == [
-            "(Ray says no more); it goes on from its last checkpoint",
-            "(gone); it goes on from its last checkpoint",
-        ]
-        # A finished epoch makes up for earlier losses.
-        assert not trial.should_recover()
-        ears.on_trial_result(0, [], trial, {"epoch": 1})
-        assert trial.should_recover()
+            if by_itself:  # the worker returns it
+                outcome = Outcome("transient", "run: the disk is full.")
+                callback.on_trial_complete(0, [], ended_with(3, outcome))
+            else:  # the process is gone
+                callback.on_trial_error(0, [], Ended({"number": 3}, "ERROR"))
+            callback.next_job()
+        assert told.ended == []
+        assert told.lost == [(3, "run: the disk is full." if by_itself else "Ray says no more")]
+
+    def test_an_epoch_is_reported(self, callback: Any, told: Told) -> None:
+        callback.on_trial_result(0, [], Ended({"number": 3}), {"epoch": 1})
+        callback.on_trial_result(0, [], Ended({"number": 3}), {"outcome": {}})
         assert told.epochs == [3]
 
-    def test_what_a_listener_raises_ends_the_search(self, ears: Any, told: Told) -> None:
+    def test_what_a_callback_raises_ends_the_search(self, callback: Any, told: Told) -> None:
         told.ended = None  # type: ignore[assignment]
         with pytest.raises(AttributeError):
-            ears.on_trial_complete(0, [], Ended({"number": 3}))
+            callback.on_trial_complete(0, [], ended_with(3, None))
         with pytest.raises(AttributeError):
-            ears.on_step_end(0, [])
-        assert isinstance(ears.failed, AttributeError)
+            callback.on_step_end(0, [])
+        assert isinstance(callback.failed, AttributeError)

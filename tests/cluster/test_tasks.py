@@ -8,18 +8,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from maskcls.cluster import nodes as fetch
-from maskcls.cluster import tasks as lr_range
-from maskcls.cluster import tasks as predicting
-from maskcls.cluster.plan import Machine, make_plan
+from maskcls.cluster import nodes, tasks
+from maskcls.cluster.plan import Machine, Recorded, make_plan
 from maskcls.cluster.tasks import Source, plan_predicting, task_options
+from maskcls.config.resolve import resolve
 from maskcls.config.schema import Cluster
 from maskcls.config.values import Crop, Size
+from maskcls.core.errors import StorageError
 from maskcls.pixels import cache
 from maskcls.pixels.cache import CachePlace
 from maskcls.pixels.geometry import Geometry
 from maskcls.store.paths import Folder
-from maskcls.training.job import FoldJob, PredictJob
+from maskcls.store.record import Record
+from maskcls.store.run import TABLE, Run
+from maskcls.training.job import FoldJob, PredictJob, RangeTest
 
 LAPTOP = Machine(2, 0, True, 2)
 GEOMETRY = Geometry(Crop(None), Size(8, 8))
@@ -79,7 +81,7 @@ def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]
     context = SimpleNamespace(get_node_id=lambda: "far")
     monkeypatch.setattr(ray, "get_runtime_context", lambda: context)
     monkeypatch.setattr(ray, "get", lambda kept: kept)
-    monkeypatch.setattr(fetch, "ensure_pixels", ensure)
+    monkeypatch.setattr(nodes, "ensure_pixels", ensure)
     return made
 
 
@@ -103,7 +105,7 @@ class TestFarFromTheCommand:
     def test_the_pixels_are_made_once_in_the_machines_own_cache(
         self, far: list[tuple[Any, ...]], source: Source, job: PredictJob, tmp_path: Path
     ) -> None:
-        moved = [predicting._with_own_pixels(job, "home", [source]) for _ in range(2)]
+        moved = [tasks._with_own_pixels(job, "home", [source]) for _ in range(2)]
         assert [m.pixels.root for m in moved] == [tmp_path / "own"] * 2
         assert moved[0].pixels.key == job.pixels.key
         assert far == [(moved[0].pixels, Folder.at(source.images), ["a.jpg", "b/c.jpg"], "far")]
@@ -111,7 +113,7 @@ class TestFarFromTheCommand:
     def test_at_home_nothing_is_made_and_nothing_fetched(
         self, far: list[tuple[Any, ...]], job: PredictJob
     ) -> None:
-        assert predicting._with_own_pixels(job, "far", []) is job
+        assert tasks._with_own_pixels(job, "far", []) is job
         assert far == []
 
     @pytest.mark.parametrize("lost", ["images/a.jpg", "checkpoints/epoch-0001/state.json"])
@@ -119,10 +121,9 @@ class TestFarFromTheCommand:
         self, far: list[tuple[Any, ...]], source: Source, job: PredictJob, tmp_path: Path, lost: str
     ) -> None:
         (tmp_path / lost).unlink()
-        answer = predicting._predict(job, "home", [source])
-        assert isinstance(answer, str)
-        assert "not there on machine" in answer
-        assert "RUN and IMAGES must lie on storage" in answer
+        with pytest.raises(StorageError, match="not there on node") as caught:
+            list(tasks._predict(job, "home", [source]))
+        assert "RUN and IMAGES must lie on storage" in str(caught.value)
         assert far == []
 
     def test_a_range_test_makes_its_pixels_too(
@@ -132,29 +133,30 @@ class TestFarFromTheCommand:
         from maskcls.training import lr_range as training
 
         run, data = Folder.at(tmp_path / "run"), Folder.at(tmp_path / "data")
-        run.write_json("config.json", {})
-        write_table(run, "table.parquet", pd.DataFrame({"path": PATHS}))
+        Run(run).write_record(Record.new({}))
+        write_table(run, TABLE, pd.DataFrame({"path": PATHS}))
         data.write_bytes("train/train.csv", b"")
         place = CachePlace(tmp_path / "drivers", "key", len(PATHS), GEOMETRY)
-        config = {"cluster": {"cache_dir": str(tmp_path / "own")}}
+        config = resolve("smoke", sets=[f"cluster.cache_dir={tmp_path / 'own'}"])
         job = FoldJob(run.location, data.location, 0, config, place, None, "cpu", 1, home="home")
         got: list[FoldJob] = []
 
-        def range_test(job: FoldJob, low: float, high: float, updates: int) -> training.RangeTest:
+        def range_test(job: FoldJob, low: float, high: float, updates: int) -> RangeTest:
             got.append(job)
-            return training.RangeTest([low, high], [2.0, 1.0], [2.0, 1.0], low, high)
+            return RangeTest([low, high], [2.0, 1.0], [2.0, 1.0], low, high)
 
         monkeypatch.setattr(training, "range_test", range_test)
-        assert lr_range._test(job, 0.1, 0.5, 2)["lowest"] == 0.5
+        assert tasks._test(job, 0.1, 0.5, 2).lowest == 0.5
         assert [j.pixels.root for j in got] == [tmp_path / "own"]
         assert [made[3] for made in far] == ["far"]
         (tmp_path / "data/train/train.csv").unlink()
-        assert "DATA, RUN and rows.extra must" in lr_range._test(job, 0.1, 0.5, 2)["mistake"]
+        with pytest.raises(StorageError, match=r"DATA, RUN and rows\.extra must"):
+            tasks._test(job, 0.1, 0.5, 2)
 
 
 def test_a_machine_where_only_some_folds_fit_is_asked_about_the_storage() -> None:
     from maskcls.cluster.nodes import _fits
 
-    plan = make_plan(Cluster(), 2, Machine(6, 0, False, 4), {"device": "cpu", "threads": [4, 2]})
+    plan = make_plan(Cluster(), 2, Machine(6, 0, False, 4), Recorded("cpu", (4, 2)))
     assert _fits({"Resources": {"CPU": 2.0}}, plan)
     assert not _fits({"Resources": {"CPU": 1.0}}, plan)

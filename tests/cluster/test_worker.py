@@ -1,4 +1,4 @@
-"""A trial's actor: which errors it tells as the trial's own, and which epoch is its last."""
+"""What a worker on Ray returns: the kind of its end, and which epoch of a trial is its last."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,135 +7,173 @@ from typing import Any
 
 import pytest
 
-from maskcls.config.resolve import resolve, to_json
+from maskcls.config.resolve import resolve
 from maskcls.config.values import Crop, Size
-from maskcls.core.errors import UserError
+from maskcls.core.errors import StorageError, UserError
+from maskcls.core.outcome import Outcome
 from maskcls.pixels.cache import CachePlace
 from maskcls.pixels.geometry import Geometry
-from maskcls.store import run_files
 from maskcls.store.paths import Folder
+from maskcls.store.run import Run
 from maskcls.training.job import FoldJob
+from tests.record_factory import epochs
 
-pytestmark = pytest.mark.slow  # importing Ray Tune takes seconds
+pytestmark = pytest.mark.slow  # importing Ray Train and Tune takes seconds
 
 
 def job_in(run: Path, *sets: str) -> FoldJob:
     place = CachePlace(run, "key", 1, Geometry(Crop(None), Size(8, 8)))
-    config = to_json(resolve("smoke", sets=sets))
-    return FoldJob(str(run), str(run), 0, config, place, None, "cpu", 1)
+    return FoldJob(str(run), str(run), 0, resolve("smoke", sets=sets), place, None, "cpu", 1)
 
 
-def write_history(run: Path, scores: list[float]) -> None:
-    entries = [{"epoch": n, "macro_f1": score} for n, score in enumerate(scores, 1)]
-    text = run_files.history_text(entries)
-    run_files.fold_folder(Folder.at(run), 0).write_bytes("history.jsonl", text)
+class Reports:
+    """What a worker reports to Ray and as heartbeats; no Ray runs."""
 
-
-def test_the_last_epoch_is_the_trials_own(tmp_path: Path) -> None:
-    from maskcls.cluster.worker import is_last
-
-    job = job_in(tmp_path, "train.epochs=3")
-    assert [is_last(job, epoch) for epoch in (1, 2, 3)] == [False, False, True]
-
-
-def test_patience_ends_a_trial_too(tmp_path: Path) -> None:
-    from maskcls.cluster.worker import is_last
-
-    job = job_in(tmp_path, "train.epochs=9", "train.patience=2")
-    scores = [0.1, 0.3, 0.3, 0.2]
-    told = []
-    for epoch in range(1, 5):
-        write_history(tmp_path, scores[:epoch])
-        told.append(is_last(job, epoch))
-    assert told == [False, False, False, True]
-    assert not is_last(job_in(tmp_path / "empty", "train.epochs=9", "train.patience=2"), 4)
+    def __init__(self) -> None:
+        self.shown: list[dict[str, Any]] = []
+        self.phases: list[str] = []
+        self.report: Callable[[Any], object] = lambda entry: None
 
 
 @pytest.fixture
-def reports(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What a trial reports to Tune; no Ray runs."""
+def reports(monkeypatch: pytest.MonkeyPatch) -> Reports:
     import ray
+    import ray.train
+    from ray import tune
 
-    from maskcls.cluster import nodes as fetch
-    from maskcls.cluster import worker
-    from maskcls.cluster import worker as trial_worker
+    from maskcls.cluster import nodes, worker
 
-    told: list[dict[str, Any]] = []
-    monkeypatch.setattr(trial_worker, "_keep_memory", lambda: None)
-    monkeypatch.setattr(trial_worker.tune, "report", told.append)
+    made = Reports()
+
+    def reporter(job: FoldJob, rank: int, report: Callable[[Any], object]) -> Any:
+        made.report = report
+        return SimpleNamespace(beat=made.phases.append)
+
+    monkeypatch.setattr(worker, "_keep_memory", lambda: None)
+    monkeypatch.setattr(tune, "report", made.shown.append)
+    monkeypatch.setattr(ray.train, "report", made.shown.append)
+    context = SimpleNamespace(get_world_size=lambda: 1, get_world_rank=lambda: 0)
+    monkeypatch.setattr(ray.train, "get_context", lambda: context)
     monkeypatch.setattr(ray, "get", lambda job: job)
-    monkeypatch.setattr(fetch, "require_here", lambda job: None)
-    monkeypatch.setattr(fetch, "ensure_here", lambda job, watcher: None)
+    monkeypatch.setattr(nodes, "require_here", lambda job: None)
+    monkeypatch.setattr(nodes, "ensure_here", lambda job, reporter: None)
     monkeypatch.setattr(worker, "with_own_cache", lambda job: job)
-    monkeypatch.setattr(
-        worker, "Reporter", lambda job, attempt, rank, report: SimpleNamespace(
-            tell=lambda phase: told.append({"phase": phase}), report=report,
-        ),
-    )  # fmt: skip
-    return told
+    monkeypatch.setattr(worker, "Reporter", reporter)
+    return made
 
 
-def train(job: FoldJob, monkeypatch: pytest.MonkeyPatch, run_fold: Callable[..., None]) -> None:
-    from maskcls.cluster.worker import train_trial
+def train(
+    job: FoldJob, monkeypatch: pytest.MonkeyPatch, run_fold: Callable[..., None], kind: str
+) -> Outcome | None:
+    from maskcls.cluster.worker import train_fold, train_trial
     from maskcls.training import fold
 
     monkeypatch.setattr(fold, "run_fold", run_fold)
+    if kind == "fold":
+        return train_fold({"job": job})
     train_trial({"number": 3, "job": [job]})
+    return None
 
 
-def test_it_tells_that_it_starts_and_which_epoch_is_the_last(
-    tmp_path: Path, reports: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def run_fold(job: FoldJob, rank: Any, watcher: Any) -> None:
-        for epoch in (1, 2):
-            watcher.report({"epoch": epoch, "macro_f1": 0.5})
-
-    train(job_in(tmp_path, "train.epochs=2"), monkeypatch, run_fold)
-    assert reports[0] == {"phase": "starting"}
-    assert [told["last"] for told in reports[1:]] == [False, True]
+def ended(reports: Reports, returned: Outcome | None) -> Outcome:
+    return returned or Outcome(**reports.shown[-1]["outcome"])
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("sets", "scores", "last"),
     [
-        (UserError("fold 0: no image can be decoded."), "fold 0: no image can be decoded."),
-        (ValueError("loss is nan"), "ValueError: loss is nan"),
+        (["train.epochs=3"], [0.1, 0.2, 0.3], [False, False, True]),
+        (["train.epochs=9", "train.patience=2"], [0.1, 0.3, 0.3, 0.2], [False] * 3 + [True]),
     ],
 )
-def test_errors_of_settings_and_training_are_told(
+def test_a_trial_says_which_epoch_is_its_last(
     tmp_path: Path,
-    reports: list[dict[str, Any]],
+    reports: Reports,
     monkeypatch: pytest.MonkeyPatch,
+    sets: list[str],
+    scores: list[float],
+    last: list[bool],
+) -> None:
+    job = job_in(tmp_path, *sets)
+
+    def run_fold(*_: Any) -> None:
+        history = epochs(*scores)
+        for done in range(1, len(history) + 1):
+            Run(Folder.at(tmp_path)).fold(0).write_history(history[:done])
+            reports.report(history[done - 1])
+
+    train(job, monkeypatch, run_fold, "trial")
+    assert reports.phases == ["starting"]
+    assert [told["last"] for told in reports.shown[:-1]] == last
+    assert ended(reports, None) == Outcome("done")
+
+
+@pytest.mark.parametrize("kind", ["fold", "trial"])
+@pytest.mark.parametrize(
+    ("error", "wanted", "text"),
+    [
+        (UserError("fold 0: no image can be decoded."), "user_error", "fold 0: no image"),
+        (ValueError("loss is nan"), "error", "ValueError: loss is nan"),
+        (StorageError("run: the disk is full."), "transient", "run: the disk is full."),
+        (OSError(5, "Input/output error"), "transient", "OSError: "),
+        (MemoryError("of the node"), "transient", "MemoryError: of the node"),
+    ],
+)
+def test_the_kind_of_an_end_follows_from_the_type_of_its_error(
+    tmp_path: Path,
+    reports: Reports,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
     error: Exception,
-    told: str,
+    wanted: str,
+    text: str,
 ) -> None:
     def run_fold(*_: Any) -> None:
         raise error
 
-    train(job_in(tmp_path), monkeypatch, run_fold)
-    assert reports[1:] == [{"fault": told}]
+    outcome = ended(reports, train(job_in(tmp_path), monkeypatch, run_fold, kind))
+    assert outcome.kind == wanted
+    assert outcome.text.startswith(text)
+    assert outcome.by_input == isinstance(error, UserError)
 
 
-def test_what_need_not_come_again_is_raised(
-    tmp_path: Path, reports: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", ["fold", "trial"])
+def test_a_node_that_does_not_reach_the_run_is_an_infrastructure_failure(
+    tmp_path: Path, reports: Reports, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    def full(*_: Any) -> None:
-        raise UserError("the disk is full") from OSError(28, "No space left on device")
-
-    with pytest.raises(UserError, match="the disk is full"):
-        train(job_in(tmp_path), monkeypatch, full)
-    assert reports[1:] == []
-
-
-def test_a_machine_that_does_not_reach_the_run_is_no_fault_of_the_trial(
-    tmp_path: Path, reports: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from maskcls.cluster import nodes as fetch
+    from maskcls.cluster import nodes
 
     def not_there(job: FoldJob) -> None:
-        raise UserError("not there on machine far")
+        nodes.require_files([(Folder.at(tmp_path / "nowhere"), "config.json")], "RUN")
 
-    monkeypatch.setattr(fetch, "require_here", not_there)
-    with pytest.raises(UserError, match="not there on machine far"):
-        train(job_in(tmp_path), monkeypatch, lambda *_: None)
-    assert reports == []  # not a word: telling would make the run's folder there
+    monkeypatch.setattr(nodes, "require_here", not_there)
+    outcome = ended(reports, train(job_in(tmp_path), monkeypatch, lambda *_: None, kind))
+    assert (outcome.kind, "not there on node" in outcome.text) == ("transient", True)
+    assert reports.phases == []  # a heartbeat would make the run's folder there
+
+
+def test_with_several_workers_an_error_is_raised_to_end_the_others(
+    tmp_path: Path, reports: Reports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray.train
+
+    from maskcls.cluster.worker import FoldError
+    from maskcls.training import rank
+
+    context = SimpleNamespace(get_world_size=lambda: 2, get_world_rank=lambda: 1)
+    monkeypatch.setattr(ray.train, "get_context", lambda: context)
+    monkeypatch.setattr(rank, "Distributed", lambda: None)
+
+    def lost(*_: Any) -> None:
+        raise RuntimeError("[gloo] Connection closed by peer [127.0.0.1]")
+
+    with pytest.raises(FoldError) as caught:
+        train(job_in(tmp_path), monkeypatch, lost, "fold")
+    assert caught.value.outcome.kind == "transient"
+
+    def diverged(*_: Any) -> None:
+        raise ValueError("loss is nan")
+
+    with pytest.raises(FoldError) as caught:
+        train(job_in(tmp_path), monkeypatch, diverged, "fold")
+    assert caught.value.outcome.kind == "error"

@@ -12,13 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from maskcls.cluster.session import temporary_prefix
+from maskcls.cluster import requirements, temporary
 from maskcls.commands import doctor
 from maskcls.commands.doctor import machine, ray_works, software, torch_works
 from maskcls.commands.doctor import software as network
-from maskcls.commands.doctor.check import Check, Outcome, Trial, guarded
+from maskcls.commands.doctor.check import Check, Probe, ProbeResult, guarded
 from maskcls.core import system as core_cores
-from maskcls.core.errors import Exit
+from maskcls.core.errors import Exit, UserError
 
 NAMES = [
     "python",
@@ -32,6 +32,7 @@ NAMES = [
     "temp path",
     "home",
     "open files",
+    "loopback",
     "other Ray",
     "stale Ray",
     "dashboard port",
@@ -43,7 +44,7 @@ FACTS = '{"names": [], "bf16": false, "cuda": "13.2"}\n'
 
 
 def _fake(monkeypatch: pytest.MonkeyPatch, module: object, name: str, value: object) -> None:
-    """Let the module's reader function tell the value."""
+    """Let the module's reader function return the value."""
     monkeypatch.setattr(module, name, lambda *_: value)
 
 
@@ -54,7 +55,7 @@ def _says(check: Check, level: str, *texts: str) -> None:
 
 
 @pytest.mark.ray
-def test_a_true_diagnosis_tells_every_line_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_true_diagnosis_reports_every_line_and_leaves_nothing_behind(tmp_path: Path) -> None:
     before = set(psutil.pids())
 
     checks = doctor.diagnose(cache_dir=str(tmp_path / "cache"), hub=False)
@@ -64,7 +65,7 @@ def test_a_true_diagnosis_tells_every_line_and_leaves_nothing_behind(tmp_path: P
     assert doctor.exit_of(checks) in (Exit.GOOD, Exit.DEGRADED)
     by_name = {check.name: check for check in checks}
     _says(by_name["timm"], "ok")
-    assert not list(Path(tempfile.gettempdir()).glob(f"maskcls-{os.getpid()}-*"))
+    assert not list(Path(tempfile.gettempdir()).glob(f"{temporary.PREFIX}*"))
     assert not (tmp_path / "cache").exists()
     me = psutil.Process()
     assert not [p for p in me.children(recursive=True) if p.pid not in before]
@@ -143,7 +144,7 @@ def test_dockers_small_shared_memory_is_noted_with_the_option(
     _says(machine.shared_memory(), "ok", "1024 MiB")
 
 
-def test_a_containers_limits_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_containers_limits_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     _fake(monkeypatch, machine, "affinity", 8)
     _fake(monkeypatch, machine, "cpu_limit", 1.5)
@@ -215,11 +216,45 @@ def test_a_disk_that_is_nearly_full_is_noted(
     _fake(monkeypatch, machine, "disk_bytes", (100 * 2**30, 50 * 2**30))
     _says(machine.cache(tmp_path), "ok", "50.0 GiB free")
     _says(machine.temp(tmp_path), "ok", "50.0 GiB free")
+    _fake(monkeypatch, machine, "disk_bytes", (2**16, 2**16))
+    _says(machine.temp(tmp_path), "problem", "0.0 GiB free", "Ray needs 32 MiB", "TMPDIR")
+    _says(machine.cache(tmp_path), "problem", "0.0 GiB free", "MASKCLS_CACHE")
 
 
-def test_a_low_limit_on_open_files_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_a_home_folder_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    _without_home(monkeypatch)
+    _says(machine.home(), "problem", "HOME is not set", "MASKCLS_CACHE")
+    monkeypatch.delenv("MASKCLS_CACHE")
+    _says(doctor._cache("auto"), "problem", "HOME is not set", "cluster.cache_dir")
+    with pytest.raises(UserError, match="HOME"):
+        ray_works.RayProbe()
+
+
+def _without_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+
+
+def test_loopback_that_is_down_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    _says(machine.loopback(), "ok")
+
+    def unreachable(*_: object) -> None:
+        raise OSError(101, "Network is unreachable")
+
+    monkeypatch.setattr(socket, "create_connection", unreachable)
+    _says(machine.loopback(), "problem", "Network is unreachable", "ip link set lo up")
+
+
+def test_a_low_limit_on_open_files_is_noted_and_too_low_a_one_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     _fake(monkeypatch, machine, "open_files_limit", 1024)
     _says(machine.open_files(), "note", "1024", "ulimit -n")
+    _fake(monkeypatch, machine, "open_files_limit", requirements.min_open_files() - 1)
+    _says(machine.open_files(), "problem", "ulimit -n 65536")
     _fake(monkeypatch, machine, "open_files_limit", None)
     _says(machine.open_files(), "ok", "no limit")
 
@@ -248,33 +283,46 @@ def test_a_used_dashboard_port_is_noted(monkeypatch: pytest.MonkeyPatch) -> None
     _says(ray_works.dashboard_port(), "ok", "free")
 
 
-def test_a_cluster_that_runs_would_join_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_that_runs_would_join_is_noted_and_a_dead_one_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _fake(monkeypatch, ray_works, "require_ray_at", None)
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
     _says(ray_works.joined(), "note", "10.0.0.1:6379")
+    monkeypatch.undo()
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    _says(ray_works.joined(), "problem", "RAY_ADDRESS=127.0.0.1:1", "unset RAY_ADDRESS")
+    for value in ("", "local"):
+        monkeypatch.setenv("RAY_ADDRESS", value)
+        _says(ray_works.joined(), "ok")
     monkeypatch.delenv("RAY_ADDRESS")
     _says(ray_works.joined(), "ok")
 
 
-def test_a_temp_folder_is_too_long_where_rays_socket_would_be() -> None:
-    most = ray_works.temp_path_most()
-    _says(ray_works.temp_path(Path("/" + "x" * (most - 1))), "ok")
-    _says(ray_works.temp_path(Path("/" + "x" * most)), "note", "/tmp", str(most))  # noqa: S108
-    _says(ray_works.temp_path(Path("/tmp")), "ok")  # noqa: S108  # a path, never written to
+def test_where_rays_sockets_do_not_fit_is_noted_and_nowhere_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    longest = temporary.max_root_bytes()
+    _says(ray_works.temp_path(Path("/tmp")), "ok", str(longest))  # noqa: S108  # never written to
+    _says(ray_works.temp_path(Path("/" + "x" * longest)), "note", "characters", str(longest))
+    monkeypatch.setattr(temporary, "_USUAL", ("/no/such",))
+    monkeypatch.setenv("TMPDIR", "/neither")
+    _says(ray_works.temp_path(Path("/neither")), "problem", "/neither is no folder", "/no/such")
 
 
 def test_a_ray_that_does_not_start_is_a_problem_with_its_last_words(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     _fake(monkeypatch, ray_works, "load_per_core", (0.5, 2))
-    _says(ray_works.ray_check(Outcome(0, "8.1\n", "")), "ok", "after 8.1 s")
-    dead = ray_works.ray_check(Outcome(1, "", "Traceback\n  ...\nOSError: no socket\n\n"))
+    _says(ray_works.ray_check(ProbeResult(0, "8.1\n", "")), "ok", "after 8.1 s")
+    dead = ray_works.ray_check(ProbeResult(1, "", "Traceback\n  ...\nOSError: no socket\n\n"))
     assert dead.text == "a local Ray does not start: OSError: no socket"
-    _says(ray_works.ray_check(Outcome(None, "", ""), 60), "problem", "within 60 s")
+    _says(ray_works.ray_check(ProbeResult(None, "", ""), 60), "problem", "within 60 s")
     _fake(monkeypatch, ray_works, "load_per_core", (4.0, 2))
-    _says(ray_works.ray_check(Outcome(1, "", "x")), "problem", "load is 4.0", "try again")
+    _says(ray_works.ray_check(ProbeResult(1, "", "x")), "problem", "load is 4.0", "try again")
 
 
-def test_the_ray_trial_has_a_token_and_joins_nothing(
+def test_the_ray_probe_has_a_token_and_joins_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ray_works, "temporary_root", lambda: str(tmp_path))
@@ -284,47 +332,49 @@ def test_the_ray_trial_has_a_token_and_joins_nothing(
         "print(os.environ.get('RAY_ADDRESS'), os.environ['RAY_AUTH_MODE'],"
         " len(os.environ['RAY_AUTH_TOKEN']))"
     )
-    monkeypatch.setattr(ray_works, "_TRIAL", program)
-    with ray_works.RayTrial() as trial:
-        assert trial.outcome().out.split() == ["None", "token", "64"]
-        assert len(list(tmp_path.glob(f"{temporary_prefix()}*/log"))) == 1
+    monkeypatch.setattr(ray_works, "_PROGRAM", program)
+    with ray_works.RayProbe() as probe:
+        assert probe.result().out.split() == ["None", "token", "64"]
+        assert len(list(tmp_path.glob(f"{temporary.PREFIX}*/log"))) == 1
     assert list(tmp_path.iterdir()) == []
 
 
 # ---------------------------------------------------------------- torch and GPUs
 
 
-def _gpus(torch: Outcome, driver: Outcome | None) -> Check:
+def _gpus(torch: ProbeResult, driver: ProbeResult | None) -> Check:
     return torch_works.torch_checks(torch, driver)[1]
 
 
 def test_gpus_that_torch_does_not_see_are_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    none, smi = Outcome(0, FACTS, ""), Outcome(0, "NVIDIA H200, 143771 MiB, 580.1\n", "")
+    none, smi = ProbeResult(0, FACTS, ""), ProbeResult(0, "NVIDIA H200, 143771 MiB, 580.1\n", "")
     _says(_gpus(none, smi), "problem", "NVIDIA H200", "CUDA 13.2", "pytorch.org")
     _says(_gpus(none, None), "ok", "CPU")
-    _says(_gpus(none, Outcome(9, "NVIDIA-SMI has failed\n", "")), "note", "NVIDIA-SMI has failed")
-    _says(_gpus(none, Outcome(None, "", "")), "note", "did not answer")
+    _says(
+        _gpus(none, ProbeResult(9, "NVIDIA-SMI has failed\n", "")), "note", "NVIDIA-SMI has failed"
+    )
+    _says(_gpus(none, ProbeResult(None, "", "")), "note", "did not answer")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     _says(_gpus(none, smi), "note", "CUDA_VISIBLE_DEVICES")
 
 
 def test_gpus_that_torch_sees_are_listed() -> None:
-    told = '{"names": ["NVIDIA H200", "NVIDIA H200"], "bf16": true, "cuda": "13.2"}\n'
-    _says(_gpus(Outcome(0, told, ""), None), "ok", "NVIDIA H200, NVIDIA H200", "bfloat16")
-    old = told.replace("true", "false")
-    _says(_gpus(Outcome(0, old, ""), None), "ok", "no bfloat16")
+    facts = '{"names": ["NVIDIA H200", "NVIDIA H200"], "bf16": true, "cuda": "13.2"}\n'
+    _says(_gpus(ProbeResult(0, facts, ""), None), "ok", "NVIDIA H200, NVIDIA H200", "bfloat16")
+    old = facts.replace("true", "false")
+    _says(_gpus(ProbeResult(0, old, ""), None), "ok", "no bfloat16")
 
 
 def test_a_timm_that_cannot_be_imported_is_a_problem_with_its_error() -> None:
     error = "Traceback\nRuntimeError: operator torchvision::nms does not exist\n"
-    timm, gpus = torch_works.torch_checks(Outcome(1, FACTS, error), None)
+    timm, gpus = torch_works.torch_checks(ProbeResult(1, FACTS, error), None)
     _says(timm, "problem", "operator torchvision::nms does not exist")
     _says(gpus, "ok", "CPU")
-    timm, gpus = torch_works.torch_checks(Outcome(1, "", "ImportError: libcudart\n"), None)
+    timm, gpus = torch_works.torch_checks(ProbeResult(1, "", "ImportError: libcudart\n"), None)
     _says(timm, "problem", "libcudart")
     _says(gpus, "note", "could not be asked")
-    _says(torch_works.torch_checks(Outcome(None, "", ""), None)[0], "problem", "120 s")
+    _says(torch_works.torch_checks(ProbeResult(None, "", ""), None)[0], "problem", "120 s")
 
 
 # ---------------------------------------------------------------- hub
@@ -357,7 +407,7 @@ def test_an_offline_hub_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_proxy")
-def test_a_proxys_password_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxys_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://me:geheim@proxy.example:3128")
     tried = []
     monkeypatch.setattr(network, "reachable", lambda *to: tried.append(to) is None)
@@ -375,7 +425,7 @@ def test_a_port_is_tried_for_true() -> None:
     assert not network.reachable("127.0.0.1", port)
 
 
-# ---------------------------------------------------------------- trials
+# ---------------------------------------------------------------- probes
 
 
 def _wait_until(true: Callable[[], bool]) -> None:
@@ -385,7 +435,7 @@ def _wait_until(true: Callable[[], bool]) -> None:
     assert true()
 
 
-def test_a_trial_whose_time_is_up_ends_with_its_children(tmp_path: Path) -> None:
+def test_a_probe_whose_time_is_up_ends_with_its_children(tmp_path: Path) -> None:
     # The child leaves the group, as Ray's processes do. Both would outlive this test by far.
     program = (
         "import os, subprocess, sys, time\n"
@@ -393,10 +443,10 @@ def test_a_trial_whose_time_is_up_ends_with_its_children(tmp_path: Path) -> None
         "open(sys.argv[1], 'w').write(f'{os.getpid()} {child.pid}\\n'); time.sleep(3000)"
     )
     note = tmp_path / "pids"
-    with Trial([sys.executable, "-c", program, str(note)], 1.5) as trial:
+    with Probe([sys.executable, "-c", program, str(note)], 1.5) as probe:
         _wait_until(lambda: note.exists() and note.read_text().endswith("\n"))
         parent, child = map(int, note.read_text().split())
-        assert trial.outcome().code is None
+        assert probe.result().code is None
     _wait_until(lambda: not _runs(parent) and not _runs(child))
 
 
@@ -407,11 +457,11 @@ def _runs(pid: int) -> bool:
         return False
 
 
-def test_a_trial_tells_code_and_last_words() -> None:
-    with Trial([sys.executable, "-c", "print(1); raise SystemExit('no\\n')"], 30) as trial:
-        outcome = trial.outcome()
+def test_a_probe_reports_code_and_last_words() -> None:
+    with Probe([sys.executable, "-c", "print(1); raise SystemExit('no\\n')"], 30) as probe:
+        outcome = probe.result()
     assert (outcome.code, outcome.out, outcome.last_line) == (1, "1\n", "no")
-    with Trial(["/no/such/program"], 30) as trial:
-        assert "No such file" in trial.outcome().last_line
-    with Trial(["sh", "-c", f"kill -{signal.SIGKILL.value} $$"], 30) as trial:
-        assert trial.outcome().last_line == "it ended with -9 and said nothing"
+    with Probe(["/no/such/program"], 30) as probe:
+        assert "No such file" in probe.result().last_line
+    with Probe(["sh", "-c", f"kill -{signal.SIGKILL.value} $$"], 30) as probe:
+        assert probe.result().last_line == "it ended with -9 and said nothing"

@@ -224,6 +224,6 @@ def test_what_must_not_be_averaged_is_refused(
     with pytest.raises(UserError, match=r"1 differ, such as d\.jpg"):
         ensemble([*runs, str(tmp_path / "fewer")], out, heard)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="no run's folder"):
+    with pytest.raises(UserError, match="not a run's folder"):
         ensemble([str(tmp_path / "empty")], out, heard)
     assert not (tmp_path / "s.csv").exists()

@@ -16,12 +16,14 @@ from maskcls.cluster import ingest, session
 from maskcls.cluster import nodes as fetch
 from maskcls.cluster import nodes as reach
 from maskcls.cluster.plan import Machine
-from maskcls.commands.predict import predict
+from maskcls.commands.predict import _list, predict
 from maskcls.config.schema import Cluster
 from maskcls.core.errors import Exit, RunFailed, UserError
 from maskcls.pixels import cache
 from maskcls.pixels.cache import CachedPixels, CachePlace
 from maskcls.store.paths import Folder
+from maskcls.store.record import Record
+from maskcls.store.run import Run
 from tests.conftest import Heard
 from tests.training.fold_factory import Notes, TinyRun
 
@@ -35,7 +37,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     from maskcls.training.rank import Alone
 
     tiny = TinyRun.write(tmp_path_factory.mktemp("finished"), ["train.epochs=1"])
-    tiny.folder.write_json("config.json", tiny.job.config)
+    made = Run(tiny.folder)
+    made.write_config(tiny.job.config)
+    made.write_record(Record.new({}))
     for fold in range(2):
         run_fold(replace(tiny.job, fold=fold), Alone(), Notes())
     return tiny.folder
@@ -75,7 +79,7 @@ class Played:
             def call(*arguments: Any) -> Any:
                 self.node = self.task_node
                 try:
-                    return task(*arguments)
+                    return iter(list(task(*arguments)))  # a stream of values
                 finally:
                     self.node = self.home
 
@@ -128,7 +132,7 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(ray, "remote", played.remote)
         monkeypatch.setattr(ray, "put", lambda value: value)
         monkeypatch.setattr(ray, "get", lambda value: value)
-        monkeypatch.setattr(ray, "wait", lambda pending, timeout: (pending, []))
+        monkeypatch.setattr(ray, "wait", lambda pending, timeout, fetch_local: (pending, []))
         return played
 
     return begin
@@ -156,7 +160,7 @@ def test_another_machine_makes_its_own_pixels_and_gives_the_same_bytes(
     # The command's machine for itself, and the other one once for both folds.
     assert [(node, place.root) for node, place in far.made] == list(caches.items())
     first = "a.png" if given == "" else "b.png"
-    assert far.shared == [(run.location, "config.json"), (str(images), first)]
+    assert far.shared == [(run.location, "record.json"), (str(images), first)]
 
 
 def test_at_home_nothing_is_made_twice(
@@ -200,6 +204,19 @@ def test_images_that_only_some_machines_could_decode_are_no_answer(
     with pytest.raises(RunFailed, match="2 images were decoded for fold 0 and 3 here"):
         predict(run.location, str(images), str(tmp_path / "p.csv"), heard)
     assert not (tmp_path / "p.csv").exists()
+
+
+def test_files_of_the_folder_that_are_not_read_are_counted_and_named(
+    images: Path, heard: Heard
+) -> None:
+    for name in ("d.webp", "x/e.WEBP", "f.heic", "g.bmp"):
+        (images / name).write_bytes(b"image")
+    Image.new("RGB", (9, 9)).save(images / "h.jfif", "JPEG")
+    _, rows = _list(str(images), heard)
+    assert list(rows["path"]) == ["a.png", "b.png", "broken.png", "h.jfif", "x/c.png"]
+    (line,) = heard.warnings
+    assert line.startswith(f"{images}: not read, only .jpg, .jpeg, .jfif, .png are: 2 .webp, ")
+    assert "1 .bmp, 1 .csv, 1 .heic, such as d.webp" in line
 
 
 @pytest.mark.parametrize("text", ["cluster.threads=4", "cluster.workers_per_fold = 2"])

@@ -1,49 +1,61 @@
 """What `maskcls status` says of a run's folder, whoever works on it."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from maskcls.cli.main import main
 from maskcls.cli.status_text import lines_of
 from maskcls.commands.status import run_status, runs_in, status
-from maskcls.config.resolve import resolve, to_json
+from maskcls.config.resolve import resolve
 from maskcls.core.errors import UserError
-from maskcls.store import run_files
+from maskcls.core.metrics import score
+from maskcls.core.plain import to_plain
 from maskcls.store.paths import Folder
-from maskcls.tuning.trials import Trial, write_trial
-
-EPOCH = {"epoch": 1, "train_loss": 1.25, "macro_f1": 0.5, "images_per_s": 90.0}
+from maskcls.store.results import Metrics, OutOfFold
+from maskcls.store.run import Run
+from maskcls.tuning.search_record import SearchContent
+from maskcls.tuning.trials import FinalScore, Trial, write_trial
+from tests.record_factory import epochs, heartbeat, record, result
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Folder:
+def run(tmp_path: Path) -> Run:
     """Three folds: one done, one at work, one that nobody has begun."""
-    folder = Folder.at(tmp_path / "run")
-    config = resolve("smoke", sets=["folds.count=3", "train.epochs=4"])
-    folder.write_json("config.json", to_json(config))
-    done, busy = (run_files.fold_folder(folder, fold) for fold in range(2))
-    done.write_bytes("history.jsonl", run_files.history_text([EPOCH, EPOCH | {"macro_f1": 0.75}]))
-    done.write_json("fold.json", {"fold": 0})
-    busy.write_bytes("history.jsonl", run_files.history_text([EPOCH]))
-    tell(busy, phase="training", epoch=2, step=3, steps=9, images_per_s=123.4, left_s=75.0)
-    return folder
+    run = Run(Folder.at(tmp_path / "run"))
+    run.write_config(resolve("smoke", sets=["folds.count=3", "train.epochs=4"]))
+    done, busy = (run.fold(fold) for fold in range(2))
+    done.write_history(epochs(0.5, 0.75))
+    done.write_result(result(0))
+    busy.write_history(epochs(0.5))
+    beat = heartbeat(host="", epoch=2, step=3, steps=9, images_per_s=123.4, left_s=75.0)
+    busy.write_heartbeat(beat)
+    return run
 
 
-def tell(fold: Folder, ago_s: float = 1, **told: Any) -> None:
-    when = datetime.now(UTC) - timedelta(seconds=ago_s)
-    base = {"attempt": 2, "pid": 7, "node": "n", "time": when.isoformat(timespec="seconds")}
-    fold.write_json("progress.json", base | told)
+def write_search(folder: Folder, seconds: float, *starts: dict[str, Any]) -> None:
+    """A search's record."""
+    content = SearchContent(**vars(record(*starts)), seconds=seconds)
+    folder.write_json("search.json", to_plain(content))
 
 
-def test_each_fold_shows_what_its_folder_tells(run: Folder) -> None:
-    found = status(run.location)
+def metrics_of(macro_f1: float | None) -> Metrics:
+    """A run's metrics with this out-of-fold score, or none."""
+    labels = np.arange(18)
+    known = replace(score(labels, labels), macro_f1=macro_f1 or 0.0)
+    return Metrics(None if macro_f1 is None else OutOfFold(known, 18, 0), [])
+
+
+def test_each_fold_shows_what_its_folder_tells(run: Run) -> None:
+    found = status(run.folder.location)
     assert [state.phase for state in found.folds] == ["done", "training", "waiting"]
     assert (found.done, found.macro_f1, found.left_s) == (1, None, 75.0)
-    assert found.workers[1]["pid"] == 7
+    assert found.workers[1].pid == 7
     lines = lines_of([found])
     assert lines[2].split() == ["0", "done", "2/4", "90", "1.250", "0.7500", "1", "-"]
     assert lines[3].split() == ["1", "training", "2/4", "123", "1.250", "0.5000", "2", "1:15"]
@@ -52,13 +64,13 @@ def test_each_fold_shows_what_its_folder_tells(run: Folder) -> None:
 
 
 @pytest.mark.parametrize(("code", "name"), [(1, "failure"), (130, "interrupted")])
-def test_a_run_whose_command_has_ended_is_over(run: Folder, code: int, name: str) -> None:
+def test_a_run_whose_command_has_ended_is_over(run: Run, code: int, name: str) -> None:
     start = {
         "started": "2026-11-24T00:00:00+00:00", "ended": "2026-11-25T00:00:00+00:00",
         "exit_code": code, "host": "h",
     }  # fmt: skip
-    run.write_json("record.json", {"starts": [start]})
-    found = run_status(run)
+    run.write_record(record(start))
+    found = run_status(run.folder)
     assert found.over
     assert [state.phase for state in found.folds] == ["done", "stopped", "waiting"]
     assert found.left_s is None
@@ -68,36 +80,36 @@ def test_a_run_whose_command_has_ended_is_over(run: Folder, code: int, name: str
     ]
     # A new one has begun.
     again = start | {"ended": None, "exit_code": None}
-    run.write_json("record.json", {"starts": [start, again]})
-    found = run_status(run)
+    run.write_record(record(start, again))
+    found = run_status(run.folder)
     assert not found.over
     assert found.folds[1].phase == "training"
 
 
-def test_what_was_told_to_an_earlier_command_is_not_shown_as_todays(run: Folder) -> None:
+def test_what_was_told_to_an_earlier_command_is_not_shown_as_todays(run: Run) -> None:
     # Gone on with after a day: fold 1 waits for its turn, its progress.json is yesterday's.
-    tell(run_files.fold_folder(run, 1), ago_s=86_400, phase="training", epoch=2, left_s=75.0)
+    run.fold(1).write_heartbeat(heartbeat(86_400, phase="training", epoch=2, left_s=75.0))
     started = (datetime.now(UTC) - timedelta(seconds=30)).isoformat(timespec="seconds")
     start = {"started": started, "ended": None, "exit_code": None, "host": "h"}
-    run.write_json("record.json", {"starts": [start]})
-    found = run_status(run)
+    run.write_record(record(start))
+    found = run_status(run.folder)
     assert [state.phase for state in found.folds] == ["done", "waiting", "waiting"]
     assert (found.left_s, found.folds[1].note) == (None, "")
-    assert found.workers[1]["pid"] is None
+    assert found.workers[1].pid is None
     assert len(found.folds[1].history) == 1
-    tell(run_files.fold_folder(run, 1), phase="training", epoch=2, left_s=75.0)
-    assert run_status(run).folds[1].phase == "training"
+    run.fold(1).write_heartbeat(heartbeat(phase="training", epoch=2, left_s=75.0))
+    assert run_status(run.folder).folds[1].phase == "training"
 
 
 def test_without_a_name_those_right_here_are_shown(
-    run: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["status"]) == 2  # a run has a record, too; this could be anything
     assert "name one" in capsys.readouterr().err
-    run.write_json("record.json", {"starts": []})
+    run.write_record(record())
     search = Folder.at(tmp_path / "search")
-    search.write_json("search.json", {"starts": [{"ended": None}], "seconds": 60.0})
+    write_search(search, 60.0, {"ended": None})
     assert main(["status"]) == 0
     told = capsys.readouterr().out
     assert "1 of 3 folds are done" in told
@@ -105,9 +117,9 @@ def test_without_a_name_those_right_here_are_shown(
 
 
 def test_a_folder_that_may_not_be_read_is_passed_over(
-    run: Folder, monkeypatch: pytest.MonkeyPatch
+    run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (run.local_path.parent / "private").mkdir()
+    (run.folder.local_path.parent / "private").mkdir()
     exists = Folder.exists
 
     def refused(folder: Folder, name: str = "") -> bool:
@@ -116,52 +128,51 @@ def test_a_folder_that_may_not_be_read_is_passed_over(
         return exists(folder, name)
 
     monkeypatch.setattr(Folder, "exists", refused)  # root, who may run this, may read everything
-    run.write_json("record.json", {"starts": []})
+    run.write_record(record())
     told: list[str] = []
-    assert runs_in(Folder.at(run.local_path.parent), told.append) == [run.location]
+    assert runs_in(Folder.at(run.folder.local_path.parent), told.append) == [run.folder.location]
     (text,) = told
     assert text.endswith("private is passed over: private: no permission to read here.")
 
 
-def test_a_silent_fold_is_said_to_be(run: Folder) -> None:
-    tell(run_files.fold_folder(run, 1), ago_s=500, phase="training", epoch=2, left_s=75.0)
-    found = status(run.location)
-    assert "has told nothing for 50" in found.folds[1].note
+def test_a_silent_fold_is_said_to_be(run: Run) -> None:
+    run.fold(1).write_heartbeat(heartbeat(500, phase="training", epoch=2, left_s=75.0))
+    found = status(run.folder.location)
+    assert "has reported nothing for 50" in found.folds[1].note
     assert found.left_s is None
 
 
-def test_a_fold_that_is_done_is_never_silent(run: Folder) -> None:
-    tell(run_files.fold_folder(run, 0), ago_s=10**6, phase="predicting")
-    assert status(run.location).folds[0].note == ""
+def test_a_fold_that_is_done_is_never_silent(run: Run) -> None:
+    run.fold(0).write_heartbeat(heartbeat(10**6, phase="predicting"))
+    assert status(run.folder.location).folds[0].note == ""
 
 
-def test_several_runs_have_a_line_each(run: Folder) -> None:
-    run.write_json("metrics.json", {"oof": {"macro_f1": 0.4321}})
-    lines = lines_of([status(run.location)] * 2)
+def test_several_runs_have_a_line_each(run: Run) -> None:
+    run.write_metrics(metrics_of(0.4321))
+    lines = lines_of([status(run.folder.location)] * 2)
     assert len(lines) == 3
     assert lines[1].split()[1:] == ["1/3", "0.4321", "1:15"]
 
 
-def test_a_run_without_a_score_has_none(run: Folder) -> None:
-    run.write_json("metrics.json", {"oof": None})
-    assert status(run.location).macro_f1 is None
+def test_a_run_without_a_score_has_none(run: Run) -> None:
+    run.write_metrics(metrics_of(None))
+    assert status(run.folder.location).macro_f1 is None
 
 
-def test_the_command_prints_lines_or_json(run: Folder, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["status", run.location]) == 0
+def test_the_command_prints_lines_or_json(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", run.folder.location]) == 0
     assert "1 of 3 folds are done" in capsys.readouterr().out
-    assert main(["status", run.location, "--json"]) == 0
+    assert main(["status", run.folder.location, "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)
     assert found["folds"][1]["history"][0]["macro_f1"] == 0.5
 
 
-def test_a_search_shows_its_trials_best_first(tmp_path: Path, run: Folder) -> None:
+def test_a_search_shows_its_trials_best_first(tmp_path: Path, run: Run) -> None:
     search = Folder.at(tmp_path / "search")
-    starts = [{"ended": "2026-11-25T00:00:00+00:00"}, {"ended": None}]
-    search.write_json("search.json", {"starts": starts, "seconds": 754.0})
+    write_search(search, 754.0, {"ended": "2026-11-25T00:00:00+00:00"}, {"ended": None})
     weak = Trial(0, {"optim.lr": 1e-5}, "finished", [0.2])
     good = Trial(1, {"optim.lr": 1e-3}, "finished", [0.4, 0.3])
-    good.out_of_fold = {"macro_f1": 0.35, "folds": [0.4, 0.3], "deviation": 0.07}
+    good.out_of_fold = FinalScore(0.35, [0.4, 0.3], 0.07, 0)
     for trial in (weak, good, Trial(2, {"optim.lr": 1e-2}, "running")):
         write_trial(search, trial)
     found = status(search.location)
@@ -174,10 +185,10 @@ def test_a_search_shows_its_trials_best_first(tmp_path: Path, run: Folder) -> No
     assert [line.split()[0] for line in lines[2:5]] == ["1", "0", "2"]
     assert lines[-1] == "3 trials, 1 at work, 12:34 spent"
     # Beside a run, each keeps its own form.
-    assert lines_of([found, status(run.location)])[0] == run.location
+    assert lines_of([found, status(run.folder.location)])[0] == run.folder.location
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no run's folder"):
+    with pytest.raises(UserError, match="not a run's folder"):
         status(str(tmp_path))
     assert main(["status", str(tmp_path)]) == 2

@@ -14,7 +14,13 @@ from maskcls.core.errors import UserError
 CONTRADICTIONS = [
     (
         "cluster.gpus_per_worker=1.5",
-        "cluster.gpus_per_worker above 1 must be a whole number of GPUs.",
+        "cluster.gpus_per_worker=1.5: a worker uses one GPU; to train a fold on several, set"
+        " cluster.workers_per_fold.",
+    ),
+    (
+        "cluster.gpus_per_worker=2 cluster.workers_per_fold=2",
+        "cluster.gpus_per_worker=2: a worker uses one GPU; to train a fold on several, set"
+        " cluster.workers_per_fold.",
     ),
     (
         "cluster.gpus=2 cluster.workers_per_fold=2 cluster.gpus_per_worker=.5",
@@ -120,7 +126,7 @@ def test_borders_of_the_relations_are_allowed() -> None:
         "cluster.gpus_per_worker=.75",
         "cluster.gpus_per_worker=.5 cluster.workers_per_fold=2",  # wrong on GPUs only: the plan tells
         "cluster.gpus_per_worker=.5 cluster.workers_per_fold=2 cluster.gpus=0",
-        "cluster.gpus_per_worker=2",
+        "cluster.gpus_per_worker=1 cluster.workers_per_fold=2",
         "optim.swa_epochs=2 train.epochs=2",
         "optim.warmup_epochs=1.5 train.epochs=2",
         "optim.schedule=cosine optim.min_lr=.009 optim.lr=.01",

@@ -1,5 +1,6 @@
 """Settings: which layer wins, what is refused and in which words, and the way to JSON and back."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,47 @@ def test_the_default_preset_is_the_reports_recipe() -> None:
 )
 def test_values_need_no_quotes(text: str, value: Any) -> None:
     assert layers.parse_value(text) == value
+
+
+TEXTS = [
+    f"{section.name}.{field.name}"
+    for section in dataclasses.fields(Config)
+    for field in dataclasses.fields(section.default_factory)  # type: ignore[arg-type]
+    if field.type is str
+]
+_CHOOSING = {*parts.FOLDERS, "optim.sam_base"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2021", "007", "1e3", "0x10", "1_000", ".5", "-1", "2021-01-01", "12:30:00", "inf", "[3]"],
+)
+@pytest.mark.parametrize("name", [name for name in TEXTS if name not in _CHOOSING])
+def test_a_text_setting_takes_what_was_typed(name: str, text: str) -> None:
+    assert flat_json(to_json(resolve(sets=[f"{name}={text}"])))[name] == text
+
+
+def test_a_choices_own_text_settings_take_what_was_typed() -> None:
+    config = resolve(sets=["head.name=separate", "head.separate.age_weights=2021"])
+    assert config.head.settings["separate"]["age_weights"] == "2021"
+
+
+def test_the_text_settings_are_known() -> None:
+    assert {"model.weights", "rows.extra", "rows.corrections", "rows.pseudo_labels"} < set(TEXTS)
+    assert {"cluster.cache_dir", "model.backbone", "optim.name"} < set(TEXTS)
+
+
+def test_a_choice_that_is_a_number_is_no_choice() -> None:
+    assert refusal("head.name=3")[0].startswith("head.name (from --set): there is no '3'")
+
+
+def test_a_number_in_a_file_is_text_where_its_digits_are_and_else_wants_quotes() -> None:
+    assert resolve(file=TomlFile("a.toml", b"[rows]\nextra = 2021\n")).rows.extra == "2021"
+    assert refusal(file=TomlFile("a.toml", b"[rows]\nextra = 20.10\n")) == [
+        "rows.extra (from a.toml): should be text, in quotes; it is 20.1."
+    ]
+    (line,) = refusal(file=TomlFile("a.toml", b"[rows]\nextra = 2021-01-01\n"))
+    assert line.startswith("rows.extra (from a.toml): should be text, in quotes; it is ")
 
 
 def test_unknown_names_come_with_the_nearest_one() -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from maskcls.core.errors import UserError
+from maskcls.data.findings import Finding, Findings
 from maskcls.data.image_list import images_from_csv, list_images
 
 if TYPE_CHECKING:
@@ -19,24 +20,24 @@ def write(folder: "LocalFolder", *names: str) -> None:
 
 
 def test_images_are_found_in_all_folders_and_sorted(folder: "LocalFolder") -> None:
-    write(folder, "b/x.JPG", "a.png", "b/c/y.jpeg", "B.jpg")
-    images = list_images(folder)
-    assert list(images["path"]) == ["B.jpg", "a.png", "b/c/y.jpeg", "b/x.JPG"]
+    write(folder, "b/x.JPG", "a.png", "b/c/y.jpeg", "B.jpg", "c.JFIF")
+    images = list_images(folder, Findings())
+    assert list(images["path"]) == ["B.jpg", "a.png", "b/c/y.jpeg", "b/x.JPG", "c.JFIF"]
     assert [str(dtype) for dtype in images.dtypes] == ["str", "int64", "int64"]
-    assert list(images["size_bytes"]) == [5] * 4
+    assert list(images["size_bytes"]) == [5] * 5
     assert images["mtime_ns"][1] == (folder.root / "a.png").stat().st_mtime_ns
 
 
 def test_hidden_junk_and_other_files_are_skipped(folder: "LocalFolder") -> None:
     write(folder, "a.jpg", "._a.jpg", ".cache/b.jpg", "__MACOSX/c.jpg", "Thumbs.db", "notes.txt")
     (folder.root / "folder.jpg").mkdir()
-    assert list(list_images(folder)["path"]) == ["a.jpg"]
+    assert list(list_images(folder, Findings())["path"]) == ["a.jpg"]
 
 
 def test_no_image_is_refused(folder: "LocalFolder") -> None:
     write(folder, "notes.txt")
     with pytest.raises(UserError, match="no image found"):
-        list_images(folder)
+        list_images(folder, Findings())
 
 
 def test_name_that_is_not_utf8_is_refused() -> None:
@@ -58,8 +59,51 @@ def test_name_that_is_not_utf8_is_refused() -> None:
             return b""
 
     with pytest.raises(UserError, match="not UTF-8") as caught:
-        list_images(Folder())
+        list_images(Folder(), Findings())
     assert "\\udcb0.jpg" in str(caught.value).encode("utf-8").decode()
+
+
+def unread(folder: "LocalFolder") -> tuple[Finding, ...]:
+    findings = Findings(where=folder.shown)
+    list_images(folder, findings)
+    return findings.collected()
+
+
+def test_files_that_are_not_read_are_counted_by_extension(folder: "LocalFolder") -> None:
+    write(folder, "a.jpg", "b/1.webp", "2.WEBP", "3.bmp", "4.heic", "5", "x.y/6", "7.jpg.part")
+    write(folder, ".hidden.webp", "Thumbs.db", "__MACOSX/8.webp")
+    (folder.root / "9.webp").mkdir()
+    (finding,) = unread(folder)
+    assert (finding.kind, finding.where) == ("unread_files", folder.shown)
+    text = "2 .webp, 2 without extension, 1 .bmp, 1 .heic, 1 .part, such as "
+    assert text in finding.text
+    assert "only .jpg, .jpeg, .jfif, .png are" in finding.text
+
+
+def test_many_extensions_are_summed_up(folder: "LocalFolder") -> None:
+    write(folder, "a.jpg", *(f"{n}.x{n:02d}" for n in range(20)))
+    (finding,) = unread(folder)
+    assert "1 .x07, 12 of 12 other extensions, such as" in finding.text
+
+
+def test_where_all_is_read_nothing_is_reported(folder: "LocalFolder") -> None:
+    write(folder, "a.jpg", "b.JPEG", "c.jfif", "d.Png", ".hidden", "desktop.ini")
+    assert unread(folder) == ()
+
+
+def test_a_folder_of_images_that_are_not_read_says_which_there_are(folder: "LocalFolder") -> None:
+    write(folder, "1.webp", "2.heic")
+    with pytest.raises(UserError, match=r"no image found .*1 \.heic, 1 \.webp"):
+        list_images(folder, Findings())
+
+
+def test_a_csv_may_have_blanks_around_names_and_values() -> None:
+    data = " path\t, x\n a.jpg ,1\n\u3000b.jpg\u00a0,2\n".encode()
+    assert images_from_csv(data, "new.csv") == ["a.jpg", "b.jpg"]
+    with pytest.raises(UserError, match=r"line 3: path 'a\.jpg' stands in line 2 too"):
+        images_from_csv(b"path\na.jpg\na.jpg \n", "new.csv")
+    with pytest.raises(UserError, match="line 2: path '' is not"):
+        images_from_csv(b"path,x\n ,1\n", "new.csv")
 
 
 @pytest.mark.parametrize("column", ["path", "ImageID"])

@@ -26,6 +26,12 @@ def test_wrong_answers_score_as_in_scikit_learn() -> None:
     )
 
 
+def test_blanks_around_names_and_values_change_nothing() -> None:
+    padded = "\n".join(f" {line.replace(',', ' , ')} " for line in TRUTH.split()).encode()
+    assert score_files(padded, TRUTH.encode())["macro_f1"] == 1
+    assert score_files(TRUTH.encode(), padded)["macro_f1"] == 1
+
+
 def test_other_order_is_joined_and_warned_about() -> None:
     header, *rows = TRUTH.split()
     submission = "\n".join([header, *reversed(rows)]).encode()

@@ -11,6 +11,8 @@ import pytest
 import maskcls
 from maskcls.core.errors import UserError
 from maskcls.core.labels import SHOTS
+from maskcls.data.table import read_data
+from tests.data.conftest import HEADER, PEOPLE, LocalFolder
 
 if TYPE_CHECKING:
     from tests.data.conftest import Dataset
@@ -104,7 +106,7 @@ def test_clean_data_has_no_findings_and_no_eval(dataset: "Dataset") -> None:
     assert table.eval_images is None
 
 
-@pytest.mark.parametrize("end", [".jpg", ".jpeg", ".png", ".JPG", ".Png"])
+@pytest.mark.parametrize("end", [".jpg", ".jpeg", ".jfif", ".png", ".JPG", ".JFIF", ".Png"])
 def test_extensions_in_any_case(dataset: "Dataset", end: str) -> None:
     dataset.remove(f"train/images/{MAN}/normal.jpg")
     dataset.write_person(MAN, ["normal"], end)
@@ -159,14 +161,16 @@ def test_refused_as_a_whole(dataset: "Dataset", data: bytes, words: list[str]) -
     [
         ("1,Male,Asian,20,x", ["gender 'Male'"]),
         ("1,,Asian,20,x", ["gender ''"]),
-        ("1,male ,Asian,20,x", ["gender 'male '"]),
+        ("1,ma le,Asian,20,x", ["gender 'ma le'"]),
+        ("1, ,Asian,20,x", ["gender ''"]),
         ("1,male,Asian,,x", ["age ''"]),
         ("1,male,Asian,121,x", ["age '121'", "0 to 120"]),
         ("1,male,Asian,-1,x", ["age '-1'"]),
         ("1,male,Asian,20.0,x", ["age '20.0'"]),
         ("1,male,Asian,1e1,x", ["age '1e1'"]),
         ("1,male,Asian,٢٠,x", ["age '٢٠'"]),
-        ("1,male,Asian, 20,x", ["age ' 20'"]),
+        ("1,male,Asian,2 0,x", ["age '2 0'"]),
+        ("1,male,Asian,20, ", ["path ''"]),
         ("1,male,Asian,20,", ["path ''"]),
         ("1,male,Asian,20,a/b", ["path 'a/b'"]),
         ("1,male,Asian,20,a\\b", ["path 'a\\\\b'"]),
@@ -224,6 +228,65 @@ def test_faults_of_both_csv_files_are_told_together(dataset: "Dataset") -> None:
         "train/train.csv line 2",
         "eval/info.csv line 3",
     ]
+
+
+# ---- blanks, which spreadsheets and hands leave
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "  ", "\u00a0", "\u3000"])
+def test_blanks_around_names_and_values_change_nothing(dataset: "Dataset", blank: str) -> None:
+    dataset.write_eval("a.jpg", "b.jpg")
+    want = dataset.read()
+    for name in ("train/train.csv", "eval/info.csv"):
+        lines = (dataset.root / name).read_text().split()
+        padded = [f"{blank},{blank}".join(["", *line.split(","), ""])[1:-1] for line in lines]
+        dataset.write_bytes(name, "\n".join(line.strip(",") for line in padded).encode())
+    table = dataset.read()
+    assert table.images.equals(want.images)
+    assert table.people.equals(want.people)
+    assert table.findings == ()
+    assert want.eval_images is not None
+    assert table.eval_images is not None
+    assert list(table.eval_images["path"]) == ["a.jpg", "b.jpg"]
+    # The submission repeats what info.csv has.
+    assert list(table.eval_images["ImageID"]) == [f"{blank}{n}.jpg{blank}" for n in "ab"]
+
+
+def test_a_path_that_ends_in_a_blank_in_every_row_finds_its_folder(dataset: "Dataset") -> None:
+    want = dataset.read().images
+    dataset.write_csv(*(f"{row} " for row in PEOPLE))
+    assert dataset.read().images.equals(want)
+
+
+def test_a_folder_and_a_file_whose_names_end_in_a_blank_are_found(dataset: "Dataset") -> None:
+    dataset.write_csv("1,male,Asian,20,x ")
+    dataset.write_person("x ")
+    dataset.write_eval("a.jpg ")
+    table = dataset.read()
+    assert set(table.images["path"].str.split("/").str[0]) == {"x "}
+    assert eval_paths(dataset) == {"a.jpg ": "a.jpg "}
+
+
+def test_rows_that_differ_in_blanks_alone_are_one(dataset: "Dataset") -> None:
+    dataset.write_csv(WOMAN_ROW, f"{WOMAN_ROW} ")
+    assert "line 3: path" in refusal(dataset)
+    assert "stands in line 2 too" in refusal(dataset)
+    dataset.write_csv()
+    dataset.write_eval("a.jpg", "a.jpg ", files=["a.jpg"])
+    assert "line 3: ImageID 'a.jpg ' stands in line 2 too" in refusal(dataset)
+
+
+def test_commas_too_many_at_the_end_of_lines_are_no_columns(dataset: "Dataset") -> None:
+    want = dataset.read().images
+    dataset.write_csv(*(f"{row},,," for row in PEOPLE), header=f"{HEADER},,,")
+    table = dataset.read()
+    assert table.images.equals(want)
+    assert table.findings == ()
+
+
+def test_a_column_that_stands_twice_but_for_blanks_is_refused(dataset: "Dataset") -> None:
+    dataset.write_csv(f"{WOMAN_ROW},1", header="id,gender,race,age,path, age")
+    assert "column 'age' stands twice" in refusal(dataset)
 
 
 # ---- people and ids
@@ -316,6 +379,16 @@ def test_unknown_files_are_named_and_not_used(dataset: "Dataset", name: str) -> 
     assert len(found) == 1
     assert found[0].startswith(f"train/images/{MAN}: ")
     assert found[0].endswith(name)
+    assert len(dataset.read().images) == 21
+
+
+def test_images_that_are_not_read_are_counted_by_extension(dataset: "Dataset") -> None:
+    dataset.write_eval("a.jpg", files=["a.jpg", "b.bmp"])
+    for name in (f"{MAN}/mask1.webp", f"{MAN}/normal.HEIC", f"{OLD}/mask1.heic", "stray.gif"):
+        dataset.write_bytes(f"train/images/{name}")
+    (found,) = findings(dataset, "unread_files")
+    assert found.startswith("DATA: not read, only .jpg, .jpeg, .jfif, .png are: ")
+    assert "2 .heic, 1 .bmp, 1 .gif, 1 .webp, such as train/images/" in found
     assert len(dataset.read().images) == 21
 
 
@@ -474,9 +547,64 @@ def test_extra_eval_files_are_counted_and_three_named(dataset: "Dataset") -> Non
 
 
 def test_many_missing_eval_files_are_counted_and_three_named(dataset: "Dataset") -> None:
-    dataset.write_eval(*(f"{n}.jpg" for n in range(6)), files=["5.jpg"])
+    names = [f"{n}.jpg" for n in range(10)]
+    dataset.write_eval(*names, files=names[5:])
     (found,) = findings(dataset, "eval_missing")
-    assert "5 of 6 in all: 0.jpg (line 2), 1.jpg (line 3), 2.jpg (line 4) and 2 more" in found
+    assert "5 of 10 in all: 0.jpg (line 2), 1.jpg (line 3), 2.jpg (line 4) and 2 more" in found
+
+
+@pytest.mark.parametrize("num_there", [0, 1, 4])
+def test_most_of_eval_missing_is_refused_before_anything_is_trained(
+    dataset: "Dataset", num_there: int
+) -> None:
+    names = [f"{n}.jpg" for n in range(9)]
+    there = [*names[:num_there], "x.jpg", "y.jpg"]
+    dataset.write_eval(*names, files=there)
+    message = refusal(dataset)
+    assert message.startswith(f"eval/info.csv: not in eval/images, {9 - num_there} of 9 in all: ")
+    assert f"{num_there}.jpg (line {num_there + 2})" in message
+    assert "files there that eval/info.csv does not name: x.jpg, y.jpg" in message
+    assert "remove eval" in message
+
+
+def test_an_empty_folder_of_eval_images_is_refused(dataset: "Dataset") -> None:
+    dataset.write_eval("a.jpg", files=[])
+    (dataset.root / "eval/images").mkdir()
+    assert "1 of 1 in all: a.jpg (line 2); add the images" in refusal(dataset)
+
+
+def test_where_eval_is_not_needed_all_of_it_may_be_missing(dataset: "Dataset") -> None:
+    dataset.write_eval("a.jpg", files=["b.jpg"])
+    table = read_data(LocalFolder(dataset.root), needs_eval=False)
+    assert [one.kind for one in table.findings] == ["eval_extra", "eval_missing"]
+
+
+def eval_paths(dataset: "Dataset") -> dict[str, str]:
+    frame = dataset.read().eval_images
+    assert frame is not None
+    return dict(zip(frame["ImageID"], frame["path"], strict=True))
+
+
+def test_image_ids_without_extension_are_found(dataset: "Dataset") -> None:
+    dataset.write_eval("b", "a.v2", "c.jpg", "d", files=["b.JPG", "a.v2.png", "c.jpg", "d"])
+    assert eval_paths(dataset) == {"b": "b.JPG", "a.v2": "a.v2.png", "c.jpg": "c.jpg", "d": "d"}
+    assert dataset.read().findings == ()
+
+
+@pytest.mark.parametrize("second", ["a.png", "a.JPG", "a.jfif"])
+def test_an_image_id_that_may_be_two_files_is_refused(dataset: "Dataset", second: str) -> None:
+    dataset.write_eval("b", "a", files=["b.jpg", "a.jpg", second])
+    message = refusal(dataset)
+    assert message.startswith("eval/info.csv line 3: ImageID 'a' may be ")
+    assert "a.jpg" in message
+    assert second in message
+
+
+def test_a_file_goes_to_the_row_that_names_it_whole(dataset: "Dataset") -> None:
+    dataset.write_eval("a", "a.jpg", "b", files=["a.jpg", "b.png", "b.txt"])
+    assert eval_paths(dataset) == {"a": "", "a.jpg": "a.jpg", "b": "b.png"}
+    dataset.write_eval("a", "b", files=["a", "a.jpg", "b.png"])
+    assert eval_paths(dataset) == {"a": "a", "b": "b.png"}
 
 
 def test_eval_needs_no_ans_and_tolerates_more_columns(dataset: "Dataset") -> None:
@@ -541,6 +669,8 @@ MEASURE = """
 import io, resource, sys
 from dataclasses import dataclass
 from maskcls.core.labels import SHOTS
+from maskcls.data.table import read_data
+from tests.data.conftest import HEADER, PEOPLE, LocalFolder
 from maskcls.data.table import read_data
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import psutil
 import pytest
 from sklearn.metrics import f1_score
 
+from maskcls.cluster.ray_internals import SWITCH
 from maskcls.cluster.session import LOCAL_ENVIRONMENT
 from maskcls.commands.ensemble import ensemble
 from maskcls.commands.train import train
@@ -300,6 +301,16 @@ def test_broken_images_are_named_and_never_lost(drawn: Path, tmp_path: Path, hea
     assert ended.exit_code == Exit.DEGRADED
     assert list(ended.provenance["fallback"]["images"]) == [lost.name]
     assert len(pd.read_csv(tmp_path / "s.csv")) == 21
+
+
+def test_the_public_interface_of_ray_alone_gives_the_same_logits(
+    finished: Path, drawn: Path, tmp_path: Path
+) -> None:
+    environment = {**os.environ, SWITCH: "1"}
+    run = tmp_path / "run"
+    done = maskcls("train", str(drawn), "--run", str(run), *sets(), env=environment)
+    assert done.returncode == 0, done.stderr
+    assert logits_of(run) == logits_of(finished)
 
 
 def test_ddp_with_two_workers_a_fold(drawn: Path, tmp_path: Path, heard: Heard) -> None:

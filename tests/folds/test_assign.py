@@ -98,6 +98,23 @@ def test_more_folds_than_the_largest_group_are_refused_with_figures() -> None:
     assert len(set(assign_folds(people, 4, 0))) == 4
 
 
+def test_one_person_cannot_be_cross_validated() -> None:
+    with pytest.raises(UserError) as raised:
+        assign_folds(people_of([3]), 2, 0)
+    assert str(raised.value) == (
+        "folds.count=2: there is only one person, and one group cannot be cross-validated; give more"
+        " people, or train on everybody with folds.scheme=all"
+    )
+
+
+def test_groups_of_one_person_each_cannot_be_stratified() -> None:
+    with pytest.raises(
+        UserError, match=r"^folds\.count=2: none of the six .* \(3 in all\)"
+    ) as raised:
+        assign_folds(people_of([0, 1, 5]), 2, 0)
+    assert "set 2 or less" not in str(raised.value)
+
+
 def test_person_twice_is_refused() -> None:
     people = pd.concat([people_of([0] * 3)] * 2)
     with pytest.raises(ValueError, match="twice"):

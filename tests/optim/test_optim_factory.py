@@ -90,7 +90,7 @@ def test_each_of_several_backbones_has_its_own_layers() -> None:
 def test_a_backbone_that_tells_no_layers_is_refused_only_with_layer_decay() -> None:
     whole = network("pit_ti_224")
     factory.build(whole, Optim())
-    with pytest.raises(UserError, match=r"does not tell its layers; leave optim\.layer_decay"):
+    with pytest.raises(UserError, match=r"does not name its layers; leave optim\.layer_decay"):
         factory.build(whole, Optim(layer_decay=0.9))
     with pytest.raises(UserError, match="no backbone with layers"):
         factory.build(model(), Optim(layer_decay=0.9))

@@ -145,21 +145,6 @@ def test_another_format_or_geometry_makes_it_absent(
     assert cache.open_cache(place) is None
 
 
-def test_only_a_sample_of_a_big_cache_is_read(
-    place: CachePlace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cache, "_CHECK_WHOLE", 1)
-    monkeypatch.setattr(cache, "_CHECK_SAMPLE", 1)
-    path = place.folder / "pixels.u8"
-    data = bytearray(path.read_bytes())
-    data[-1] ^= 1
-    path.write_bytes(data)
-    assert cache.open_cache(place) is not None
-    data[0] ^= 1
-    path.write_bytes(data)
-    assert cache.open_cache(place) is None
-
-
 def test_key_names_contents_order_and_geometry(tmp_path: Path) -> None:
     digests = np.arange(48, dtype=np.uint8).reshape(3, 16)
     wider = replace(GEOMETRY, size=Size(4, 4))
@@ -229,6 +214,102 @@ def test_a_damaged_cache_is_made_again(place: CachePlace) -> None:
     (place.folder / "pixels.u8").write_bytes(b"")
     build(place)
     assert cache.open_cache(place) is not None
+
+
+def begin(place: CachePlace, chunks: Sequence[int], faceless: Sequence[int] = ()) -> None:
+    """Fill some chunks, and be killed."""
+    file = cache.start_building(place)
+    for number in chunks:
+        start = number * cache.CHUNK_ROWS
+        stop = min(start + cache.CHUNK_ROWS, place.rows)
+        found = cache.fill_chunk(file, place, start, images(start, stop, faceless))
+        cache.note_finished(place, found)
+
+
+def test_finished_chunks_are_taken_up_and_the_cache_is_as_if_made_in_one_go(
+    tmp_path: Path,
+) -> None:
+    rows, faceless = 3 * cache.CHUNK_ROWS + 1, (0, 300, 600)
+    whole = place_in(tmp_path / "whole", rows)
+    build(whole, faceless)
+    place = place_in(tmp_path / "resumed", rows)
+    begin(place, [2, 0], faceless)
+    (place.building / "paths.arrow").write_bytes(b"left over")
+    file, chunks = cache.resume_building(place)
+    assert [chunk.start for chunk in chunks] == [0, 512]
+    assert chunks[0].faults == {5: FAULTS[5]}
+    for start in (256, 768):
+        stop = min(start + 256, rows)
+        chunks.append(cache.fill_chunk(file, place, start, images(start, stop, faceless)))
+    cache.finish_building(place, chunks)
+    for name in ("pixels.u8", "manifest.json"):
+        assert (place.folder / name).read_bytes() == (whole.folder / name).read_bytes()
+    assert sorted(p.name for p in place.folder.iterdir()) == ["manifest.json", "pixels.u8"]
+    assert cache.open_cache(place) is not None
+
+
+def test_a_finished_chunk_whose_bytes_changed_is_not_taken_up(tmp_path: Path) -> None:
+    place = place_in(tmp_path)
+    begin(place, [0, 1])
+    with (place.building / "pixels.u8").open("r+b") as out:
+        out.write(b"\xff\xff\0")
+    assert [chunk.start for chunk in cache.resume_building(place)[1]] == [256]
+
+
+def test_a_journal_that_a_kill_cut_short_costs_one_chunk(tmp_path: Path) -> None:
+    place = place_in(tmp_path, 3 * cache.CHUNK_ROWS)
+    begin(place, [0, 1])
+    text = place.journal.read_bytes()
+    place.journal.write_bytes(text[:-9])
+    assert [chunk.start for chunk in cache.resume_building(place)[1]] == [0]
+    found = cache.fill_chunk(place.building / "pixels.u8", place, 512, images(512, 768))
+    cache.note_finished(place, found)
+    assert [chunk.start for chunk in cache.resume_building(place)[1]] == [0, 512]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "[]",
+        "null",
+        '{"start": 0}',
+        '{"start": 0, "stop": 999, "crc32": 0, "faults": {}, "fallbacks": []}',
+        '{"start": 7, "stop": 256, "crc32": 0, "faults": {}, "fallbacks": []}',
+        '{"start": 0, "stop": 256, "crc32": 0, "faults": [], "fallbacks": []}',
+        '{"start": 0, "stop": 256, "crc32": "x", "faults": {}, "fallbacks": []}',
+        "\xff\x00",
+    ],
+)
+def test_a_journal_of_rubbish_is_none(tmp_path: Path, line: str) -> None:
+    place = place_in(tmp_path)
+    cache.start_building(place)
+    place.journal.write_bytes(line.encode("latin-1"))
+    file, chunks = cache.resume_building(place)
+    assert chunks == []
+    assert file.stat().st_size == place.num_bytes
+    assert not place.journal.exists()
+
+
+def test_finished_chunks_of_a_file_of_another_size_are_not_taken_up(tmp_path: Path) -> None:
+    place = place_in(tmp_path)
+    begin(place, [0])
+    with (place.building / "pixels.u8").open("r+b") as out:
+        out.truncate(256 * 36)
+    file, chunks = cache.resume_building(place)
+    assert chunks == []
+    assert file.stat().st_size == place.num_bytes
+
+
+def test_resuming_deletes_what_was_half_made_of_other_images_and_a_damaged_whole(
+    place: CachePlace,
+) -> None:
+    other = replace(place, key="other")
+    begin(other, [0])
+    begin(place, [1])
+    assert not other.building.exists()
+    build(replace(place, key="third"))
+    assert not place.building.exists()
 
 
 def test_rows_left_out_are_noticed(place: CachePlace) -> None:
@@ -312,7 +393,7 @@ def test_the_second_command_waits_and_finds_the_pixels(tmp_path: Path) -> None:
     other.join()
 
 
-def test_the_lock_of_a_killed_command_blocks_nobody(tmp_path: Path) -> None:
+def test_a_killed_command_blocks_nobody_and_leaves_its_finished_chunks(tmp_path: Path) -> None:
     place = place_in(tmp_path)
     context = multiprocessing.get_context("spawn")
     ours, theirs = multiprocessing.Pipe()
@@ -322,14 +403,19 @@ def test_the_lock_of_a_killed_command_blocks_nobody(tmp_path: Path) -> None:
     other.kill()
     other.join()
     with cache.building_lock(place, lambda text: None):
-        build(place)
-    assert cache.open_cache(place) is not None
+        file, chunks = cache.resume_building(place)
+        assert [chunk.start for chunk in chunks] == [0]
+        rest = cache.fill_chunk(file, place, 256, images(256, NUM_ROWS))
+        cache.finish_building(place, [*chunks, rest])
+    found = cache.open_cache(place)
+    assert found is not None
+    assert found.faults == FAULTS
 
 
 def _hold(root: Path, pipe: Connection) -> None:
     place = place_in(root)
     with cache.building_lock(place, lambda text: None):
-        cache.start_building(place)
+        begin(place, [0])
         pipe.send("held")
         import time
 

@@ -97,9 +97,12 @@ def test_every_flipped_bit_of_a_png_is_noticed() -> None:
         (b"", "the file is empty"),
         (b"<!DOCTYPE html><html></html>", "neither a JPEG nor a PNG file"),
         (b"\0" * 500, "neither a JPEG nor a PNG file"),
-        (encoded(Image.fromarray(PIXELS), "GIF"), "neither a JPEG nor a PNG file"),
-        (encoded(Image.fromarray(PIXELS), "BMP"), "neither a JPEG nor a PNG file"),
+        (encoded(Image.fromarray(PIXELS), "GIF"), "neither a JPEG nor a PNG file but GIF"),
+        (encoded(Image.fromarray(PIXELS), "BMP"), "neither a JPEG nor a PNG file but BMP"),
+        (encoded(Image.fromarray(PIXELS), "WEBP"), "neither a JPEG nor a PNG file but WebP"),
+        (b"\0\0\0\x18ftypheic" + bytes(40), "neither a JPEG nor a PNG file but HEIC"),
         (png()[:-12], "the PNG file is cut short"),
+        (jpeg()[:12], "the JPEG file is cut short"),
     ],
 )
 def test_what_is_no_image_is_refused(data: bytes, reason: str) -> None:
@@ -147,8 +150,19 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(decoding, "MAX_PIXELS", 24 * 17 - 1)
-    with pytest.raises(DecodeError, match="17x24 pixels are too many"):
-        decode(png())
+    for data in (png(), jpeg(), turned_jpeg()):
+        with pytest.raises(DecodeError, match=r"17x24 are 0\.0 million pixels, more than the") as e:
+            decode(data)
+        assert "smaller copy" in str(e.value)
+
+
+def test_the_size_of_a_108_megapixel_phone_is_refused_with_the_limit_and_a_way_out() -> None:
+    data = jpeg()
+    at = data.index(b"\xff\xc0") + 5
+    big = data[:at] + struct.pack(">HH", 9000, 12000) + data[at + 4 :]
+    reason = r"12000x9000 are 108\.0 million pixels, more than the 80 million that are decoded;"
+    with pytest.raises(DecodeError, match=reason + " replace the image by a smaller copy"):
+        decode(big)
 
 
 def test_a_small_file_that_claims_gigabytes_is_refused() -> None:

@@ -1,14 +1,14 @@
 """Digests follow contents; files whose stat has not changed are not read again."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from maskcls.core.errors import UserError
+from maskcls.core.errors import StorageError, UserError
 from maskcls.core.hashing import digest_of_bytes
 from maskcls.data.csv_file import text_series
 from maskcls.pixels import fingerprint as reading
@@ -92,27 +92,94 @@ def test_files_that_came_are_read_alone(images: Images) -> None:
     assert images.reads == ["d.jpg"]
 
 
-@pytest.mark.parametrize("error", [OSError(5, "I/O error"), UserError("no permission")])
+@dataclass
+class Unreadable:
+    """Makes b.jpg fail, for some tries or for all; pauses are noted instead of made."""
+
+    patch: pytest.MonkeyPatch
+    tries: int = 0
+    pauses: list[float] = field(default_factory=list)
+
+    def fail(self, error: Exception, times: int = 10**9) -> None:
+        real = Folder.read_bytes
+
+        def failing(folder: Folder, name: str) -> bytes:
+            if name == "b.jpg":
+                self.tries += 1
+                if self.tries <= times:
+                    raise error
+            return real(folder, name)
+
+        self.patch.setattr(Folder, "read_bytes", failing)
+        self.patch.setattr(reading.time, "sleep", self.pauses.append)
+
+
+@pytest.fixture
+def unreadable(images: Images) -> Iterator[Unreadable]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield Unreadable(patch)
+
+
+LASTING = [UserError("no permission"), IsADirectoryError(21, "Is a directory")]
+PASSING = [
+    OSError(5, "Input/output error"),
+    OSError(116, "Stale file handle"),
+    OSError("AWS Error SLOW_DOWN during GetObject operation"),
+    TimeoutError(110, "Connection timed out"),
+    StorageError("the store asks for fewer requests"),
+]
+
+
+@pytest.mark.parametrize("error", LASTING)
 def test_a_file_that_is_there_and_cannot_be_read_is_told(
-    images: Images, monkeypatch: pytest.MonkeyPatch, error: Exception
+    images: Images, unreadable: Unreadable, error: Exception
 ) -> None:
     # As an empty file it would make the run one of other data, for good.
-    counted, tries = Folder.read_bytes, []
-
-    def failing(folder: Folder, name: str) -> bytes:
-        if name == "b.jpg":
-            tries.append(name)
-            raise error
-        return counted(folder, name)
-
-    monkeypatch.setattr(reading, "_PAUSES_S", (0.0, 0.0))
-    with monkeypatch.context() as patch:
-        patch.setattr(Folder, "read_bytes", failing)
-        with pytest.raises(UserError, match=r"b\.jpg: cannot be read \(.*mend that"):
-            images.digests()
-    assert len(tries) == 3
+    unreadable.fail(error)
+    with pytest.raises(UserError, match=r"b\.jpg: cannot be read \(.*mend that") as caught:
+        images.digests()
+    assert not isinstance(caught.value, StorageError)
+    assert unreadable.tries == 3
+    unreadable.patch.undo()
     assert images.digests()[1] == digest_of_bytes(b"b.jpg" * 9)
     assert "a.jpg" not in images.reads  # a.jpg, which came before it, was remembered
+
+
+@pytest.mark.parametrize("error", PASSING)
+def test_storage_that_fails_for_a_while_is_waited_for(
+    images: Images, unreadable: Unreadable, error: Exception
+) -> None:
+    unreadable.fail(error, times=5)
+    assert images.digests()[1] == digest_of_bytes(b"b.jpg" * 9)
+    assert unreadable.pauses == sorted(unreadable.pauses)
+    assert 12 < sum(unreadable.pauses) < 20
+
+
+@pytest.mark.parametrize("error", PASSING)
+def test_storage_that_stays_away_is_no_fault_of_the_users(
+    images: Images, unreadable: Unreadable, error: Exception
+) -> None:
+    unreadable.fail(error)
+    with pytest.raises(StorageError, match=r"b\.jpg: cannot be read \(.*in 6 tries; run the same"):
+        images.digests()
+    unreadable.patch.undo()
+    assert images.digests()[1] == digest_of_bytes(b"b.jpg" * 9)
+    assert "a.jpg" not in images.reads
+
+
+def test_when_the_whole_folder_is_away_no_image_is_missing(
+    images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    def come_back(pause_s: float) -> None:
+        pauses.append(pause_s)
+        (images.root / "away").rename(images.root / "images")
+
+    monkeypatch.setattr(reading.time, "sleep", come_back)
+    (images.root / "images").rename(images.root / "away")
+    assert reading.read_image(Folder.at(images.root / "images"), "a.jpg") == b"a.jpg" * 9
+    assert len(pauses) == 1
 
 
 def test_a_missing_file_counts_as_empty_until_it_is_there(

@@ -120,7 +120,7 @@ def test_face_crop_worked_by_hand(
     pixels = image(100, 80)
     expect_face(monkeypatch, face)
     assert face_box(face, margin, size, 100, 80) == expected
-    found, has_face = Geometry(Crop(margin=margin), size).apply_and_tell(pixels)
+    found, has_face = Geometry(Crop(margin=margin), size).apply_and_report(pixels)
     assert has_face
     assert np.array_equal(found, pillows(pixels, expected, size))
 
@@ -196,7 +196,7 @@ def test_without_a_face_it_is_pillows_fit(
 ) -> None:
     expect_face(monkeypatch, None)
     pixels = smooth(*shape)
-    found, has_face = Geometry(Crop(margin=0.3), size).apply_and_tell(pixels)
+    found, has_face = Geometry(Crop(margin=0.3), size).apply_and_report(pixels)
     assert not has_face
     wanted = (size.width, size.height)
     expected = ImageOps.fit(Image.fromarray(pixels), wanted, Image.Resampling.BICUBIC)
@@ -216,7 +216,7 @@ def test_a_image_without_a_face_is_never_padded(height: int, width: int, size: S
     with pytest.MonkeyPatch.context() as patch:
         expect_face(patch, None)
         white = np.full((height, width, 3), 255, np.uint8)
-        found, has_face = Geometry(Crop(margin=0.3), size).apply_and_tell(white)
+        found, has_face = Geometry(Crop(margin=0.3), size).apply_and_report(white)
     assert found.shape == (size.height, size.width, 3)
     assert (found == 255).all()
     assert not has_face
@@ -226,14 +226,14 @@ def test_a_image_without_a_face_is_never_padded(height: int, width: int, size: S
 def test_other_crops_want_no_face(crop: Crop, monkeypatch: pytest.MonkeyPatch) -> None:
     expect_face(monkeypatch, None)
     geometry = Geometry(crop, Size(12, 9))
-    found, has_face = geometry.apply_and_tell(image(40, 30))
+    found, has_face = geometry.apply_and_report(image(40, 30))
     assert has_face
     assert np.array_equal(found, geometry.apply(image(40, 30)))
 
 
 def test_a_real_face_fills_the_crop() -> None:
     pixels = astronaut()
-    found, has_face = Geometry(Crop(margin=0.0), Size(112, 90)).apply_and_tell(pixels)
+    found, has_face = Geometry(Crop(margin=0.0), Size(112, 90)).apply_and_report(pixels)
     assert has_face
     face = faces.find_face(pixels)
     again = faces.find_face(found)

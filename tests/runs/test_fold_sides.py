@@ -9,10 +9,10 @@ import pytest
 from maskcls.config.resolve import resolve
 from maskcls.core.errors import UserError
 from maskcls.folds.splits import draw_splits
-from maskcls.pixels.cache import cache_root
 from maskcls.runs.dataset import DataSet, read_data_set
 from maskcls.runs.inputs import Inputs, read_inputs
 from maskcls.store.paths import Folder
+from maskcls.store.places import cache_root
 from tests.commands.run_factory import logits_for, write_run
 
 TWO = "folds.count=2"

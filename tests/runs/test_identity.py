@@ -39,6 +39,8 @@ def test_other_weights_under_the_same_name_are_refused(tmp_path: Path) -> None:
     run = Folder.at(tmp_path / "run")
     run_identity.refuse_other_weights(run, network)
     run_identity.refuse_other_weights(run, network_with({}))
+    from_hub = {"hub:resnet18.a1_in1k": digest, "hub-state:resnet26.bt_in1k": digest}
+    run_identity.refuse_other_weights(run, network_with(from_hub))
     files[1].write_bytes(b"two")
     with pytest.raises(UserError, match=r"other weights in .*age\.safetensors"):
         run_identity.refuse_other_weights(run, network)

@@ -17,7 +17,6 @@ from maskcls.core.errors import UserError
 from maskcls.core.labels import labels_of
 from maskcls.folds import rows as fold_rows
 from maskcls.folds.splits import draw_splits
-from maskcls.pixels.cache import cache_root
 from maskcls.pixels.geometry import Geometry
 from maskcls.runs.dataset import DataSet, read_data_set
 from maskcls.runs.inputs import Inputs, read_inputs
@@ -25,6 +24,7 @@ from maskcls.runs.prepare import Prepared, write_first_files
 from maskcls.runs.settings import with_absolute_paths
 from maskcls.store.lease import Lease
 from maskcls.store.paths import Folder
+from maskcls.store.places import cache_root
 from maskcls.store.run import Network, Run
 from maskcls.store.tables import read_table
 from tests.commands.run_factory import write_run

@@ -6,7 +6,7 @@ import pytest
 
 from maskcls.config.resolve import resolve
 from maskcls.core.errors import UserError
-from maskcls.runs.settings import with_absolute_paths
+from maskcls.runs.settings import read_toml, settings, with_absolute_paths
 
 SETTINGS = [
     "rows.corrections=fixes.csv", "rows.extra=more", "rows.pseudo_labels=run",
@@ -38,3 +38,33 @@ def test_a_job_has_no_folder_of_its_own(
     for place in (f"/nfs/{value}", f"s3://bucket/{value}"):
         config = with_absolute_paths(resolve("smoke", sets=[f"{name}={place}"]))
         assert place in repr(config)
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_home_folder_that_is_not_there_is_one_sentence(setting: str) -> None:
+    name = setting.partition("=")[0]
+    config = resolve("smoke", sets=[f"{name}=~nobody-of-this-name/x"])
+    with pytest.raises(UserError, match="~nobody-of-this-name/x: there is no such home folder"):
+        with_absolute_paths(config)
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_credentials_are_refused_in_every_setting(setting: str) -> None:
+    name = setting.partition("=")[0]
+    uri = "s3://KEY:SECRET@bucket/x"
+    shown = rf"{name} \(from .*\): s3://bucket/x: a URI must not hold credentials"
+    with pytest.raises(UserError, match=shown):
+        with_absolute_paths(resolve("smoke", sets=[f"{name}={uri}"]))
+    with pytest.raises(UserError, match=shown):
+        settings("smoke", sets=[f"{name}={uri}"])
+
+
+def test_credentials_are_refused_in_a_settings_file(tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text('# s3://KEY:SECRET@in.a/comment\n[rows]\nextra = "s3://bucket/more"\n')
+    assert settings("smoke", str(file)).rows.extra == "s3://bucket/more"
+    file.write_text('[space]\nrows.extra = ["none", "s3://KEY:SECRET@bucket/more"]\n')
+    with pytest.raises(
+        UserError, match=r"^space\.rows\.extra \(from .*own\.toml\): s3://bucket/more"
+    ):
+        read_toml(str(file))

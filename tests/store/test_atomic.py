@@ -43,11 +43,11 @@ def test_writes_cut_short_by_the_system_go_on(
 def _recorded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     calls: list[str] = []
 
-    def record(owner: object, name: str, tell: Callable[..., str]) -> None:
+    def record(owner: object, name: str, describe: Callable[..., str]) -> None:
         original = getattr(owner, name)
 
         def recording(*args: object, **kwargs: object) -> object:
-            calls.append(tell(*args))
+            calls.append(describe(*args))
             return original(*args, **kwargs)
 
         monkeypatch.setattr(owner, name, recording)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from maskcls.core.errors import UserError
+from maskcls.core.errors import RunFailed, UserError
 from maskcls.store.lease import LEASE, Lease
+from maskcls.store.lease_holder import Holder
 from maskcls.store.paths import Folder
 
 HOLDER = """
@@ -102,6 +104,33 @@ def test_second_lease_in_the_same_process_is_refused(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("replaced", [False, True])
+def test_holder_whose_file_was_deleted_or_replaced_has_lost_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replaced: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = Folder.at("run")
+    with Lease(run, "train") as lease:
+        lease.check()
+        (tmp_path / "run" / LEASE).unlink()
+        if replaced:
+            with Lease(run, "evaluate") as other:
+                with pytest.raises(RunFailed, match=r"^run: \.lease was deleted or replaced"):
+                    lease.check()
+                other.check()
+        assert lease.lost
+    with Lease(run, "train"):
+        pass
+
+
+def test_holder_whose_whole_run_was_deleted_has_lost_it(tmp_path: Path) -> None:
+    run = Folder.at(tmp_path / "run")
+    with Lease(run, "train") as lease:
+        shutil.rmtree(tmp_path / "run")
+        with pytest.raises(RunFailed, match="deleted or replaced"):
+            lease.check()
+
+
 def test_error_inside_frees_the_run(tmp_path: Path) -> None:
     run = Folder.at(tmp_path)
     with pytest.raises(ZeroDivisionError), Lease(run, "train"):
@@ -118,3 +147,17 @@ def test_content_names_the_holder(tmp_path: Path) -> None:
     assert content["pid"] == os.getpid()
     assert time.strptime(content["started"], "%Y-%m-%dT%H:%M:%SZ")
     assert (tmp_path / "new" / LEASE).read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", None), ("[]", None), ("{}", None), ("no JSON", None),
+        ('{"purpose": "train", "pid": "7", "host": 1}', "train, pid ? on host ?, since ? UTC"),
+        ('{"purpose": "train", "host": "a", "pid": 7, "started": "2026-01-31T10:11:12Z"}',
+         "train, pid 7 on host a, since 2026-01-31 10:11 UTC"),
+    ],
+)  # fmt: skip
+def test_a_holder_that_cannot_be_read_is_no_error(content: str, words: str | None) -> None:
+    holder = Holder.parse(content.encode())
+    assert (holder and str(holder)) == words

@@ -12,6 +12,7 @@ import pytest
 from maskcls.core.errors import RunFailed, UserError
 from maskcls.store import paths
 from maskcls.store.lease import LEASE, Lease
+from maskcls.store.lease_renewal import RenewedLease
 from maskcls.store.manifest import MANIFEST, verify, why_invalid, write_manifest
 from maskcls.store.paths import Folder
 from maskcls.store.tables import read_table, write_table
@@ -134,7 +135,7 @@ def test_tables(folder: Folder) -> None:
         read_table(folder, "b.parquet")
 
 
-def test_missing_bucket_is_told_without_credentials(bucket: Bucket, uri: str) -> None:
+def test_missing_bucket_is_named_without_its_options(bucket: Bucket, uri: str) -> None:
     folder = Folder.at(uri.replace(bucket.name, "no-such-bucket"))
     assert folder.list() == []
     with pytest.raises(UserError, match=r"^s3://no-such-bucket/test_missing.*no such bucket"):
@@ -187,7 +188,7 @@ def test_lease_of_a_killed_holder_is_free_after_a_while(folder: Folder) -> None:
 def test_lease_that_is_written_again_unchanged_refuses_too(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Lease, "_write", lambda lease: pytest.fail("took the lease over"))
+    monkeypatch.setattr(RenewedLease, "_write", lambda lease: pytest.fail("took the lease over"))
     held, ended = {"holder": "x", "purpose": "train", "pid": 1, "host": "alive"}, threading.Event()
 
     def renew() -> None:

@@ -1,4 +1,4 @@
-"""Folder on the local disk, and what it tells about URIs."""
+"""Folder on the local disk, and what it says about URIs."""
 
 import errno
 import os
@@ -12,6 +12,7 @@ import pytest
 from maskcls.core.errors import StorageError, UserError
 from maskcls.store import atomic
 from maskcls.store.paths import Folder
+from maskcls.store.uris import refuse_credentials
 
 NFC = unicodedata.normalize("NFC", "마스크-é")
 NFD = unicodedata.normalize("NFD", NFC)
@@ -77,7 +78,7 @@ def test_what_is_no_folder_is_refused(location: str | Path) -> None:
     "uri",
     ["s3://KEY:SEC%2FRET@b/runs", "s3://KEY@b/runs", "s3://KEY:SECRET@b/runs?scheme=http"],
 )
-def test_credentials_are_never_shown(uri: str) -> None:
+def test_options_and_credentials_are_never_shown(uri: str) -> None:
     folder = Folder(uri, is_local=False).child("가 a", "x")
     assert folder.shown == "s3://b/runs/가 a/x"
     assert str(folder) == folder.shown
@@ -86,12 +87,55 @@ def test_credentials_are_never_shown(uri: str) -> None:
 
 
 @pytest.mark.parametrize("secret", ["SEC/RET", "12/RET", "SEC?RET", "SEC RET", "SEC#RET"])
-def test_secret_that_breaks_the_uri_is_not_told(secret: str) -> None:
+def test_secret_that_breaks_the_uri_is_not_shown(secret: str) -> None:
     with pytest.raises(UserError) as caught:
         Folder.at(f"s3://KEY:{secret}@bucket/a?region=x")
+    said = str(caught.value).partition(": a URI must not hold credentials")[0]
     for part in ("KEY", "SEC", "RET", "12"):
-        assert part not in str(caught.value)
+        assert part not in said
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+WITH_CREDENTIALS = [
+    "s3://KEY:SECRET@b/runs", "s3://KEY@b/runs", "s3://KEY:SEC/RET@b/runs", "gs://token@b/runs",
+    "abfs://container:SECRET@account/runs", "abfss://:SECRET@account/runs", "hdfs://me@host:8020/a",
+    "S3://KEY:SECRET@b", "file://me:SECRET@localhost/a", "s3://b/a?secret_key=SECRET",
+    "abfs://c@account/a?client_secret=SECRET&tenant_id=1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("uri", WITH_CREDENTIALS)
+def test_a_uri_with_credentials_is_refused_wherever_it_stands(uri: str) -> None:
+    looks = (
+        lambda: Folder.at(uri),
+        lambda: Folder.of_file(f"{uri}/out.csv" if "?" not in uri else uri),
+        lambda: refuse_credentials(f"--run={uri}"),
+        lambda: refuse_credentials(f"s3://b/first {uri}", "rows.extra"),
+    )
+    for look in looks:
+        with pytest.raises(UserError, match=r"must not hold credentials.*environment") as raised:
+            look()
+        (line,) = str(raised.value).splitlines()
+        assert "SEC" not in line.replace("AWS_SECRET_ACCESS_KEY", "")
+        assert "token@" not in line
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "s3://bucket/a@b", "s3://bucket/a:b@c", "abfs://container@account/runs", "hdfs://host:8020/a@b",
+        "gs://anonymous@public/a", "http://127.0.0.1:8265", "http://host:8265/a@b", "me@host:runs/a",
+        "s3://b/a?endpoint_override=127.0.0.1:9000&scheme=http&region=x", "runs/a?token=1",
+        "abfs://c@account/a?credential_kind=cli",
+    ],
+)  # fmt: skip
+def test_what_holds_no_credentials_is_let_through(text: str) -> None:
+    refuse_credentials(text)
+
+
+def test_a_name_that_is_not_utf_8_is_one_sentence() -> None:
+    with pytest.raises(UserError, match=r"^runs/\\udce9: this name is not UTF-8"):
+        Folder.at("runs/\udce9")
 
 
 def test_reading_what_was_written(tmp_path: Path) -> None:
@@ -118,7 +162,7 @@ def test_files_are_readable_by_the_group(tmp_path: Path) -> None:
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
 
 
-def test_list_is_sorted_and_tells_sizes(tmp_path: Path) -> None:
+def test_list_is_sorted_and_says_sizes(tmp_path: Path) -> None:
     folder = Folder.at(tmp_path)
     for name in ("b/2", "b/1", "a", ".hidden"):
         folder.write_bytes(name, name.encode())
@@ -218,9 +262,10 @@ def test_sweep_deletes_what_killed_commands_left(tmp_path: Path) -> None:
         (errno.EDQUOT, "your quota is used up; free some space and run the same", True),
         (errno.EACCES, "no permission to write here", False),
         (errno.EROFS, "read-only; choose another", False),
+        (errno.EFBIG, "may not be written; raise the limit", False),
     ],
 )
-def test_errors_of_the_disk_are_told_in_a_sentence(
+def test_errors_of_the_disk_are_reported_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, words: str, is_transient: bool
 ) -> None:
     def fail(descriptor: int, data: atomic.Data) -> None:
@@ -233,7 +278,7 @@ def test_errors_of_the_disk_are_told_in_a_sentence(
     assert isinstance(raised.value, StorageError) == is_transient
 
 
-def test_publish_tells_of_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_publish_reports_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Folder.at(tmp_path)
     staged = folder.staging("a")
 
@@ -251,7 +296,7 @@ def test_other_errors_stay_what_they_are(tmp_path: Path) -> None:
         Folder.at(tmp_path).read_bytes("missing")
 
 
-def test_damaged_text_is_told_with_its_place(tmp_path: Path) -> None:
+def test_damaged_text_is_reported_with_its_place(tmp_path: Path) -> None:
     folder = Folder.at(tmp_path)
     folder.write_bytes("a.json", b'{"a":\n 1,')
     with pytest.raises(UserError, match=r"a\.json line 2: not valid JSON"):

@@ -25,6 +25,25 @@ def test_every_row_is_in_one_batch_and_batches_are_even(num_rows: int, batch_siz
     assert len(batches) == -(-num_rows // batch_size)
 
 
+@given(st.integers(1, 60), st.integers(1, 12), st.integers(1, 4))
+def test_no_batch_is_below_the_smallest_where_the_rows_allow_it(
+    num_rows: int, batch_size: int, smallest: int
+) -> None:
+    rows = np.arange(num_rows)
+    plain = batches_of_epoch(rows, batch_size)
+    found = batches_of_epoch(rows, batch_size, smallest)
+    assert np.array_equal(np.concatenate(found), rows)
+    if min(map(len, plain)) >= smallest:  # nothing was wrong: they stay as they were
+        assert [batch.tolist() for batch in found] == [batch.tolist() for batch in plain]
+    else:
+        assert min(map(len, found)) >= min(smallest, num_rows)
+        assert max(map(len, found)) < max(2 * smallest, batch_size + 1)
+
+
+def test_no_rows_make_no_batch() -> None:
+    assert batches_of_epoch(np.arange(0), 4) == []
+
+
 @given(st.integers(0, 100), st.integers(1, 9))
 def test_shares_of_the_workers_are_the_whole_batch(num_rows: int, world: int) -> None:
     batch = np.arange(num_rows)

@@ -10,7 +10,7 @@ from torch.nn import functional
 from maskcls.config import resolve
 from maskcls.config.schema import Config
 from maskcls.core.labels import NUM_CLASSES, class_of
-from maskcls.models.network import Description
+from maskcls.models.network import Description, models_of
 from maskcls.training.objective import RowTargets, build_losses, describe, mixed
 
 CPU = torch.device("cpu")
@@ -40,6 +40,19 @@ def test_a_loss_that_wants_cosines_tells_the_network_its_scale() -> None:
     described = describe(config_of("loss.name=ldam", "loss.ldam.scale=20"))
     assert described.cosine_scale == 20
     assert Description.from_json(json.loads(json.dumps(described.to_json()))).cosine_scale == 20
+
+
+def test_a_checkpoint_carries_timms_own_names_of_the_backbones() -> None:
+    sets = ("model.backbone=tf_efficientnet_b4_ns", "head.name=separate")
+    named = "head.separate.age_backbone=hf-hub:timm/resnet18.a1_in1k"
+    notes: list[str] = []
+    described = describe(config_of(*sets, named), notes.append)
+    assert [model.backbone for model in models_of(described)] == [
+        "tf_efficientnet_b4.ns_jft_in1k", "tf_efficientnet_b4.ns_jft_in1k", "resnet18.a1_in1k",
+    ]  # fmt: skip
+    assert [note.partition(":")[0] for note in notes] == [
+        "model.backbone=tf_efficientnet_b4_ns", "head.separate.age_backbone=hf-hub",
+    ]  # fmt: skip
 
 
 def test_each_tasks_loss_counts_the_tasks_own_rows() -> None:

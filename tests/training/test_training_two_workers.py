@@ -62,6 +62,14 @@ def test_gradients_in_parts_are_those_of_the_whole_batch(run: TinyRun, found: li
         np.testing.assert_allclose(in_parts, found[0][name], rtol=0, atol=1e-6)
 
 
+def test_scaled_float16_gradients_are_those_of_float32_but_for_rounding(
+    run: TinyRun, found: list[Found]
+) -> None:
+    for name in [name for name in found[0] if name.startswith("p")]:
+        np.testing.assert_allclose(found[0][f"half_{name}"], found[0][name], rtol=0, atol=2e-3)
+        np.testing.assert_array_equal(found[0][f"half_{name}"], found[1][f"half_{name}"])
+
+
 def test_both_workers_get_all_logits_in_order(run: TinyRun, found: list[Found]) -> None:
     alone = main_alone(run.job.pixels)
     assert found[0]["logits"].shape == (len(ROWS), 18)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fold_factory import WHOLE, Notes, Plain, TinyRun, plain_learner, plain_plan
+from fold_factory import GREY, WHOLE, Notes, Plain, TinyRun, plain_learner, plain_plan
 
 from maskcls.config.schema import Optim
 from maskcls.core.errors import Stopped
@@ -19,6 +19,7 @@ from maskcls.pixels.cache import CachePlace, open_cache
 from maskcls.store import manifest
 from maskcls.store.paths import Folder
 from maskcls.training import evaluate, fold, seeding
+from maskcls.training.device import ForwardContext, Precision
 from maskcls.training.feed import Feed
 from maskcls.training.fold import run_fold
 from maskcls.training.loop import mean_loss_of, train_epoch
@@ -32,7 +33,9 @@ AGREE_EVERY = 2
 """The tiny fold has too few steps for the real number."""
 
 
-def train_plain(place: CachePlace, rank: Rank, micro: int | None = None) -> dict[str, np.ndarray]:
+def train_plain(
+    place: CachePlace, rank: Rank, micro: int | None = None, precision: Precision = "float32"
+) -> dict[str, np.ndarray]:
     """Two epochs of a network without batch norm: parameters, mean loss, logits of ROWS.
 
     micro: most rows of one forward pass.
@@ -43,9 +46,11 @@ def train_plain(place: CachePlace, rank: Rank, micro: int | None = None) -> dict
     model = Plain()
     optimizer = factory.build(model, Optim(name="sgd", lr=0.01))
     feed = Feed([cached.pixels], torch.device("cpu"), channels_last=False)
+    context = ForwardContext(torch.device("cpu"), precision, GREY)
     learner = plain_learner(
-        model, optimizer, feed, model=rank.wrap(model), rank=rank, micro_batch_size=micro
-    )
+        model, optimizer, feed, model=rank.wrap(model), rank=rank, micro_batch_size=micro,
+        forward_context=context, scaler=context.make_scaler(),
+    )  # fmt: skip
     for epoch in range(2):
         order = ROWS[np.argsort(tickets(len(ROWS), "order", epoch))]
         loss_sum = torch.zeros((), dtype=torch.float64)
@@ -62,6 +67,8 @@ def train(rank: int, root: Path) -> dict[str, np.ndarray]:
     found = train_plain(job.pixels, Distributed())
     in_parts = train_plain(job.pixels, Distributed(), micro=2)
     found |= {f"micro_{name}": value for name, value in in_parts.items()}
+    half = train_plain(job.pixels, Distributed(), micro=2, precision="float16")
+    found |= {f"half_{name}": value for name, value in half.items()}
     notes = Notes()
     done = run_fold(job, Distributed(), notes)
     found["macro_f1"] = np.array(done.macro_f1)

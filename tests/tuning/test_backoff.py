@@ -2,38 +2,47 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from maskcls.commands import tune as command
 from maskcls.commands.tune import Tuned
 from maskcls.config.layers import gather
-from maskcls.config.resolve import resolve, to_json
-from maskcls.core.errors import Exit, RunFailed, UserError
-from maskcls.runs.run import FoldsFailed
-from maskcls.store import record as records
-from maskcls.store import run_files
+from maskcls.config.resolve import resolve
+from maskcls.core.errors import (
+    Exit,
+    FoldsFailed,
+    HubUnavailable,
+    RunFailed,
+    StorageError,
+    UserError,
+)
+from maskcls.core.metrics import score
 from maskcls.store.paths import Folder
+from maskcls.store.record import Ending, Record, Start, ending
+from maskcls.store.results import FoldOfRun, Metrics, OutOfFold
+from maskcls.store.run import Fold, Run
 from maskcls.tuning import backoff as losses
-from maskcls.tuning import finalists
-from maskcls.tuning import trial_runs as runs
+from maskcls.tuning import finalists, first_fold
 from maskcls.tuning import trial_table as table
+from maskcls.tuning.search_record import SearchContent
 from maskcls.tuning.space import Choice, Range, Search, Space
 from maskcls.tuning.trials import Trial, folder_of, read_trials, write_trial
 from tests.conftest import Heard
+from tests.record_factory import epochs, result
 
 pytestmark = pytest.mark.slow  # importing Ray Tune takes seconds
 
 RATES = (1e-2, 1e-3, 1e-4)
 SPACE = Space(Search(sampler="random", trials=3, finalists=2), {"optim.lr": Choice(RATES)})
-CONTENT = {
-    "seconds": 60.0,
-    "search": {"sampler": "random"},
-    "data": {"images": 84, "people": 12},
-}
+CONTENT = SearchContent(
+    **vars(Record.new({"images": 84, "people": 12})), search={"sampler": "random"}, seconds=60.0
+)
 Happens = Callable[[], Any]
 
 
@@ -60,16 +69,20 @@ class World:
         monkeypatch.setattr(session, "ray_session", self._session)
         monkeypatch.setattr(command, "TrialRuns", self._runs)
         monkeypatch.setattr(command, "SearchRecord", self._record)
+        monkeypatch.setattr(finalists, "_train", self._train)
+        monkeypatch.setattr(first_fold, "place", lambda *_: None)
+        monkeypatch.setattr(first_fold, "decode", lambda *_: None)
+        monkeypatch.setattr(first_fold, "jobs", lambda trial, *_: [trial])
 
     def start(self) -> Tuned:
         """Start the command once."""
-        ready: Any = SimpleNamespace(
-            run=self.root, config=resolve("smoke", sets=["folds.count=2"]), cache=None
+        prepared: Any = SimpleNamespace(
+            run=Run(self.root), config=resolve("smoke", sets=["folds.count=2"]), cache=None
         )
         lease: Any = SimpleNamespace(lost=False, check=lambda: None)
         self.trained.clear()
         self.finals.clear()
-        return command._Tuning(ready, gather("smoke"), self.space, self.heard, lease, []).run()
+        return command._Tuning(prepared, gather("smoke"), self.space, self.heard, lease, []).run()
 
     def states(self) -> list[str]:
         return [trial.state for trial in read_trials(self.root)]
@@ -85,7 +98,7 @@ class World:
         )  # fmt: skip
 
     def _runs(self, *_: Any) -> Any:
-        return SimpleNamespace(work_on=self._work_on)
+        return SimpleNamespace(begin=self._begin)
 
     def _record(self, *_: Any) -> Any:
         return SimpleNamespace(
@@ -94,34 +107,31 @@ class World:
         )  # fmt: skip
 
     @contextmanager
-    def _ending(self, may_write: Callable[[], bool]) -> Iterator[records.Ending]:
+    def _ending(self, may_write: Callable[[], bool]) -> Iterator[Ending]:
         assert may_write()
-        entry: dict[str, Any] = {}
+        start = Start([], "", None, None, "h", 1, "python", {})
         try:
-            with records.ending(entry, lambda: None) as end:
+            with ending(start, lambda: None) as end:
                 yield end
         finally:
-            self.exit_codes.append(Exit(entry["exit_code"]))
+            self.exit_codes.append(Exit(start.exit_code or 0))
 
-    def _work_on(self, trial: Trial, quietly: bool) -> Any:
-        run = folder_of(self.root, trial.number)
+    def _begin(self, trial: Trial, quietly: bool) -> Any:
+        run = Run(folder_of(self.root, trial.number))
+        if quietly and trial.number in self.at_the_start:
+            raise self.at_the_start[trial.number]
+        run.write_config(resolve("smoke"))
+        return trial
 
-        def prepare() -> None:
-            if quietly and trial.number in self.at_the_start:
-                raise self.at_the_start[trial.number]
-            run.write_json("config.json", to_json(resolve("smoke")))
-
-        def run_in(session: Any) -> dict[str, Any]:
-            self.finals.append(trial.number)
-            if trial.number in self.on_all_folds:
-                raise self.on_all_folds[trial.number]
-            score = {"macro_f1": (trial.best or 0) - 0.01}
-            return {"folds": [score] * 2, "oof": score, "train_faults": 0, "eval_faults": 0}
-
-        return SimpleNamespace(
-            prepare=prepare, run_in=run_in, plan=lambda *_: None, require_shared=lambda *_: None,
-            pixels=lambda node: None, jobs=lambda *_: [trial],
-        )  # fmt: skip
+    def _train(self, trial: Trial, session: Any) -> Metrics:
+        self.finals.append(trial.number)
+        if trial.number in self.on_all_folds:
+            raise self.on_all_folds[trial.number]
+        macro_f1 = (trial.best or 0) - 0.01
+        labels = np.arange(18)
+        known = replace(score(labels, labels), macro_f1=macro_f1)
+        folds = [FoldOfRun(0, fold, result(fold, macro_f1)) for fold in range(2)]
+        return Metrics(OutOfFold(known, 18, 0), folds)
 
     def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -137,13 +147,12 @@ class World:
             self.trained.append(number)
             fate = self.on_fold_0.get(number, "finished").partition(": ")[::2]
             if fate[0] != "never begins":
-                fold = run_files.fold_folder(folder_of(self.root, number), 0)
-                entry = {"epoch": 1, "macro_f1": 0.5 - 0.1 * number}
-                fold.write_bytes("history.jsonl", run_files.history_text([entry]))
+                fold = Run(folder_of(self.root, number)).fold(0)
+                fold.write_history(epochs(0.5 - 0.1 * number))
                 trials.epoch_done(number)
             match fate:
                 case "finished", _:
-                    fold.write_json("fold.json", {})
+                    fold.write_result(result(0))
                     trials.ended(number, None)
                 case "stopped", _:
                     trials.ended(number, None)
@@ -193,8 +202,7 @@ def test_a_lost_trial_is_tried_again_and_a_failed_one_is_not(world: World) -> No
 
 def test_a_trial_that_is_done_is_not_lost(world: World) -> None:
     # The actor died between the fold's last word and Tune's hearing of it.
-    fold = run_files.fold_folder(folder_of(world.root, 0), 0)
-    fold.write_json("fold.json", {})
+    Run(folder_of(world.root, 0)).fold(0).write_result(result(0))
     world.on_fold_0 = {0: "lost: the actor died"}
     assert world.start().exit_code == Exit.GOOD
     assert world.states() == ["finished"] * 3
@@ -321,12 +329,12 @@ def test_storage_that_is_away_for_a_moment_does_not_end_a_search(
 def test_a_trial_whose_end_cannot_be_read_is_looked_at_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(run: Folder, fold: int) -> None:
+    def away(fold: Fold) -> bool:
         raise OSError(5, "Input/output error")
 
     world.on_fold_0 = {0: "stopped", 1: "failed: loss is nan"}
     with monkeypatch.context() as patch:
-        patch.setattr(run_files, "read_done", away)
+        patch.setattr(Fold, "is_done", property(away))
         with pytest.raises(RunFailed, match="trial 0 was lost: its folder cannot be read"):
             world.start()
     assert world.states() == ["lost"] * 3
@@ -339,7 +347,7 @@ def test_a_trial_whose_end_cannot_be_read_is_looked_at_again(
     "error",
     [
         FoldsFailed("fold 1 failed: the actor died\n1 folds are done", by_training=False),
-        UserError("fold 1 failed: run: the disk is full."),
+        StorageError("fold 1 failed: run: the disk is full."),
         RunFailed("Ray is gone"),
         OSError(5, "Input/output error"),
     ],
@@ -390,12 +398,11 @@ def test_all_finalists_lost_says_how_to_go_on(world: World) -> None:
 
 
 def test_only_settings_that_cannot_be_are_refused(world: World) -> None:
-    full = UserError("run: the disk is full.")
-    full.__cause__ = OSError(28, "No space left on device")
+    full = StorageError("run: the disk is full.")
     world.at_the_start = {
         0: UserError("loss.name=ldam does not go with head.name=multi"),
         1: full,
-        2: RunFailed("pretrained weights cannot be had from the hub"),
+        2: HubUnavailable("pretrained weights cannot be had from the hub"),
     }
     with pytest.raises(RunFailed, match="trial 1 was lost"):
         world.start()
@@ -404,30 +411,6 @@ def test_only_settings_that_cannot_be_are_refused(world: World) -> None:
     assert world.start().exit_code == Exit.GOOD
     assert world.trained == [1, 2]
     assert world.states() == ["refused", "finished", "finished"]
-
-
-def test_a_hub_that_is_away_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from maskcls.config.schema import Config
-    from maskcls.config.values import Size
-    from maskcls.models import backbone
-
-    model = Config().model
-    told = [
-        backbone._why(model, Size(32, 32), OSError("no route"), from_hub=True),
-        backbone._why(model, Size(32, 32), ValueError("too small"), from_hub=True),
-    ]
-
-    class Answers:
-        def __init__(self, config: Config) -> None: ...
-
-        def answer(self) -> dict[str, Any]:
-            raise UserError(told.pop(0))
-
-    monkeypatch.setattr(runs, "Preflight", Answers)
-    with pytest.raises(RunFailed, match="from the hub"):
-        runs._ask(Config())
-    with pytest.raises(UserError, match="too small"):
-        runs._ask(Config())
 
 
 @pytest.mark.parametrize("run", ["s3://key:secret@bucket/search", "abfs://key:secret@account/s"])

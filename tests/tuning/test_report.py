@@ -5,21 +5,25 @@ from pathlib import Path
 
 from maskcls.cli.status_text import trial_table
 from maskcls.store.paths import Folder
+from maskcls.store.record import Record
 from maskcls.tuning.report import importance_of, page
+from maskcls.tuning.search_record import SearchContent
 from maskcls.tuning.space import Choice, Range, Search, Space
-from maskcls.tuning.trials import State, Trial, ranked, read_trials, write_trial
+from maskcls.tuning.trials import FinalScore, State, Trial, ranked, read_trials, write_trial
 
 SPACE = Space(
     Search(), {"optim.lr": Range(1e-4, 1e-2, log=True), "loss.name": Choice(("f1", "focal"))}
 )
-RECORD = {"seconds": 600.0, "search": {"sampler": "optuna"}, "data": {"images": 84, "people": 12}}
+RECORD = SearchContent(
+    **vars(Record.new({"images": 84, "people": 12})), search={"sampler": "optuna"}, seconds=600.0
+)
 
 
 def trials() -> list[Trial]:
     first = Trial(0, {"optim.lr": 1e-3, "loss.name": "focal"}, "finished", [0.1, 0.3])
-    first.out_of_fold = {"macro_f1": 0.31, "folds": [0.3, 0.32], "deviation": 0.0141}
+    first.out_of_fold = FinalScore(0.31, [0.3, 0.32], 0.0141, 0)
     second = Trial(1, {"optim.lr": 1e-4, "loss.name": "f1"}, "finished", [0.2, 0.4])
-    second.out_of_fold = {"macro_f1": 0.29, "folds": [0.4, 0.18], "deviation": 0.1556}
+    second.out_of_fold = FinalScore(0.29, [0.4, 0.18], 0.1556, 0)
     stopped = Trial(2, {"optim.lr": 5e-3, "loss.name": "f1"}, "stopped", [0.05])
     failed = Trial(3, {"optim.lr": 9e-3, "loss.name": "f1"}, "failed", [], "loss became <nan>")
     return [failed, stopped, second, first]

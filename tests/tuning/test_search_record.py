@@ -11,6 +11,7 @@ import pytest
 from maskcls.config.resolve import resolve
 from maskcls.core.errors import UserError
 from maskcls.store.paths import Folder
+from maskcls.store.run import Network, Run
 from maskcls.tuning import search_record as records
 from maskcls.tuning.search_record import SearchRecord
 from maskcls.tuning.space import Choice, Search, Space
@@ -36,13 +37,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def start(root: Path, search: Search, fingerprint: str = "images") -> SearchRecord:
     """Another start of the command."""
-    ready: Any = SimpleNamespace(
-        run=Folder.at(root), config=resolve("smoke"), network={},
-        data_set=SimpleNamespace(describe=lambda where: {"fingerprint": fingerprint}),
-        data_folder=SimpleNamespace(shown="data"), inputs=SimpleNamespace(described={}),
+    prepared: Any = SimpleNamespace(
+        run=Run(Folder.at(root)),
+        config=resolve("smoke"),
+        network=Network(1, (0.5,) * 3, (0.5,) * 3, False, {}),
+        describe=lambda: {"fingerprint": fingerprint},
         folds=pd.DataFrame({"person": ["a"], "fold": [0]}),
-    )  # fmt: skip
-    return SearchRecord(ready, Space(search, DOMAINS), ["maskcls", "tune"])
+    )
+    return SearchRecord(prepared, Space(search, DOMAINS), ["maskcls", "tune"])
 
 
 def test_hours_are_spent_over_all_starts(tmp_path: Path, clock: Clock) -> None:

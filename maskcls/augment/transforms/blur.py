@@ -27,7 +27,7 @@ class Settings(Section):
     prob: Annotated[float, Ge(0), Le(1)] = 0.5
     """Share of the images that are blurred."""
     sigma_min: Annotated[float, Gt(0), Le(10)] = 0.1
-    """Least standard deviation of the Gaussian; uniform from it to sigma_max [px]."""
+    """Minimum standard deviation of the Gaussian; uniform from it to sigma_max [px]."""
     sigma_max: Annotated[float, Gt(0), Le(10)] = 2.0
     """Largest standard deviation [px]."""
 

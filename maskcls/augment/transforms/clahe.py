@@ -23,7 +23,7 @@ class Settings(Section):
     prob: Annotated[float, Ge(0), Le(1)] = 0.5
     """Share of the images that are equalised."""
     clip: Annotated[float, Gt(0)] = 2.0
-    """Most pixels of a level in a tile, as a multiple of the even share; the rest is spread."""
+    """Maximum pixels of a level in a tile, as a multiple of the even share; the rest is spread."""
     grid: Annotated[int, Ge(1), Le(64)] = 8
     """Tiles down and across the image."""
 

@@ -22,11 +22,11 @@ class Settings(Section):
     prob: Annotated[float, Ge(0), Le(1)] = 0.5
     """Share of the images that lose a box."""
     area_min: Annotated[float, Gt(0), Le(1)] = 0.02
-    """Least area of the box; uniform from it to area_max [share of the image]."""
+    """Minimum area of the box; uniform from it to area_max [share of the image]."""
     area_max: Annotated[float, Gt(0), Le(1)] = 0.33
-    """Largest area of the box [share of the image]."""
+    """Maximum area of the box [share of the image]."""
     aspect_min: Annotated[float, Gt(0), Le(1)] = 0.3
-    """Least height / width of the box; the largest is 1 / aspect_min, its logarithm uniform."""
+    """Minimum height / width of the box; the maximum is 1 / aspect_min, its logarithm uniform."""
 
     def __post_init__(self) -> None:
         if self.area_min > self.area_max:
@@ -36,7 +36,7 @@ class Settings(Section):
 def build(settings: Settings, context: Context) -> Change:
     """The transform: the box, anywhere inside the image, becomes context.fill.
 
-    The paper draws anew until a box fits; here one too long for the image is cut to its side, so that
+    The paper draws again until a box fits; here one too long for the image is cut to its side, so that
     an image takes a fixed number of draws. The paper's aspect is uniform, which makes tall boxes the
     rule. Its draws: whether, area, aspect, top, left.
     """

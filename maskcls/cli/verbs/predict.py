@@ -4,11 +4,6 @@ import argparse
 
 from maskcls.cli.progress import make_progress
 from maskcls.cli.verbs.base import LOCATION, Verb, add_set, say
-from maskcls.core.errors import UserError
-
-_WITHOUT_EFFECT = (
-    "cluster.threads", "cluster.workers_per_fold", "cluster.folds_at_once", "cluster.retries",
-)  # fmt: skip
 
 
 def _predict_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,17 +26,9 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict(args: argparse.Namespace, command: list[str]) -> int:
-    from maskcls.config.resolve import resolve
+    from maskcls.runs.settings import settings_of_predict
 
-    if other := [text for text in args.sets if not text.startswith("cluster.")]:
-        raise UserError(f"--set {other[0]}: predict takes cluster.* only; the rest is the run's.")
-    for name in _WITHOUT_EFFECT:
-        if any(text.partition("=")[0].strip() == name for text in args.sets):
-            raise UserError(
-                f"--set {name}: has no effect on predict; a fold predicts once, by one worker with"
-                " the threads that it trained with."
-            )
-    placing = resolve(None, None, args.sets).cluster
+    placing = settings_of_predict(args.sets)
     from maskcls.commands.predict import predict
 
     with make_progress() as progress:

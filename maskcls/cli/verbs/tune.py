@@ -4,7 +4,6 @@ import argparse
 from shlex import quote
 
 from maskcls.cli.progress import make_progress
-from maskcls.cli.status_text import trial_table
 from maskcls.cli.verbs.base import LOCATION, Verb, add_settings, say, settings_epilog
 from maskcls.cli.verbs.train import add_data_and_run
 
@@ -19,6 +18,7 @@ def _tune_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _tune(args: argparse.Namespace, command: list[str]) -> int:
+    from maskcls.cli.status_text import trial_table
     from maskcls.commands.tune import tune
 
     with make_progress() as progress:

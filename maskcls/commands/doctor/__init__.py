@@ -4,32 +4,36 @@ Every line looks at one thing and changes nothing. What takes long (torch, Ray) 
 processes of their own, beside each other, while the short looks are taken.
 """
 
-import os
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from maskcls.cluster.temporary import named_root
 from maskcls.commands.doctor import machine, ray_works, software, torch_works
 from maskcls.commands.doctor.check import Check, guarded
 from maskcls.commands.doctor.ray_works import ray_starts
-from maskcls.core.errors import Exit
+from maskcls.core.errors import Exit, RunFailed, UserError
+from maskcls.store.places import cache_root
 
 __all__ = ["Check", "diagnose", "exit_of", "ray_starts"]
 
 
 def diagnose(cache_dir: str = "auto", hub: bool = True) -> list[Check]:
-    """Look at everything, in the order in which it is told; about 20 s on two cores.
+    """Look at everything, in the order in which it is reported; about 20 s on two cores.
 
     cache_dir: as cluster.cache_dir. hub: whether to try a connection to the model hub.
     """
-    temp = Path(tempfile.gettempdir())
-    with ExitStack() as trials:
-        torch = trials.enter_context(torch_works.torch_trial())
-        ray = trials.enter_context(ray_works.RayTrial())
-        driver = torch_works.driver_trial()
+    temp = Path(named_root() or "/tmp")  # noqa: S108  # looked at, not written to
+    with ExitStack() as probes:
+        torch = probes.enter_context(torch_works.torch_probe())
+        why_no_ray, ray = "", None
+        try:
+            ray = probes.enter_context(ray_works.RayProbe())
+        except (RunFailed, UserError) as e:
+            why_no_ray = str(e)
+        driver = torch_works.driver_probe()
         if driver is not None:
-            trials.enter_context(driver)
+            probes.enter_context(driver)
         looks = {
             "python": software.python,
             "packages": software.packages,
@@ -37,11 +41,12 @@ def diagnose(cache_dir: str = "auto", hub: bool = True) -> list[Check]:
             "cores": machine.cores,
             "memory": machine.memory,
             "shared memory": machine.shared_memory,
-            "cache folder": lambda: machine.cache(_cache_folder(cache_dir)),
+            "cache folder": lambda: _cache(cache_dir),
             "temp folder": lambda: machine.temp(temp),
             "temp path": lambda: ray_works.temp_path(temp),
             "home": machine.home,
             "open files": machine.open_files,
+            "loopback": machine.loopback,
             "other Ray": ray_works.joined,
             "stale Ray": ray_works.stale_address,
             "dashboard port": ray_works.dashboard_port,
@@ -49,9 +54,13 @@ def diagnose(cache_dir: str = "auto", hub: bool = True) -> list[Check]:
         checks = [guarded(name, look) for name, look in looks.items()]
         if hub:
             checks.append(guarded("hub", software.hub))
-        seen = driver.outcome() if driver is not None else None
-        checks += torch_works.torch_checks(torch.outcome(), seen)
-        checks.append(ray_works.ray_check(ray.outcome()))
+        seen = driver.result() if driver is not None else None
+        checks += torch_works.torch_checks(torch.result(), seen)
+        checks.append(
+            Check("Ray starts", "problem", f"not tried: {why_no_ray}")
+            if ray is None
+            else ray_works.ray_check(ray.result())
+        )
     return checks
 
 
@@ -60,7 +69,8 @@ def exit_of(checks: Sequence[Check]) -> Exit:
     return Exit.DEGRADED if any(check.level == "problem" for check in checks) else Exit.GOOD
 
 
-def _cache_folder(setting: str) -> Path:
-    """As pixels.cache.cache_root, which imports too much for an installation that may be broken."""
-    told = setting if setting != "auto" else os.environ.get("MASKCLS_CACHE") or "~/.cache/maskcls"
-    return Path(told).expanduser().absolute()
+def _cache(setting: str) -> Check:
+    try:
+        return machine.cache(cache_root(setting))
+    except UserError as e:
+        return Check("cache folder", "problem", str(e))

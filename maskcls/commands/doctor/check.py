@@ -1,4 +1,4 @@
-"""What doctor says about one thing, and how the things it tries out are run."""
+"""What doctor says about one thing, and how the programs that it tries out are run."""
 
 import contextlib
 import os
@@ -31,7 +31,7 @@ def guarded(name: str, look: Callable[[], Check]) -> Check:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ProbeResult:
     """How a tried-out program ended; code is None when its time was up."""
 
     code: int | None
@@ -40,12 +40,12 @@ class Outcome:
 
     @property
     def last_line(self) -> str:
-        """Last line of what it complained of, which for Python is the error itself."""
+        """Last line of its complaints, which for Python is the error itself."""
         lines = [line.strip() for line in self.err.splitlines() if line.strip()]
         return lines[-1] if lines else f"it ended with {self.code} and said nothing"
 
 
-class Trial:
+class Probe:
     """A program that runs beside doctor. It and all its children are gone when the block is left."""
 
     def __init__(
@@ -69,16 +69,16 @@ class Trial:
         except OSError as e:
             self._failed_start = str(e)
 
-    def outcome(self) -> Outcome:
+    def result(self) -> ProbeResult:
         """Wait for the end, at most until the time is up, and end it then."""
         if self._process is None:
-            return Outcome(127, "", self._failed_start)
+            return ProbeResult(127, "", self._failed_start)
         try:
             code: int | None = self._process.wait(max(0.0, self._ends_at - time.monotonic()))
         except subprocess.TimeoutExpired:
             code = None
             self.kill()
-        return Outcome(code, _text(self._out), _text(self._err))
+        return ProbeResult(code, _text(self._out), _text(self._err))
 
     def kill(self) -> None:
         """End the program, its group, and children that left the group (Ray's do)."""

@@ -4,15 +4,19 @@ import os
 import shutil
 from pathlib import Path
 
-from maskcls.commands.doctor.check import Check
+from maskcls.cluster.requirements import min_open_files, open_files_limit, require_loopback
+from maskcls.cluster.temporary import MIN_FREE_BYTES
+from maskcls.commands.doctor.check import Check, Level
 from maskcls.core import system as limits
+from maskcls.core.errors import RunFailed, UserError
 from maskcls.core.system import affinity, cpu_limit, read_text
+from maskcls.store.places import require_home
 
 MIB, GIB = 2**20, 2**30
-SHM_LEAST = 256 * MIB
-FREE_LEAST = 2 * GIB
-MEMORY_LEAST = 2 * GIB  # Ray alone takes 0.5 to 0.7 GB
-OPEN_FILES_LEAST = 4096
+MIN_SHM = 256 * MIB
+MIN_CACHE = 2 * GIB
+MIN_MEMORY = 2 * GIB  # Ray alone takes 0.5 to 0.7 GB
+ENOUGH_OPEN_FILES = 4096
 _SHM = Path("/dev/shm")  # noqa: S108  # looked at, not written to
 
 
@@ -37,7 +41,7 @@ def memory() -> Check:
     if limit is not None and limit < total:
         text += f", the container may use {limit / GIB:.1f} GiB"
         available = min(available, limit)
-    if available < MEMORY_LEAST:
+    if available < MIN_MEMORY:
         return Check("memory", "note", f"{text}; train with cluster.folds_at_once=1")
     return Check("memory", "ok", text)
 
@@ -65,7 +69,7 @@ def shared_memory() -> Check:
     if size is None:
         return Check(name, "ok", "this system has no /dev/shm; Ray uses files")
     text = f"{_SHM} has {size / MIB:.0f} MiB"
-    if size < SHM_LEAST:
+    if size < MIN_SHM:
         text += "; Ray will be slow: start the container with --shm-size=1g (Docker's is 64 MiB)"
         return Check(name, "note", text)
     return Check(name, "ok", text)
@@ -84,7 +88,10 @@ def cache(folder: Path) -> Check:
         return Check(name, "problem", text)
     free = disk_bytes(folder)[1]
     text = f"{folder}, {free / GIB:.1f} GiB free"
-    if free < FREE_LEAST:
+    if free < MIN_FREE_BYTES:
+        text += "; make room, or set MASKCLS_CACHE or cluster.cache_dir to a folder with more"
+        return Check(name, "problem", text)
+    if free < MIN_CACHE:
         return Check(name, "note", f"{text}; 18,900 images at 384x384 need 7.8 GiB")
     return Check(name, "ok", text)
 
@@ -96,6 +103,9 @@ def temp(folder: Path) -> Check:
         return Check(name, "problem", f"{fault}; set TMPDIR to a folder that is yours")
     total, free = disk_bytes(folder)
     text = f"{folder}, {free / GIB:.1f} GiB free"
+    if free < MIN_FREE_BYTES:
+        text += f"; Ray needs {MIN_FREE_BYTES / MIB:.0f} MiB: make room or set TMPDIR"
+        return Check(name, "problem", text)
     if free < 0.05 * total:
         text += "; Ray takes a disk as full when 95 % are used: make room or set TMPDIR"
         return Check(name, "note", text)
@@ -103,8 +113,12 @@ def temp(folder: Path) -> Check:
 
 
 def home() -> Check:
-    """Whether pretrained weights can be kept."""
-    folder = Path("~").expanduser()
+    """Whether there is a home folder, and pretrained weights can be kept in it."""
+    try:
+        require_home()
+    except UserError as e:
+        return Check("home", "problem", str(e))
+    folder = Path.home()
     if fault := unwritable(folder):
         text = f"{fault}; weights from the hub need HF_HOME set to a folder that is yours"
         return Check("home", "note", text)
@@ -113,19 +127,21 @@ def home() -> Check:
 
 def open_files() -> Check:
     """Limit on open files; each Ray process holds many sockets."""
-    limit = open_files_limit()
-    if limit is not None and limit < OPEN_FILES_LEAST:
-        text = f"at most {limit}; raise it before long runs: ulimit -n 65536"
-        return Check("open files", "note", text)
-    return Check("open files", "ok", "no limit" if limit is None else f"at most {limit}")
+    name, limit, needed = "open files", open_files_limit(), min_open_files()
+    if limit is not None and limit < max(needed, ENOUGH_OPEN_FILES):
+        level: Level = "problem" if limit < needed else "note"
+        text = f"at most {limit}; a small run needs {needed}, a long one more"
+        return Check(name, level, f"{text}: raise the limit with ulimit -n 65536")
+    return Check(name, "ok", "no limit" if limit is None else f"at most {limit}")
 
 
-def open_files_limit() -> int | None:
-    """The soft limit, None without one."""
-    import resource
-
-    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return None if soft == resource.RLIM_INFINITY else soft
+def loopback() -> Check:
+    """Whether Ray's processes can talk to each other."""
+    try:
+        require_loopback()
+    except RunFailed as e:
+        return Check("loopback", "problem", str(e).removeprefix("loopback: "))
+    return Check("loopback", "ok", "127.0.0.1 takes connections")
 
 
 def disk_bytes(folder: Path) -> tuple[int, int]:

@@ -4,24 +4,30 @@ import os
 import secrets
 import shutil
 import socket
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Self
 
-from maskcls.cluster.session import LOCAL_ENVIRONMENT, hold, temporary_prefix, temporary_root
-from maskcls.commands.doctor.check import Check, Outcome, Trial
+from maskcls.cluster.joining import address_file, address_to_join, require_ray_at
+from maskcls.cluster.requirements import require_loopback, require_open_files
+from maskcls.cluster.session import LOCAL_ENVIRONMENT
+from maskcls.cluster.temporary import PREFIX, hold, max_root_bytes, temporary_root, why_unfit
+from maskcls.commands.doctor.check import Check, Probe, ProbeResult
+from maskcls.core.errors import RunFailed, UserError
+from maskcls.core.processes import python_command, python_environment
+from maskcls.store.places import require_home
 
 TIMEOUT_S = 60.0
 DASHBOARD_PORT = 8265
-_LONGEST = 107 if sys.platform.startswith("linux") else 103  # a unix socket's path [bytes]
-_TRIAL = """
+_PROGRAM = """
 import sys, time
 begun = time.monotonic()
 import ray
-ray.init(address="local", num_cpus=1, num_gpus=0, include_dashboard=False,
-         object_store_memory=80_000_000, _temp_dir=sys.argv[1], log_to_driver=False)
+from pathlib import Path
+from maskcls.cluster.ray_internals.start import start_ray
+start_ray(ray, Path(sys.argv[1]), address="local", num_cpus=1, num_gpus=0,
+          include_dashboard=False, object_store_memory=80_000_000, log_to_driver=False)
 assert ray.get(ray.remote(lambda: 7).remote(), timeout=60) == 7
 print(f"{time.monotonic() - begun:.1f}", flush=True)
 ray.shutdown()
@@ -29,40 +35,29 @@ ray.shutdown()
 
 
 def temp_path(folder: Path) -> Check:
-    """Whether Ray's sockets below the folder have paths that the system accepts."""
-    name, length, most = "temp path", len(os.fsencode(folder)), temp_path_most()
-    if length > most:
-        text = (
-            f"{folder} has {length} characters, and Ray's sockets below it allow {most};"
-            " local runs use /tmp instead"
-        )
-        return Check(name, "note", text)
-    return Check(name, "ok", f"{length} characters, short enough for Ray's sockets")
-
-
-def temp_path_most() -> int:
-    """Longest folder for temporary files below which Ray's sockets can be made [bytes]."""
-    below = f"/{_prefix()}12345678/session_2026-01-01_12-00-00_123456_{os.getpid()}"
-    return _LONGEST - len(f"{below}/sockets/plasma_store")
-
-
-def _prefix() -> str:
-    return temporary_prefix()  # a run's next start sweeps away what a killed doctor left
+    """Whether Ray's temporary folder, sockets in it, can lie in this one; otherwise where it does."""
+    name = "temp path"
+    if not (why := why_unfit(str(folder))):
+        longest = max_root_bytes()
+        return Check(name, "ok", f"{folder} is short enough for Ray's sockets ({longest} at most)")
+    try:
+        root = temporary_root()
+    except UserError as e:
+        return Check(name, "problem", str(e))
+    return Check(name, "note", f"{folder} {why}; local runs use {root} instead")
 
 
 def joined() -> Check:
-    """Whether the environment names a cluster that runs would join."""
-    address = os.environ.get("RAY_ADDRESS")
-    if address:
-        text = f"RAY_ADDRESS is {address}: runs join that cluster; unset it for a Ray of their own"
-        return Check("other Ray", "note", text)
-    return Check("other Ray", "ok", "RAY_ADDRESS is not set: runs start a Ray of their own")
-
-
-def address_file() -> Path:
-    """Where ray start leaves the address of the machine's cluster, by Ray's own rule."""
-    default = os.environ.get("TMPDIR") if sys.platform.startswith("linux") else None
-    return Path(os.environ.get("RAY_TMPDIR") or default or "/tmp") / "ray/ray_current_cluster"  # noqa: S108
+    """Whether the environment names a cluster that runs would join, and a Ray answers there."""
+    name, address = "other Ray", address_to_join()
+    if address is None:
+        return Check(name, "ok", "RAY_ADDRESS names no cluster: runs start a Ray of their own")
+    try:
+        require_ray_at(address)
+    except (RunFailed, UserError) as e:
+        return Check(name, "problem", str(e))
+    text = f"RAY_ADDRESS is {address}: runs join that cluster; unset it for a Ray of their own"
+    return Check(name, "note", text)
 
 
 def stale_address() -> Check:
@@ -100,15 +95,24 @@ def listens(host: str, port: int) -> bool:
     return True
 
 
-class RayTrial(Trial):
-    """A local Ray that starts, runs one task and ends, in a temporary folder that goes with it."""
+class RayProbe(Probe):
+    """A local Ray that starts, runs one task and ends, in a temporary folder that goes with it.
+
+    Raises UserError or RunFailed where a run would refuse to start one.
+    """
 
     def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
-        self._folder = tempfile.mkdtemp(prefix=_prefix(), dir=temporary_root())
+        require_home()
+        require_open_files()
+        require_loopback()
+        # A run's next start sweeps away what a killed doctor left.
+        self._folder = tempfile.mkdtemp(prefix=PREFIX, dir=temporary_root())
         self._alive = hold(Path(self._folder))
-        env = {k: v for k, v in os.environ.items() if k not in _NOT_INHERITED} | _environment()
-        command = [sys.executable, "-W", "ignore", "-c", _TRIAL, self._folder]
-        super().__init__(command, timeout_s, env)
+        own = python_environment()
+        env = {k: v for k, v in own.items() if k not in _NOT_INHERITED} | _environment()
+        super().__init__(
+            python_command("-W", "ignore", "-c", _PROGRAM, self._folder), timeout_s, env
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -125,8 +129,11 @@ class RayTrial(Trial):
             time.sleep(0.05)
 
 
-# They would make the trial join a cluster, or take the doctor's job for its own.
-_NOT_INHERITED = ("RAY_ADDRESS", "RAY_JOB_CONFIG_JSON_ENV_VAR", "RAY_AUTH_TOKEN_PATH")
+# They would make it join a cluster, take the doctor's job for its own, or break Ray's processes.
+_NOT_INHERITED = (
+    "RAY_ADDRESS", "RAY_JOB_CONFIG_JSON_ENV_VAR", "RAY_AUTH_TOKEN_PATH", "PYTHONOPTIMIZE",
+    "PYTHONWARNINGS", "PYTHONINSPECT",
+)  # fmt: skip
 
 
 def _environment() -> dict[str, str]:
@@ -137,19 +144,19 @@ def _environment() -> dict[str, str]:
 
 def ray_starts(timeout_s: float = TIMEOUT_S) -> Check:
     """Start a local Ray, run one task on it, end it."""
-    with RayTrial(timeout_s) as trial:
-        return ray_check(trial.outcome(), timeout_s)
+    with RayProbe(timeout_s) as probe:
+        return ray_check(probe.result(), timeout_s)
 
 
-def ray_check(outcome: Outcome, timeout_s: float = TIMEOUT_S) -> Check:
-    """What the trial says about Ray."""
+def ray_check(result: ProbeResult, timeout_s: float = TIMEOUT_S) -> Check:
+    """What the probe says about Ray."""
     name = "Ray starts"
-    if outcome.code == 0:
-        return Check(name, "ok", f"a local Ray ran a task after {outcome.out.strip()} s")
-    if outcome.code is None:
+    if result.code == 0:
+        return Check(name, "ok", f"a local Ray ran a task after {result.out.strip()} s")
+    if result.code is None:
         text = f"a local Ray did not start within {timeout_s:g} s; is the machine busy?"
     else:
-        text = f"a local Ray does not start: {outcome.last_line}"
+        text = f"a local Ray does not start: {result.last_line}"
     load, cores = load_per_core()
     if load > 2:
         # Ray 2.60 gives its parts 30 s to start, which is little on a machine that is busy.

@@ -7,7 +7,8 @@ import sys
 import urllib.parse
 import urllib.request
 
-from maskcls.commands.doctor.check import Check, Trial
+from maskcls.commands.doctor.check import Check, Probe
+from maskcls.core.processes import python_command
 
 PACKAGES = ("maskcls", "ray", "torch", "torchvision", "timm", "numpy", "pyarrow")
 
@@ -86,7 +87,9 @@ _WITHOUT = (
     "pretrained weights from the hub cannot be fetched: give model.weights=PATH or none, or use"
     " those that were fetched before"
 )
-_TRIAL = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3).close()"
+_PROGRAM = (
+    "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3).close()"
+)
 
 
 def hub() -> Check:
@@ -108,8 +111,9 @@ def reachable(host: str, port: int) -> bool:
 
     Tried in another process, as no timeout holds for looking up the host's name.
     """
-    with Trial([sys.executable, "-c", _TRIAL, host, str(port)], _TIMEOUT_S + 1) as trial:
-        return trial.outcome().code == 0
+    command = python_command("-c", _PROGRAM, host, str(port))
+    with Probe(command, _TIMEOUT_S + 1) as probe:
+        return probe.result().code == 0
 
 
 def _address(url: str) -> tuple[str, int]:

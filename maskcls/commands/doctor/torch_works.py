@@ -3,15 +3,15 @@
 import json
 import os
 import shutil
-import sys
 from dataclasses import dataclass
 from typing import Any
 
-from maskcls.commands.doctor.check import Check, Outcome, Trial
+from maskcls.commands.doctor.check import Check, Probe, ProbeResult
+from maskcls.core.processes import python_command, python_environment
 
 TIMEOUT_S = 120.0
 # torch's facts are printed before timm is imported, so that a broken timm does not hide them.
-_TRIAL = """
+_PROGRAM = """
 import json, torch
 cuda = torch.cuda.is_available()
 names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if cuda else []
@@ -32,50 +32,54 @@ class TorchFacts:
     cuda: str | None
 
 
-def torch_trial() -> Trial:
+def torch_probe() -> Probe:
     """Start importing torch and timm."""
-    return Trial([sys.executable, "-W", "ignore", "-c", _TRIAL], TIMEOUT_S)
+    return Probe(python_command("-W", "ignore", "-c", _PROGRAM), TIMEOUT_S, python_environment())
 
 
-def torch_checks(outcome: Outcome, driver: "Outcome | None") -> list[Check]:
-    """What the trial says about timm and, held against nvidia-smi's answer, about the GPUs."""
-    facts = torch_facts(outcome)
-    return [_timm(outcome), _gpus(facts, driver)]
+def torch_checks(result: ProbeResult, driver: "ProbeResult | None") -> list[Check]:
+    """What the probe says about timm and, held against nvidia-smi's answer, about the GPUs."""
+    facts = torch_facts(result)
+    return [_timm(result), _gpus(facts, driver)]
 
 
-def torch_facts(outcome: Outcome) -> TorchFacts | None:
-    """The trial's line of facts, None if it did not come that far."""
+def torch_facts(result: ProbeResult) -> TorchFacts | None:
+    """The probe's line of facts, None if it did not come that far."""
     try:
-        told: dict[str, Any] = json.loads(outcome.out.splitlines()[0])
+        facts: dict[str, Any] = json.loads(result.out.splitlines()[0])
     except (IndexError, ValueError):
         return None
-    return TorchFacts(tuple(told["names"]), told["bf16"], told["cuda"])
+    return TorchFacts(tuple(facts["names"]), facts["bf16"], facts["cuda"])
 
 
-def driver_trial() -> Trial | None:
+def driver_probe() -> Probe | None:
     """Start asking nvidia-smi for the GPUs, if it is installed."""
     command = shutil.which("nvidia-smi")
-    return Trial([command, *_QUERY], 10.0) if command else None
+    return Probe([command, *_QUERY], 10.0) if command else None
 
 
-def _timm(outcome: Outcome) -> Check:
-    if outcome.code == 0:
+def _timm(result: ProbeResult) -> Check:
+    if result.code == 0:
         return Check("timm", "ok", "torch and timm can be imported and build a network")
-    if outcome.code is None:
+    if result.code is None:
         text = f"importing torch and timm took longer than {TIMEOUT_S:.0f} s; is the disk slow?"
     else:
-        text = f"torch or timm does not work: {outcome.last_line}"
+        text = f"torch or timm does not work: {result.last_line}"
     return Check("timm", "problem", text)
 
 
-def _gpus(facts: TorchFacts | None, driver: Outcome | None) -> Check:
+def _gpus(facts: TorchFacts | None, driver: ProbeResult | None) -> Check:
     name = "GPUs"
     seen = driver.out.strip().splitlines() if driver and driver.code == 0 else []
     if facts is None:
         there = f"nvidia-smi sees {'; '.join(seen)}" if seen else "nvidia-smi sees none"
         return Check(name, "problem" if seen else "note", f"torch could not be asked; {there}")
     if facts.names:
-        bf16 = "bfloat16" if facts.bf16 else "no bfloat16: train.precision=auto takes float32"
+        bf16 = (
+            "bfloat16"
+            if facts.bf16
+            else "no bfloat16: train.precision=auto takes float16 or float32"
+        )
         return Check(name, "ok", f"{', '.join(facts.names)} (CUDA {facts.cuda}, {bf16})")
     if seen:
         hidden = os.environ.get("CUDA_VISIBLE_DEVICES")

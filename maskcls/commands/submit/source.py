@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from maskcls.cluster.ray_internals import submission
 from maskcls.commands.submit.address import quiet_ray
 from maskcls.core.errors import UserError
 
@@ -55,30 +56,15 @@ def _package(name: str) -> Path:
 def travelling(folder: Path) -> dict[str, int]:
     """The files that Ray sends of a working directory: size of each [bytes], by its path within.
 
-    By Ray's own rules: less what .gitignore and .rayignore name, .git, environments, __pycache__.
+    Less what .gitignore and .rayignore name, .git, environments, __pycache__.
     """
-    from ray._private import ray_constants
-    from ray._private.runtime_env import packaging
-
-    folder = folder.absolute()
-    found: dict[str, int] = {}
-
-    def note(path: Path) -> None:
-        if path.is_file():
-            found[path.relative_to(folder).as_posix()] = path.stat().st_size
-
-    left_out = packaging._get_excludes(folder, ray_constants.get_runtime_env_default_excludes())
-    use_gitignore = os.environ.get(ray_constants.RAY_RUNTIME_ENV_IGNORE_GITIGNORE, "0") != "1"
     try:
-        packaging._dir_travel(
-            folder, [left_out], note, include_gitignore=use_gitignore, logger=quiet_ray()
-        )
+        return submission.travelling(folder, quiet_ray())
     except OSError as e:
         raise UserError(
             f"{e.filename}: would travel with the job and cannot be read ({e.strerror}); mend it, or"
             " name it in .gitignore."
         ) from e
-    return found
 
 
 def refuse_large(files: Mapping[str, int]) -> None:

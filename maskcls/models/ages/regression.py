@@ -39,7 +39,10 @@ class Regression(AgeBranch):
     def __init__(self, num_features: int, spread: float, borders: tuple[int, int]) -> None:
         super().__init__()
         self.linear = nn.Linear(num_features, 1)
-        self.spread, self.borders = spread, borders
+        self.spread = spread
+        # Half a year before the border: 29 is below 30 and 30 is not. A buffer, since a tensor made of
+        # Python numbers in each batch makes the host wait for the device.
+        self.register_buffer("edges", torch.tensor(borders) - 0.5, persistent=False)
 
     def forward(self, features_BF: torch.Tensor) -> torch.Tensor:
         """The scaled age, [B, 1]."""
@@ -49,9 +52,7 @@ class Regression(AgeBranch):
     def log_probs(self, outputs_BD: torch.Tensor) -> torch.Tensor:
         """See AgeBranch."""
         years_B1 = _MEAN + _STD * outputs_BD.float()
-        # Half a year before the border: 29 is below 30 and 30 is not.
-        edges = torch.tensor(self.borders, device=years_B1.device) - 0.5
-        above_B2 = torch.special.ndtr((years_B1 - edges) / self.spread)
+        above_B2 = torch.special.ndtr((years_B1 - self.get_buffer("edges")) / self.spread)
         probs = torch.stack(
             [1 - above_B2[:, 0], above_B2[:, 0] - above_B2[:, 1], above_B2[:, 1]], 1
         )

@@ -16,7 +16,8 @@ from maskcls.models.ages.base import AgeBranch
 from maskcls.models.target import Target
 
 BeginPart = Callable[[str], None]
-"""Told the name of a part (a backbone, a head, a branch) before torch draws its initial values."""
+"""Called with the name of a part (a backbone, a head, a branch) before torch draws its initial
+values."""
 
 
 def draw_on(part: str) -> None:
@@ -34,8 +35,9 @@ class HeadInputs:
     num_features: of each backbone. make_age: builds the age branch for a number of features.
     hard: each branch votes for one value. task_weights: of the mask, gender and age losses.
     cosine_scale: None, or the scale of the cosine logits that the loss asks for. begin_part: to be
-    told the name of each branch before its layers are drawn, so that one of another width shifts no
-    initial value of the others; the head as a whole, and make_age, have been told already.
+    called with the name of each branch before its layers are drawn, so that one of another width
+    shifts no initial value of the others; it has been called for the head as a whole, and make_age
+    calls it.
     """
 
     num_features: tuple[int, ...]

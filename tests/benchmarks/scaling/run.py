@@ -18,7 +18,7 @@ from typing import Any
 
 import psutil
 
-from maskcls.cluster.session import temporary_root
+from maskcls.cluster.temporary import temporary_root
 
 _GRACE_S = 600.0
 """An estimate may be wrong; a size that takes so much longer than what was left is ended."""
@@ -81,7 +81,7 @@ def _reason_to_stop(size: int, last: _Last | None, left_s: float) -> str | None:
 
 def _measure(name: str, size: int, left_s: float) -> dict[str, Any] | None:
     """What the child says; None, and its last words on stderr, when it failed."""
-    # A short path: Ray's sockets lie below, see session.temporary_root.
+    # A short path: Ray's sockets lie below, see cluster/temporary.py.
     folder = Path(tempfile.mkdtemp(prefix="scale-", dir=temporary_root()))
     words = ["tests.benchmarks.scaling.child", name, str(size), f"{left_s:.1f}", str(folder)]
     try:

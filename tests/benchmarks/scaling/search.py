@@ -1,6 +1,6 @@
 """overhead25: what 25 x 5 folds cost when training is empty, against bare empty fits.
 
-Trial after trial: five folds through our own queue (cluster/fold_queue.py, cluster/ray_internals.py),
+Trial after trial: five folds through our own queue (cluster/fold_queue.py, cluster/trainer.py),
 with nothing but the training function replaced. In every fifth trial also, in turn with it, as many bare
 `DataParallelTrainer.fit()`, so many at a time as the queue has, and one at a time. All in one Ray
 session and with its settings, so the bare ones, too, are polled once a second and not, as by
@@ -142,8 +142,7 @@ def _through_our_queue(
     """A trial's folds by our queue, less the training."""
     # Only now: these import Ray, which reads its environment once, and ray_session has set it.
     from maskcls.cluster import fold_queue as folds
-    from maskcls.cluster import ray_internals as trainer
-    from maskcls.cluster import worker
+    from maskcls.cluster import trainer, worker
 
     found: list[Fit] = []
     real, name = trainer.make_trainer, Path(jobs[0].run).name

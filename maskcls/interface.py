@@ -1,0 +1,208 @@
+"""The commands as Python functions, and a run's results as objects: what `import maskcls` offers.
+
+Importing this loads neither torch nor Ray. Locations are local paths or object-store URIs. set: settings
+by name, as --set on the command line. Every function raises UserError for invalid input and RunFailed
+when something else failed; Ctrl-C ends it, and the same call resumes.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any, TextIO
+
+from maskcls.cli.progress import make_progress
+from maskcls.store.uris import refuse_credentials
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from maskcls.commands.check import Checked
+    from maskcls.commands.ensemble import Ensembled
+    from maskcls.commands.predict import PredictResult
+    from maskcls.commands.train import Trained
+    from maskcls.config.schema import Config
+    from maskcls.evaluation.ensembling import Rule
+    from maskcls.store.results import Metrics
+
+Location = str | PathLike[str]
+
+
+def check(data: Location, *, decode_images: bool = True) -> "Checked":
+    """Check a data folder; decode_images False reads its tables only."""
+    from maskcls.commands.check import check as command
+
+    with make_progress(_stream()) as progress:
+        return command(_text(data), progress, decode_images)
+
+
+def train(
+    data: Location,
+    run: Location,
+    *,
+    preset: str | None = None,
+    config: Location | None = None,
+    set: Mapping[str, Any] | None = None,
+) -> "Trained":
+    """Train a run's folds, or resume it, and write its out-of-fold score.
+
+    preset: name; None is the default. config: a TOML file of settings.
+    """
+    from maskcls.runs.settings import settings
+
+    own = settings(preset, None if config is None else _text(config), _sets(set))
+    _require_start()
+    from maskcls.commands.train import train as command
+
+    with make_progress(_stream()) as progress:
+        return command(_text(data), _text(run), own, progress, ["python", "maskcls.train"])
+
+
+def ensemble(
+    runs: Location | Sequence[Location],
+    out: Location,
+    *,
+    rule: "Rule" = "logits",
+    weights: Sequence[float] | None = None,
+    allow_missing_folds: bool = False,
+) -> "Ensembled":
+    """Combine all folds of the runs into a submission, a CSV file.
+
+    rule: "logits", "probs", "vote" or "vote_tasks". weights: one per run; None counts each fold alike.
+    """
+    from maskcls.commands.ensemble import ensemble as command
+
+    locations = [runs] if isinstance(runs, str | PathLike) else runs
+    with make_progress(_stream()) as progress:
+        return command(
+            [_text(run) for run in locations],
+            _text(out),
+            progress,
+            allow_missing_folds,
+            rule,
+            weights,
+        )
+
+
+def predict(
+    run: Location,
+    images: Location,
+    out: Location,
+    *,
+    set: Mapping[str, Any] | None = None,
+) -> "PredictResult":
+    """Predict new images by a finished run; set: cluster.* only, how the work is placed here.
+
+    images: a folder, or a CSV file with a column path. out: a CSV file of classes and probabilities.
+    """
+    from maskcls.runs.settings import settings_of_predict
+
+    placing = settings_of_predict(_sets(set))
+    _require_start()
+    from maskcls.commands.predict import predict as command
+
+    with make_progress(_stream()) as progress:
+        return command(_text(run), _text(images), _text(out), progress, placing)
+
+
+def open_run(run: Location) -> "RunView":
+    """A run's settings and results; starts nothing. Raises UserError for a folder that is no run."""
+    return RunView(_text(run))
+
+
+class RunView:
+    """A run as data frames and dataclasses, each read from the run's folder when first asked for.
+
+    Tables that a run does not have yet raise UserError.
+    """
+
+    def __init__(self, location: str) -> None:
+        from maskcls.store.paths import Folder
+        from maskcls.store.run import Run
+
+        self._run = Run.open(Folder.at(location))
+
+    def __repr__(self) -> str:
+        return f"maskcls.open_run({str(self._run)!r})"
+
+    @property
+    def config(self) -> "Config":
+        """All settings, by section."""
+        return self._run.config
+
+    @cached_property
+    def metrics(self) -> "Metrics | None":
+        """The scores; None before all folds are done."""
+        return self._run.metrics()
+
+    @cached_property
+    def history(self) -> "pd.DataFrame":
+        """A row per fold and epoch: fold, epoch, losses, scores, learning rate, images per second."""
+        import pandas as pd
+
+        from maskcls.core.plain import to_plain
+
+        rows = [
+            {"fold": fold.number} | to_plain(entry)
+            for fold in self._run.folds()
+            for entry in fold.history()
+        ]
+        return pd.DataFrame(rows)
+
+    @cached_property
+    def folds(self) -> "pd.DataFrame":
+        """The split: person, gender, age_group, repeat, fold."""
+        from maskcls.store.run import FOLDS
+
+        return self._table(FOLDS)
+
+    @cached_property
+    def oof(self) -> "pd.DataFrame":
+        """Out-of-fold logits: path, person, label, repeat, fold, logits (18 float32), fault."""
+        from maskcls.store.run import OOF
+
+        return self._table(OOF)
+
+    @cached_property
+    def eval(self) -> "pd.DataFrame":
+        """Eval logits of every fold: ImageID, repeat, fold, logits (18 float32), fault."""
+        from maskcls.store.run import EVAL
+
+        return self._table(EVAL)
+
+    def _table(self, name: str) -> "pd.DataFrame":
+        from maskcls.core.errors import UserError
+        from maskcls.store.tables import read_table
+
+        if not self._run.folder.exists(name):
+            raise UserError(
+                f"{self._run}: no {name} in it; it is written when all folds are done, and eval.parquet"
+                " only for data with eval/."
+            )
+        return read_table(self._run.folder, name)
+
+
+def _text(location: Location) -> str:
+    text = fspath(location)
+    refuse_credentials(text)
+    return text
+
+
+def _sets(values: Mapping[str, Any] | None) -> list[str]:
+    """The settings as --set has them; JSON's values are also TOML's."""
+    return [
+        f"{name}={json.dumps(value, ensure_ascii=False, default=str)}"
+        for name, value in (values or {}).items()
+    ]
+
+
+def _require_start() -> None:
+    from maskcls.cluster.requirements import require_start
+
+    require_start()
+
+
+def _stream() -> TextIO | None:
+    """Where progress goes: stderr, but stdout in a notebook, which shows stderr as an alarm."""
+    return sys.stdout if "ipykernel" in sys.modules else None

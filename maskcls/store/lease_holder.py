@@ -1,0 +1,76 @@
+"""Who holds the lease of a run, as written in it."""
+
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Self
+
+from maskcls.store.paths import Folder, json_bytes
+
+LEASE = ".lease"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A command that holds a lease; fields that cannot be read keep their defaults."""
+
+    purpose: str = "?"
+    """The command's name."""
+    host: str = "?"
+    pid: int = 0
+    started: str = "?"
+    """UTC, ISO 8601."""
+    holder: str = ""
+    """Object store: a random name, another for every lease."""
+    renewals: int = 0
+    """Object store: how often the lease was rewritten."""
+
+    @classmethod
+    def ours(cls, purpose: str, holder: str = "") -> Self:
+        """This process, from now on."""
+        started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        return cls(purpose, socket.gethostname(), os.getpid(), started, holder)
+
+    @classmethod
+    def parse(cls, text: bytes) -> Self | None:
+        """None when the text names nobody."""
+        try:
+            content = json.loads(text)
+        except ValueError:
+            return None
+        if not isinstance(content, dict) or not content:
+            return None
+        defaults = asdict(cls())
+        known = {name: content.get(name, default) for name, default in defaults.items()}
+        return cls(
+            **{n: v if type(v) is type(defaults[n]) else defaults[n] for n, v in known.items()}
+        )
+
+    def to_bytes(self) -> bytes:
+        """JSON; without what only object stores need on a local disk."""
+        content = asdict(self)
+        if not self.holder:
+            del content["holder"], content["renewals"]
+        return json_bytes(content)
+
+    def __str__(self) -> str:
+        since = self.started.replace("T", " ")[:16]
+        return f"{self.purpose}, pid {self.pid or '?'} on host {self.host}, since {since} UTC"
+
+
+def read_holder(folder: Folder) -> Holder | None:
+    """Who holds the lease of a run; None when nobody does or the content cannot be read."""
+    try:
+        return Holder.parse(folder.read_bytes(LEASE))
+    except FileNotFoundError:
+        return None
+
+
+def refusal(folder: Folder, other: Holder | None) -> str:
+    """The message for a command that finds the run held; other: None when it is not known by whom."""
+    return (
+        f"{folder.shown}: another command ({other or Holder()}) is working on this run; wait for it or"
+        " stop it."
+    )

@@ -1,0 +1,81 @@
+"""Partners of a mix: which rows they are, and that an epoch looks for them once."""
+
+import numpy as np
+import pytest
+
+from maskcls.augment import draws, partners
+from maskcls.augment.base import Context
+from maskcls.augment.pipeline import EpochAugmenter, Pipeline
+from maskcls.config.resolve import resolve
+from maskcls.core.errors import UserError
+
+NUMBERS = (3, 1, 2)
+CLASSES = np.random.default_rng(1).integers(0, 18, 400)
+ROWS = np.random.default_rng(2).permutation(400)[:300]
+
+
+def epoch_of(partner: str, classes: np.ndarray = CLASSES) -> EpochAugmenter:
+    sets = ["augment.name=cutmix", f"augment.cutmix.partner={partner}"]
+    pipeline = Pipeline(resolve("smoke", sets=sets).augment, Context((0.0, 0.0, 0.0)))
+    return pipeline.begin_epoch(NUMBERS, classes, ROWS)
+
+
+def partners_of(epoch: EpochAugmenter, rows: np.ndarray) -> np.ndarray:
+    found = epoch.partners(rows, np.zeros(len(rows), np.int64))
+    assert found is not None
+    return found
+
+
+def expected(partner: str) -> np.ndarray:
+    """Each row's partner, one row after the other."""
+    draw = draws.table("cutmix.partner", len(CLASSES), 1, *NUMBERS)[:, 0]
+    found = []
+    for row in ROWS:
+        pool = [
+            other
+            for other in sorted(ROWS.tolist())
+            if partner == "all"
+            or (partner == "old" and CLASSES[other] % 3 == 2)
+            or (partner == "same_class" and CLASSES[other] == CLASSES[row])
+        ]
+        found.append(pool[int(draw[row] * len(pool))])
+    return np.array(found)
+
+
+@pytest.mark.parametrize("partner", ["all", "old", "same_class"])
+def test_partners_are_drawn_from_those_that_fit(partner: str) -> None:
+    epoch = epoch_of(partner)
+    in_batches = np.concatenate([partners_of(epoch, rows) for rows in np.array_split(ROWS, 40)])
+    assert in_batches.tolist() == expected(partner).tolist()
+    assert in_batches.tolist() == partners_of(epoch_of(partner), ROWS).tolist()
+
+
+@pytest.mark.parametrize("partner", ["all", "old", "same_class"])
+def test_an_epoch_looks_over_all_rows_once(monkeypatch: pytest.MonkeyPatch, partner: str) -> None:
+    made: list[str] = []
+    pool = partners.pool_of
+
+    def noted(name: str, kind: str, *arrays: np.ndarray) -> np.ndarray:
+        made.append(kind)
+        return pool(name, kind, *arrays)
+
+    sorts: list[int] = []
+    argsort = np.argsort
+
+    def counted(values: np.ndarray, **options: str) -> np.ndarray:
+        sorts.append(len(values))
+        return argsort(values, **options)
+
+    monkeypatch.setattr(partners, "pool_of", noted)
+    monkeypatch.setattr(np, "argsort", counted)
+    epoch = epoch_of(partner)
+    for rows in np.array_split(ROWS, 40):
+        partners_of(epoch, rows)
+    assert made == [partner]
+    assert sorts == ([len(ROWS)] if partner == "same_class" else [])
+
+
+def test_nobody_old_is_one_sentence() -> None:
+    epoch = epoch_of("old", np.zeros(400, np.int64))
+    with pytest.raises(UserError, match=r"^augment\.cutmix\.partner=old: nobody of the last age"):
+        partners_of(epoch, ROWS)
