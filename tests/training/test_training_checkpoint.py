@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from fold_factory import Plain
+from fold_factory import Plain, plain_learner
 from torch import nn
 
 from maskcls.config.schema import Optim
@@ -20,8 +20,8 @@ from maskcls.store.attempt import Fence
 from maskcls.store.paths import Folder
 from maskcls.training import checkpoint, seeding
 from maskcls.training.checkpoint import Keeper, Position, Snapshot, Weights
+from maskcls.training.feed import Feed
 
-CPU = torch.device("cpu")
 OPEN = Fence(lambda: None, None)
 """Nothing competes for the fold."""
 
@@ -31,8 +31,10 @@ class Training:
 
     def __init__(self, layout: torch.memory_format = torch.channels_last) -> None:
         seeding.seed_torch("initial values", 0)
-        self.model: nn.Module = Plain(dropout=0.5).to(memory_format=layout)  # type: ignore[call-overload]
+        self.model: Plain = Plain(dropout=0.5).to(memory_format=layout)  # type: ignore[call-overload]
         self.optimizer = factory.build(self.model, Optim(weight_decay=0.1))
+        feed = Feed([], torch.device("cpu"), channels_last=False)
+        self.learner = plain_learner(self.model, self.optimizer, feed)
         self.loss_sum = torch.zeros((), dtype=torch.float64)
 
     def steps(self, num: int) -> None:
@@ -57,12 +59,10 @@ class Training:
         history = [entry(e, 0.5 if e == best else 0.1) for e in epochs]
         snapshot = Snapshot(position, history, {"fold": 3})
         keeper = keeper or Keeper(folder, OPEN)
-        keeper.save(snapshot, Weights(clone_state(self.model)), self.optimizer, self.loss_sum)
+        keeper.save(snapshot, Weights(clone_state(self.model)), self.learner, self.loss_sum)
 
     def restore(self, folder: Folder, name: str) -> Snapshot:
-        snapshot, self.loss_sum = checkpoint.restore(
-            folder, name, self.model, self.optimizer, None, CPU
-        )
+        snapshot, self.loss_sum = checkpoint.restore(folder, name, self.learner)
         return snapshot
 
     def fingerprint(self) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from fold_factory import KillAt, Killed, Notes, Plain, TinyRun, assert_same
+from fold_factory import KillAt, Killed, Notes, Plain, TinyRun, assert_same, plain_learner
 
 from maskcls.config.schema import Optim
 from maskcls.core.errors import Superseded
@@ -17,6 +17,7 @@ from maskcls.store.attempt import Attempt, Fence
 from maskcls.store.paths import Folder
 from maskcls.store.run import Fold
 from maskcls.training.checkpoint import Keeper, Position, Snapshot, Weights
+from maskcls.training.feed import Feed
 from maskcls.training.fold import run_fold
 from maskcls.training.job import FoldJob
 from maskcls.training.rank import Alone
@@ -203,8 +204,9 @@ def save(keeper: Keeper, position: Position) -> None:
         for e in range(1, position.epochs_done + 1)
     ]
     optimizer = factory.build(model, Optim(name="sgd"))
+    learner = plain_learner(model, optimizer, Feed([], torch.device("cpu"), channels_last=False))
     loss_sum = torch.zeros((), dtype=torch.float64)
-    keeper.save(Snapshot(position, history, {}), Weights(clone_state(model)), optimizer, loss_sum)
+    keeper.save(Snapshot(position, history, {}), Weights(clone_state(model)), learner, loss_sum)
 
 
 def names(folder: Folder) -> list[str]:

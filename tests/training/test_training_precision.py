@@ -198,5 +198,5 @@ def test_a_float16_fold_trains_and_is_what_predicts(tmp_path: Path) -> None:
     run = TinyRun.write(tmp_path, ["train.precision=float16", "train.epochs=1"])
     done = run_fold(run.job, Alone(), Notes())
     assert run.job.eval_pixels is not None
-    job = PredictJob(run.checkpoints.location, done["checkpoint"], run.job.eval_pixels, "cpu", 1)
-    np.testing.assert_array_equal(predict_images(job)[1], run.logits("eval.parquet")[1])
+    job = PredictJob(run.checkpoints.location, done.checkpoint, run.job.eval_pixels, "cpu", 1)
+    np.testing.assert_array_equal(predict_images(job)[1], run.logits("eval_logits.parquet")[1])

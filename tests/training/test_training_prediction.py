@@ -7,7 +7,7 @@ import pytest
 import torch
 from fold_factory import WHOLE, Notes, Plain, TinyRun
 
-from maskcls.core.errors import UserError
+from maskcls.core.errors import GpuFault, UserError
 from maskcls.models.backbone import Normalization
 from maskcls.pixels.cache import open_cache
 from maskcls.training import evaluate
@@ -65,7 +65,7 @@ def test_bfloat16_gives_float32_near_float32(fold_factory: TinyRun) -> None:
 
 def test_cuda_without_a_gpu_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(RuntimeError, match="maskcls doctor"):
+    with pytest.raises(GpuFault, match="maskcls doctor"):
         pick_device("cuda")
 
 

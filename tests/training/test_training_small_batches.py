@@ -1,13 +1,11 @@
 """Networks that cannot train on one image get no batch, pass or share of one."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fold_factory import NUM_EVAL, Notes, TinyRun
 
-from maskcls.config.resolve import from_json
 from maskcls.core.errors import UserError
 from maskcls.training import loop
 from maskcls.training.building import build_learner
@@ -48,24 +46,25 @@ def test_an_odd_number_of_rows_trains(
     monkeypatch.setattr(loop.ForwardContext, "forward", noted)
     notes = Notes()
     run_fold(run.job, Alone(), notes)
-    num_rows = notes.epochs[0]["images"]
+    num_rows = notes.epochs[0].images
     assert num_rows % 2 == 1
     assert 3 in sizes
-    assert json.loads(run.read("fold.json"))["images"]["train"] == num_rows
-    assert len(run.logits("eval.parquet")[0]) == NUM_EVAL - 1
+    done = run.files.result()
+    assert done is not None
+    assert done.images.train == num_rows
+    assert len(run.logits("eval_logits.parquet")[0]) == NUM_EVAL - 1
 
 
 def test_batches_of_two_stay_where_one_image_can_be_trained_on(tmp_path: Path) -> None:
     run = TinyRun.write(tmp_path, [*ONE_EPOCH, "train.batch_size=2", "image.size=64x64"])
     notes = Notes()
     run_fold(run.job, Alone(), notes)
-    num_rows, num_steps = notes.epochs[0]["images"], notes.steps[0][2]
+    num_rows, num_steps = notes.epochs[0].images, notes.steps[0][2]
     assert num_steps == -(-num_rows // 2)
 
 
 def learner_of(run: TinyRun) -> loop.Learner:
-    config = from_json(run.job.config)
-    return build_learner(run.job, config, read_fold_data(run.job, config), Two(), True).learner
+    return build_learner(run.job, read_fold_data(run.job), Two(), pretrained=True).learner
 
 
 def test_no_workers_share_is_a_single_row(tmp_path: Path) -> None:
