@@ -149,6 +149,7 @@ def test_local_is_a_closed_ray_that_imports_nothing_from_the_current_folder(
         "RAY_ADDRESS": "local", "PYTHONOPTIMIZE": "1", "XDG_STATE_HOME": str(state),
         "PYTHONPATH": root, "PYTHONWARNINGS": "ignore",
     }  # fmt: skip
+    env.pop("RAY_AUTH_TOKEN_PATH", None)  # of a session that this process had before
     done = subprocess.run(
         [sys.executable, "-P", "-c", _LOCAL, str(tmp_path / "cache")],
         cwd=here, env=env, capture_output=True, text=True, timeout=300, check=False,

@@ -115,6 +115,7 @@ class Played:
 @pytest.fixture
 def play(monkeypatch: pytest.MonkeyPatch) -> Any:
     import ray
+    import ray.tune  # its modules use ray.remote as they are imported, so before it is played
 
     def begin(home: str | None, task_node: str | None) -> Played:
         played = Played(home, task_node)
