@@ -50,5 +50,5 @@ def test_the_layers_of_the_page_are_those_that_are_checked() -> None:
     project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = project["tool"]["importlinter"]["contracts"]
     (layers,) = [c["layers"] for c in contracts if c["type"] == "layers"]
-    (shown,) = re.findall(r"```\n(cli > .*?)```", PAGE, re.S)
+    (shown,) = re.findall(r"```\n(interface > .*?)```", PAGE, re.S)
     assert [layer.split() for layer in shown.split(">")] == [layer.split() for layer in layers]
