@@ -177,7 +177,7 @@ def test_ended_in_the_middle_the_same_command_gives_the_same_bytes(
     assert not (run / "metrics.json").exists()
     done = maskcls(*words)
     assert done.returncode == 0, done.stderr
-    assert "goes on from checkpoint" in done.stderr
+    assert "resumes from checkpoint" in done.stderr
     assert logits_of(run) == logits_of(finished)
 
 
@@ -208,7 +208,7 @@ def test_logits_that_nothing_can_make_again_are_told_and_nothing_is_deleted(
 
     run = tmp_path / "run"
     shutil.copytree(finished, run)
-    (run / "fold-1/eval.parquet").unlink()
+    (run / "fold-1/eval_logits.parquet").unlink()
     before = (run / "fold-1/fold.json").read_bytes()
     done = json.loads(before)
     # Without the last one, epochs would be trained again.
@@ -229,7 +229,8 @@ def test_logits_that_were_deleted_are_written_again_without_training(
     run = tmp_path / "run"
     shutil.copytree(finished, run)
     trained = (run / "fold-1/history.jsonl").read_bytes()
-    for name in ("oof.parquet", "fold-1/held_out.parquet"):
+    best = json.loads((run / "fold-1/fold.json").read_text())["best_epoch"]
+    for name in ("oof.parquet", f"fold-1/held_out/epoch-{best:04}.parquet"):
         (run / name).unlink()
     done = train(str(drawn), str(run), resolve("smoke", None, TINY), heard)
     assert done.exit_code == Exit.GOOD
@@ -259,10 +260,10 @@ def test_a_lost_worker_is_retried_and_does_not_disturb_the_other_fold(
     psutil.Process(killed).send_signal(number)
     _, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
-    assert "fold 0 was lost to the system" in err
-    assert ("told nothing for" in err) == (number == signal.SIGSTOP)
-    assert err.count("fold 0 goes on from checkpoint") == 1
-    assert "fold 1 was lost" not in err
+    assert "fold 0 met an infrastructure failure" in err
+    assert ("reported nothing for" in err) == (number == signal.SIGSTOP)
+    assert err.count("fold 0: resumes from checkpoint") == 1
+    assert "fold 1 met" not in err
     assert logits_of(run) == logits_of(finished)
 
 
@@ -296,7 +297,7 @@ def test_broken_images_are_named_and_never_lost(drawn: Path, tmp_path: Path, hea
     oof = pd.read_parquet(run / "oof.parquet")
     assert len(oof) == 84
     assert oof["logits"].isna().sum() == oof["fault"].notna().sum() == 2
-    assert done.metrics["oof"]["faults"] == done.metrics["train_faults"] == 2
+    assert done.metrics.oof.faults == done.metrics.train_faults == 2
     ended = ensemble([str(run)], str(tmp_path / "s.csv"), heard)
     assert ended.exit_code == Exit.DEGRADED
     assert list(ended.provenance["fallback"]["images"]) == [lost.name]
