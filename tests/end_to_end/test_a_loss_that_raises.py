@@ -75,7 +75,7 @@ def test_it_is_not_retried_and_lies_few_functions_below_argv(drawn: Path, tmp_pa
     (site / "sitecustomize.py").write_text(SITE)
     places = [str(site), str(Path(maskcls.__path__[0]).parent)]
     environment = os.environ | {"STACKS": str(stacks), "PYTHONPATH": os.pathsep.join(places)}
-    words = ["train", str(drawn), "--run", str(run), *sets("cluster.dashboard=false")]
+    words = ["train", str(drawn), "--run", str(run), *sets()]
     ended = subprocess.run(
         [sys.executable, "-c", MAIN, *words],
         capture_output=True, text=True, timeout=280, env=environment, stdin=subprocess.DEVNULL,
