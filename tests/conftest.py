@@ -21,9 +21,22 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.update(LOCAL_ENVIRONMENT)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """--all: also the slow tests."""
+    parser.addoption("--all", action="store_true", help="also the tests that are marked slow")
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start Ray come last and, with pytest -n, in one process, one after another."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Slow tests only with --all; those that start Ray come last, with -n in one process.
+
+    A mark expression (-m) and a test that is named by its full id choose for themselves.
+    """
+    chosen = config.getoption("markexpr") or any("::" in word for word in config.args)
+    if not config.getoption("--all") and not chosen:
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
     items.sort(key=_starts_ray)
     for item in items:
         group = "ray" if _starts_ray(item) else item.path.stem

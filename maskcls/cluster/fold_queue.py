@@ -114,7 +114,8 @@ class FoldQueue:
             while self._waiting or self._running:
                 self._still_ours()
                 for fold in self._due():
-                    self._start(fold)
+                    if (fit := self._prepared(fold)) is not None:
+                        fit.thread.start()
                 self._supervisor.look()
                 for fold in list(self._running):
                     self._look_at(fold)
@@ -183,18 +184,19 @@ class FoldQueue:
         used = sum(self._plan.cores_of(k) for k in self._running)
         return used + self._plan.cores_of(fold) <= self._plan.cores + 1e-9
 
-    def _start(self, fold: int) -> None:
+    def _prepared(self, fold: int) -> _Fit | None:
+        """The fold's next attempt, in a thread not started yet; None when its folder refuses it."""
         state = self._states[fold]
         state.phase, state.note = "starting", ""
         try:
             attempt = self._supervisor.begin(fold, self._run.fold(fold), state.attempt)
         except (OSError, UserError) as e:
             self._end_attempt(fold, outcome_of(e))
-            return
+            return None
         job = replace(self._jobs[fold], attempt=attempt, asked_at=time.time())
         thread = threading.Thread(target=self._fit, args=(job,), daemon=True)
         self._running[fold] = _Fit(state.attempt, thread)
-        thread.start()
+        return self._running[fold]
 
     def _fit(self, job: FoldJob) -> None:
         """In the attempt's thread: run the fit, leave the outcome."""

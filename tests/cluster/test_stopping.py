@@ -12,6 +12,7 @@ import pytest
 from maskcls.cluster.ray_internals import SWITCH
 from maskcls.cluster.session import ray_session
 from tests.conftest import Heard
+from tests.record_factory import heartbeat
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -68,7 +69,7 @@ class Fit:
 
         self.ended_publicly = True
         pid, node = self.file.read_text().split()
-        kill_worker({"pid": int(pid), "node": node})
+        kill_worker(heartbeat(pid=int(pid), node=node))
 
     @property
     def pid(self) -> int:

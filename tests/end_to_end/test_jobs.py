@@ -79,7 +79,7 @@ def test_stopped_and_submitted_again_it_gives_the_same_bytes(
     assert before < EPOCHS
     again = head.submit(*words, str(run), *epochs, options=("--submission-id", "second"))
     assert again.returncode == 0, again.stdout + again.stderr
-    assert "goes on from checkpoint" in again.stdout
+    assert "resumes from checkpoint" in again.stdout
 
     whole = tmp_path / "whole"
     done = head.submit(*words, str(whole), *epochs)

@@ -177,7 +177,7 @@ def test_a_lost_machine_costs_one_checkpoint_interval(
     assert sorted(attempts.values()) == [1, 2]
     (lost,) = (k for k, attempt in attempts.items() if attempt == 2)
     # It went on from the last checkpoint that was whole when the machine went.
-    (line,) = (x for x in log.splitlines() if f"fold {lost} goes on from checkpoint epoch-" in x)
+    (line,) = (x for x in log.splitlines() if f"fold {lost}: resumes from checkpoint epoch-" in x)
     resumed = int(line.split("epoch-")[1][:4])
     assert resumed >= reached[lost] - 1
     assert logits_in(run, tmp_path) == logits_in(Folder.at(bucket.uri("run")), tmp_path)

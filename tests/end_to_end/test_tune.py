@@ -50,7 +50,7 @@ LONG = ("train.epochs=9", "optim.gamma=1", "train.batch_size=8")
 
 
 def command(people: Path, work: Path, settings: tuple[str, ...] = LONG) -> list[str]:
-    sets = [*TINY, "cluster.dashboard=false", *settings]
+    sets = [*TINY, *settings]
     return [
         sys.executable, "-m", "maskcls", "tune", str(people), "--run", str(work / "search"),
         "--space", str(work / "space.toml"), "--preset", "smoke",

@@ -25,16 +25,12 @@ class FoldTrainer:
         self, num_workers: int, is_local: bool, end_workers: Callable[[], None], **arguments: Any
     ) -> None:
         """end_workers: the public way to stop, see `stop`. arguments: of Ray's TorchTrainer."""
-        self._end_workers, self._is_stopped = end_workers, threading.Event()
+        self._end_workers = end_workers
         kind = _trainer_class(num_workers)
         kind = internal(FEWER_PROCESSES, lambda: _with_fewer_processes(kind, is_local)) or kind
         self._trainer = (internal(STOPPING, lambda: _stoppable(kind)) or kind)(**arguments)
-
-    def fit(self) -> Any:
+        self.fit: Callable[[], Any] = self._trainer.fit
         """Train; returns Ray's result, blocks until then. Raises when the run failed or was stopped."""
-        if self._is_stopped.is_set():
-            raise RuntimeError("stopped before it began")
-        return self._trainer.fit()
 
     def stop(self) -> None:
         """Make `fit` of another thread raise, and its workers end.
@@ -42,10 +38,14 @@ class FoldTrainer:
         Killing the controller does both at once. The public way kills the workers, so that Ray sees
         them die: a second or two later, and without effect on workers that have not started yet.
         """
-        self._is_stopped.set()
+        self.fit = _refuse
         kill_controller = getattr(self._trainer, "kill_controller", None)
         if kill_controller is None or not kill_controller():
             self._end_workers()
+
+
+def _refuse() -> Any:
+    raise RuntimeError("stopped before it began")
 
 
 def _trainer_class(num_workers: int) -> Any:
