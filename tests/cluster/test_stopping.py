@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from maskcls.cluster.ray_internals import SWITCH
@@ -116,3 +117,27 @@ def test_stopping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "public": True, "internal": False, "changed": True,
         }  # fmt: skip
         _wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 30)
+
+
+def test_a_prediction_that_reports_nothing_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from maskcls.cluster import tasks
+    from maskcls.cluster.plan import Machine
+    from maskcls.config.schema import Cluster
+    from maskcls.core.errors import RunFailed
+
+    def silent(*arguments: Any) -> Any:  # a function in a function, which Ray sends whole
+        time.sleep(600)
+        yield 0
+
+    monkeypatch.setattr(tasks, "_predict", silent)
+    monkeypatch.setattr(tasks, "_LOOK_EVERY_S", 0.2)
+    plan = tasks.plan_predicting(Cluster(), [1], Machine(1, 0, True))
+    with ray_session(tmp_path, False, Heard()):
+        source = tasks.Source("images", pd.Series(["a.jpg"]), "a.jpg", str(tmp_path))
+        job: Any = None  # the silent one does not look at it
+        with pytest.raises(
+            RunFailed, match=r"no fold has reported anything for .* cluster\.stall_s"
+        ):
+            tasks.predict_folds([job], plan, None, source, Heard(), stall_s=3.0)

@@ -1,0 +1,117 @@
+"""A worker's reports: who writes the heartbeat, what stops it, and what a fold learns by it."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from maskcls.cluster import reporter as reporting
+from maskcls.cluster.reporter import GpuMeter, Reporter, tag_of
+from maskcls.config.resolve import resolve
+from maskcls.config.values import Crop, Size
+from maskcls.core.errors import StorageError, Superseded
+from maskcls.pixels.cache import CachePlace
+from maskcls.pixels.geometry import Geometry
+from maskcls.store.attempt import Attempt
+from maskcls.store.heartbeat import Heartbeat
+from maskcls.store.paths import Folder
+from maskcls.store.run import Fold, Run
+from maskcls.training.job import FoldJob
+
+
+class Worker:
+    """A fold's worker without Ray around it: what it would know of its place is made up."""
+
+    def __init__(self, root: Path) -> None:
+        self.fold: Fold = Run(Folder.at(root)).fold(0)
+        self.attempt = Attempt.new(2)
+        self.fold.write_attempt(self.attempt)
+        place = CachePlace(root, "key", 1, Geometry(Crop(None), Size(8, 8)))
+        config = resolve("smoke", sets=["cluster.workers_per_fold=2", "train.epochs=3"])
+        job = FoldJob(str(root), str(root), 0, config, place, None, "cpu", 1)
+        self.job = replace(job, attempt=self.attempt)
+        self.reported: list[Any] = []
+
+    def reporter(self, rank: int) -> Reporter:
+        return Reporter(self.job, rank, self.reported.append)
+
+
+@pytest.fixture
+def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worker:
+    import ray
+    from ray.util import metrics
+
+    context = SimpleNamespace(get_node_id=lambda: "node", get_worker_id=lambda: "worker")
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: context)
+    monkeypatch.setattr(ray, "get_gpu_ids", lambda: [])
+    gauge = SimpleNamespace(set_default_tags=lambda tags: None, set=lambda value: None)
+    monkeypatch.setattr(metrics, "Gauge", lambda name, description, tag_keys: gauge)
+    monkeypatch.setattr(reporting, "_EVERY_S", 0.0)
+    return Worker(tmp_path)
+
+
+def beat_of(worker: Worker) -> Heartbeat:
+    found = worker.fold.heartbeat()
+    assert found is not None
+    return found
+
+
+def test_the_first_worker_reports_each_step_with_its_attempts_token(worker: Worker) -> None:
+    first = worker.reporter(rank=0)
+    first.step_done(0, 1, 10, 32)
+    beat = beat_of(worker)
+    assert (beat.token, beat.attempt, beat.phase) == (worker.attempt.token, 2, "training")
+    assert (beat.epoch, beat.step, beat.steps) == (1, 1, 10)
+    first.step_done(0, 4, 10, 128)
+    assert beat_of(worker).images_per_s
+    assert beat_of(worker).left_s
+
+
+def test_another_worker_that_decodes_for_long_shows_that_it_lives(worker: Worker) -> None:
+    second = worker.reporter(rank=1)
+    second.decoded()
+    assert beat_of(worker).phase == "starting"
+    worker.fold.folder.delete("progress.json")
+    second.step_done(0, 1, 10, 32)
+    assert worker.fold.heartbeat() is None  # from then on the first one reports
+
+
+def test_a_replaced_attempt_is_ended_before_its_heartbeat_is_written(worker: Worker) -> None:
+    stale = worker.reporter(rank=0)
+    worker.fold.write_attempt(Attempt.new(3))
+    with pytest.raises(Superseded):
+        stale.step_done(0, 1, 10, 32)
+    assert worker.fold.heartbeat() is None
+
+
+def test_a_request_to_stop_is_seen_with_the_next_heartbeat(worker: Worker) -> None:
+    first = worker.reporter(rank=0)
+    first.step_done(0, 1, 10, 32)
+    assert not first.stop_requested()
+    worker.fold.write_attempt(Attempt(worker.attempt.number, worker.attempt.token, stop=True))
+    first.step_done(0, 2, 10, 64)
+    assert first.stop_requested()
+
+
+def test_storage_that_is_away_does_not_end_a_fold_that_trains(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = worker.reporter(rank=0)
+
+    def away(self: Fold, heartbeat: Heartbeat) -> None:
+        raise StorageError("the bucket is away")
+
+    monkeypatch.setattr(Fold, "write_heartbeat", away)
+    first.step_done(0, 1, 10, 32)
+    assert not first.stop_requested()
+
+
+def test_ray_takes_only_ascii_in_a_tag() -> None:
+    assert tag_of("runs/b0") == "runs/b0"
+    assert tag_of("runs/größe").isascii()
+
+
+def test_without_a_gpu_there_is_no_idle_share() -> None:
+    assert GpuMeter("cpu").sample() is None
