@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from maskcls.cluster.plan import Plan
@@ -31,6 +31,7 @@ _log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 0.5
 _LOOK_EVERY_S_REMOTE = 3.0
 _STOP_S = 10.0
+_OTHER_NODE_S = 180.0
 STOP_GRACE_S = 30.0
 """How long an interrupted command waits for its folds to write a checkpoint [s]."""
 
@@ -58,10 +59,12 @@ class _Fit:
     thread: threading.Thread
     trainer: Any = None
     outcome: Outcome | None = None
+    begun: float = field(default_factory=time.monotonic)
 
     def result(self) -> Outcome | None:
         """How it ended, None while it runs; a thread that died of anything is a failed fold."""
-        if self.outcome is None and not self.thread.is_alive():
+        is_alive = self.thread.is_alive()  # first: the outcome is there when the thread is not
+        if self.outcome is None and not is_alive:
             return Outcome("error", "the thread of its fit died; this is a bug")
         return self.outcome
 
@@ -157,8 +160,11 @@ class FoldQueue:
         end = time.monotonic() + _STOP_S
         for fit in self._running.values():
             if fit.trainer is not None and fit.outcome is None:
-                fit.trainer.stop()
+                with suppress(Exception):  # the others must be stopped, too
+                    fit.trainer.stop()
         for fit in self._running.values():
+            if fit.thread.ident is None:  # interrupted before it was started
+                continue
             fit.thread.join(max(0.0, end - time.monotonic()))
 
     def _due(self) -> Iterator[int]:
@@ -224,10 +230,17 @@ class FoldQueue:
             heartbeat.show_in(state)
         elif self._supervisor.is_waiting(fold):
             state.phase, state.note = "waiting", f"waits for {self._scarce}"
+            self._take_any_node(fold, fit)
         state.history = self._run.fold(fold).history() or state.history
         if (outcome := fit.result()) is not None:
             del self._running[fold]
             self._end_attempt(fold, outcome)
+
+    def _take_any_node(self, fold: int, fit: _Fit) -> None:
+        """End an attempt that waits for another node than one that failed: that one may be gone."""
+        if self._supervisor.bad_node(fold) and time.monotonic() - fit.begun > _OTHER_NODE_S:
+            self._supervisor.forget_bad_node(fold)
+            fit.trainer.stop()
 
     def _end_attempt(self, fold: int, outcome: Outcome) -> None:
         files, state = self._run.fold(fold), self._states[fold]
@@ -263,7 +276,8 @@ def outcome_of_fit(error: BaseException) -> Outcome:
     ours = [error.outcome for error in failures if isinstance(error, FoldError)]
     own_errors = [outcome for outcome in ours if outcome.kind != "transient"]
     if ours and len(ours) == len(failures):
-        return (own_errors or ours)[0]
+        # Of several, the one that says which node to leave: the others only lost their peer.
+        return (own_errors or sorted(ours, key=lambda outcome: not outcome.leave_node))[0]
     lines = str(failures[0] if failures else error).strip().splitlines()
     first = lines[0] if lines else type(error).__name__
     return Outcome("transient", first[:200], str(error))

@@ -5,10 +5,9 @@ just started for it, finds no pixels there and makes them by the same pass, pinn
 folds that come after it wait for the same lock and find them.
 """
 
-import logging
 import platform
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -23,11 +22,6 @@ from maskcls.store.paths import Folder
 from maskcls.store.run import EVAL_TABLE, EXTRA_TABLE, TABLE, Run
 from maskcls.store.tables import read_table
 from maskcls.training.job import FoldJob
-
-if TYPE_CHECKING:
-    from maskcls.cluster.reporter import Reporter
-
-_log = logging.getLogger(__name__)
 
 
 def require_here(job: FoldJob) -> None:
@@ -56,11 +50,18 @@ def require_files(files: Sequence[tuple[Folder, str]], arguments: str) -> None:
             )
 
 
-def ensure_here(job: FoldJob, reporter: "Reporter | None") -> None:
-    """Make the fold's pixels on this node, unless they are there.
+class Signs(Protocol):
+    """Shows that this process lives while it decodes, such as a fold's Reporter."""
 
-    reporter: of the fold's worker; None where there is none, and this process's log has the lines.
-    """
+    def say(self, text: str) -> None:
+        """A line for the command's output, or for this process's log."""
+
+    def decoded(self) -> None:
+        """More images are decoded."""
+
+
+def ensure_here(job: FoldJob, reporter: Signs) -> None:
+    """Make the fold's pixels on this node, unless they are there; reporter: of the fold's worker."""
     run, data = Folder.at(job.run), Folder.at(job.data)
     _ensure(job.pixels, data.child("train", "images"), run, TABLE, reporter)
     if job.extra_pixels is not None:
@@ -71,9 +72,7 @@ def ensure_here(job: FoldJob, reporter: "Reporter | None") -> None:
         _ensure(job.eval_pixels, eval_images, run, EVAL_TABLE, reporter)
 
 
-def _ensure(
-    place: CachePlace, images: Folder, run: Folder, table: str, reporter: "Reporter | None"
-) -> None:
+def _ensure(place: CachePlace, images: Folder, run: Folder, table: str, reporter: Signs) -> None:
     ensure_images(place, images, lambda: read_table(run, table)["path"], reporter)
 
 
@@ -81,7 +80,7 @@ def ensure_images(
     place: CachePlace,
     images: Folder,
     paths: Callable[[], "pd.Series[str]"],
-    reporter: "Reporter | None" = None,
+    reporter: Signs,
 ) -> None:
     """Make some images' pixels on this machine, unless they are there.
 
@@ -97,17 +96,14 @@ def ensure_images(
 
 
 class _NodeProgress:
-    """A Progress that passes lines on to a fold's reporter, or to the log."""
+    """A Progress that passes everything on to what shows that this process lives."""
 
-    def __init__(self, reporter: "Reporter | None") -> None:
+    def __init__(self, reporter: Signs) -> None:
         self._reporter = reporter
 
     def say(self, text: str) -> None:
         """See Progress."""
-        if self._reporter is None:
-            _log.info("%s", text)
-        else:
-            self._reporter.say(f"node {platform.node()}: {text}")
+        self._reporter.say(f"node {platform.node()}: {text}")
 
     def warn(self, text: str) -> None:
         """See Progress."""
@@ -115,8 +111,7 @@ class _NodeProgress:
 
     def count(self, what: str, done: int, total: int) -> None:
         """See Progress; a sign of life for the supervisor, whichever rank decodes."""
-        if self._reporter is not None:
-            self._reporter.decoded()
+        self._reporter.decoded()
 
     def folds(self, states: object) -> None:
         """See Progress; a worker has no other folds."""

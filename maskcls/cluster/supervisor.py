@@ -141,9 +141,13 @@ class Supervisor:
         epochs = len(fold.history())
         losses.count = 1 if epochs > losses.epochs else losses.count + 1
         losses.epochs = max(epochs, losses.epochs)
-        heartbeat = self.heartbeat(number)
-        losses.bad_node = heartbeat.node if outcome.leave_node and heartbeat else None
-        if losses.count > self._retries:
+        if outcome.leave_node:
+            losses.bad_node = outcome.node or None
+        elif losses.count == 1:  # an epoch was finished since
+            losses.bad_node = None
+        # One more try tells whether somebody else had taken the GPU's memory for a while.
+        retries = min(self._retries, 1) if outcome.out_of_memory else self._retries
+        if losses.count > retries:
             return None
         pause = min(BACKOFF_S * 4.0 ** (losses.count - 1), _BACKOFF_MAX_S)
         self._progress.warn(
@@ -157,12 +161,19 @@ class Supervisor:
         losses = self._losses.get(number)
         return losses.bad_node if losses else None
 
+    def forget_bad_node(self, number: int) -> None:
+        """Any node will do for the next attempt."""
+        if losses := self._losses.get(number):
+            losses.bad_node = None
+
     def request_stop(self, number: int) -> bool:
         """Ask the attempt for a checkpoint and an end; False when it does not train, or cannot be
         asked.
         """
         watched = self._watched.get(number)
-        if watched is None or watched.heartbeat is None or watched.heartbeat.phase != "training":
+        if watched is None or watched.heartbeat is None:
+            return False
+        if watched.heartbeat.phase not in ("training", "predicting"):
             return False
         with suppress(OSError, UserError):
             watched.fold.write_attempt(replace(watched.attempt, stop=True))

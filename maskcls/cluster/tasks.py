@@ -4,6 +4,7 @@ A task on another machine than the driver's makes the images' pixels there, in t
 if it is the first to need them.
 """
 
+import logging
 import queue
 import threading
 import time
@@ -26,6 +27,7 @@ from maskcls.store.places import cache_root
 from maskcls.training.job import FoldJob, PredictJob, RangeTest
 
 _SAY_EVERY_S = 30.0
+_log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 1.0
 _LIFE_EVERY_S = 5.0
 
@@ -70,9 +72,10 @@ def predict_folds(
     """Rows and logits of each job, in the order of the jobs; Ray must be running.
 
     plan: of plan_predicting, its folds in the order of the jobs. home: Ray's id of this node, whose
-    pixels are there; None when there is no other. stall_s: without a batch from any fold for so
-    long, the command gives up [s]. Raises UserError when a checkpoint is damaged or a node does not
-    reach the storage, RunFailed when a task fails (lost ones are tried three times) or all are silent.
+    pixels are there; None when there is no other. stall_s: when a fold that has begun reports
+    nothing for so long, the command gives up [s]. Raises UserError when a checkpoint is damaged or a
+    node does not reach the storage, RunFailed when a task fails (lost ones are tried three times) or
+    is silent.
     """
     import ray
 
@@ -84,23 +87,25 @@ def predict_folds(
         task = ray.remote(**task_options(plan, fold), num_returns="streaming")(_predict)
         streams.append(task.remote(job, home, kept))
     found: dict[int, FoldPrediction] = {}
-    open_ones, heard, said = dict(enumerate(streams)), time.monotonic(), time.monotonic()
+    open_ones, said = dict(enumerate(streams)), time.monotonic()
+    # When each fold that has begun reported last; one that waits for resources may wait for long.
+    heard: dict[int, float] = {}
     while open_ones:
         ready, _ = ray.wait(list(open_ones.values()), timeout=_LOOK_EVERY_S, fetch_local=False)
         for fold in [fold for fold, stream in open_ones.items() if stream in ready]:
-            heard = time.monotonic()
+            heard[fold] = said = time.monotonic()
             answer = _next(open_ones[fold], "predicting")
             if not isinstance(answer, int):
                 found[fold] = answer
-                del open_ones[fold]
+                del open_ones[fold], heard[fold]
                 progress.count("folds predicted", len(found), len(streams))
         now = time.monotonic()
-        if now - heard > stall_s:
+        if silent := [fold for fold, when in heard.items() if now - when > stall_s]:
             raise RunFailed(
-                f"predicting: no fold has reported anything for {now - heard:.0f} s, the limit of"
-                " cluster.stall_s; is a node gone, or are its resources taken?"
+                f"predicting: fold {silent[0]} has reported nothing for"
+                f" {now - heard[silent[0]]:.0f} s, the limit of cluster.stall_s; is its node gone?"
             )
-        if now - max(heard, said) > _SAY_EVERY_S:
+        if now - said > _SAY_EVERY_S:
             said = now
             progress.say(f"{len(open_ones)} folds still predict, or wait for a worker")
     return [found[fold] for fold in range(len(jobs))]
@@ -128,6 +133,19 @@ def _result_of(get: Callable[[], Any], what: str) -> Any:
         raise RunFailed(f"{what} failed: {e}") from e
 
 
+class _Signs:
+    """Signs of life of a task that decodes; see nodes.Signs."""
+
+    def __init__(self, put: Callable[[int], None] = lambda rows: None) -> None:
+        self._put = put
+
+    def say(self, text: str) -> None:
+        _log.info("%s", text)
+
+    def decoded(self) -> None:
+        self._put(0)  # no rows yet
+
+
 def _predict(
     job: PredictJob, home: str | None, kept: Sequence[Any]
 ) -> Iterator[int | FoldPrediction]:
@@ -142,7 +160,7 @@ def _predict(
 
     def work() -> None:
         try:
-            own = job if home is None else _with_own_pixels(job, home, kept)
+            own = job if home is None else _with_own_pixels(job, home, kept, _Signs(done.put))
             done.put(predict_images(own, lambda rows, num_rows: done.put(rows)))
         except Exception as e:  # raised by the generator, in Ray's own thread
             done.put(e)
@@ -150,6 +168,7 @@ def _predict(
     # A thread, since the loop over batches cannot yield through its callers.
     threading.Thread(target=work, daemon=True).start()
     yielded = 0.0
+    done.put(0)  # begun
     while True:
         item = done.get()
         if isinstance(item, Exception):
@@ -162,7 +181,9 @@ def _predict(
             yield item
 
 
-def _with_own_pixels(job: PredictJob, home: str, kept: Sequence[Any]) -> PredictJob:
+def _with_own_pixels(
+    job: PredictJob, home: str, kept: Sequence[Any], signs: nodes.Signs
+) -> PredictJob:
     """The job with the pixels of this machine, which are there then."""
     import ray
 
@@ -173,7 +194,7 @@ def _with_own_pixels(job: PredictJob, home: str, kept: Sequence[Any]) -> Predict
     files = [(Folder.at(job.checkpoints), f"{job.name}/state.json"), (images, source.probe)]
     nodes.require_files(files, "RUN and IMAGES")
     place = replace(job.pixels, root=cache_root(source.cache_dir))
-    nodes.ensure_images(place, images, lambda: source.paths)
+    nodes.ensure_images(place, images, lambda: source.paths, signs)
     return replace(job, pixels=place)
 
 
@@ -215,5 +236,5 @@ def _test(job: FoldJob, low: float, high: float, steps: int) -> RangeTest:
 
     job = with_own_cache(job)
     nodes.require_here(job)
-    nodes.ensure_here(job, None)
+    nodes.ensure_here(job, _Signs())
     return range_test(job, low, high, steps)

@@ -37,7 +37,7 @@ def make_trainer(
             num_workers=workers,
             use_gpu="GPU" in resources,
             resources_per_worker=resources,
-            label_selector=_avoiding(bad_node, resources),
+            label_selector=_avoiding(bad_node, resources, workers),
         ),
         run_config=RunConfig(
             name=name,
@@ -55,12 +55,17 @@ def _end_worker(job: FoldJob) -> None:
         kill_worker(heartbeat)
 
 
-def _avoiding(bad_node: str | None, resources: dict[str, float]) -> dict[str, str] | None:
-    """A label selector that keeps workers off a node; None where no other node could take them."""
+def _avoiding(
+    bad_node: str | None, resources: dict[str, float], num_workers: int
+) -> dict[str, str] | None:
+    """A label selector that keeps workers off a node; None where the others could not take them all."""
     if bad_node is None:
         return None
+    needs = {name: need for name, need in resources.items() if need > 0}
+    room = 0
     for node in ray.nodes():
-        fits = all(node["Resources"].get(name, 0) >= need for name, need in resources.items())
-        if node["Alive"] and node["NodeID"] != bad_node and fits:
-            return {"ray.io/node-id": f"!{bad_node}"}  # a label that Ray gives every node
-    return None
+        if node["Alive"] and node["NodeID"] != bad_node:
+            has = node["Resources"]
+            room += min(int(has.get(name, 0) / need + 1e-9) for name, need in needs.items())
+    # Ray gives every node this label. A selector is a condition to Ray, not a preference.
+    return {"ray.io/node-id": f"!{bad_node}"} if room >= num_workers else None

@@ -9,6 +9,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,14 @@ from ray.tune import Callback
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from maskcls.cluster.fold_queue import STOP_GRACE_S
 from maskcls.cluster.ray_internals.tune import keys_kept_out, last_error
 from maskcls.cluster.supervisor import Supervisor
 from maskcls.cluster.worker import train_trial
-from maskcls.core.outcome import Outcome
+from maskcls.core.errors import UserError
+from maskcls.core.outcome import Outcome, outcome_of
 from maskcls.core.progress import Progress
+from maskcls.store.manifest import MANIFEST
 from maskcls.store.paths import Folder
 from maskcls.store.run import Fold, Run
 from maskcls.training.job import FoldJob
@@ -57,7 +61,7 @@ class Trials:
     ASHA may end a trial; reduction: it lets one of so many go on. resources: of each trial;
     waits_for: the scarce one, in words. at_once: maximum number of trials at a time. most_epochs:
     of any trial. retries, stall_s: see config/schema.py, Cluster. look_every_s: time between two
-    looks at the heartbeats [s].
+    looks at the heartbeats [s]. still_ours: raises RunFailed when another command has the search.
     """
 
     propose: Callable[[], tuple[int, FoldJob] | Later | None]
@@ -75,6 +79,7 @@ class Trials:
     stall_s: float
     look_every_s: float
     progress: Progress
+    still_ours: Callable[[], None]
 
 
 def run_trials(trials: Trials, storage: str, name: str) -> None:
@@ -89,6 +94,9 @@ def run_trials(trials: Trials, storage: str, name: str) -> None:
     try:
         with keys_kept_out():
             _run(trials, callback, storage, name)
+    except KeyboardInterrupt:
+        callback.stop()
+        raise
     except Exception:
         if callback.failed is None:
             raise
@@ -234,7 +242,7 @@ class TuneCallback(Callback):  # type: ignore[misc]
         lost = [number for number, begun in self._begun.items() if begun.due is not None]
         for number in lost:
             if (self._begun[number].due or 0.0) <= time.monotonic():
-                return number, self._start(number, self._begun[number])
+                return self._start(number, self._begun[number])
         proposed = self._trials.propose()
         if proposed is None:
             # Until the last one has ended, one may be lost and have to start again.
@@ -243,12 +251,28 @@ class TuneCallback(Callback):  # type: ignore[misc]
             return proposed
         number, job = proposed
         begun = self._begun[number] = _Begun(job)
-        return number, self._start(number, begun)
+        return self._start(number, begun)
 
-    def _start(self, number: int, begun: _Begun) -> FoldJob:
+    def _start(self, number: int, begun: _Begun) -> tuple[int, FoldJob] | Later:
         begun.due = None
-        attempt = self.supervisor.begin(number, _fold_of(begun.job), begun.attempt)
-        return replace(begun.job, attempt=attempt)
+        self._trials.still_ours()  # a new attempt fences off whoever else works on the trial
+        try:
+            attempt = self.supervisor.begin(number, _fold_of(begun.job), begun.attempt)
+        except (OSError, UserError) as e:  # a loss like any other: storage may be back later
+            self._end(number, outcome_of(e))
+            return LATER
+        return number, replace(begun.job, attempt=attempt)
+
+    def stop(self) -> None:
+        """Ask the trials that train for a checkpoint, and wait for it, STOP_GRACE_S at most."""
+        before = {n: _checkpoints_of(begun.job) for n, begun in self._begun.items()}
+        asked = [number for number in before if self.supervisor.request_stop(number)]
+        end = time.monotonic() + STOP_GRACE_S
+        with suppress(KeyboardInterrupt, OSError, UserError):
+            while time.monotonic() < end and any(
+                _checkpoints_of(self._begun[number].job) <= before[number] for number in asked
+            ):
+                time.sleep(0.2)
 
     def _call(self, action: Callable[[], None]) -> None:
         """Do it; the first error ends the search, and is raised by run_trials."""
@@ -290,7 +314,8 @@ class TuneCallback(Callback):  # type: ignore[misc]
                 return
         self.supervisor.end(number)
         del self._begun[number]
-        if outcome.kind == "transient":
+        # Out of the GPU's memory twice is the fault of the settings, which will not fit later either.
+        if outcome.kind == "transient" and not outcome.out_of_memory:
             self._trials.lost(number, outcome.text)
         else:
             self._trials.ended(number, None if outcome.kind == "done" else outcome.text)
@@ -298,6 +323,12 @@ class TuneCallback(Callback):  # type: ignore[misc]
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Tune's loop has turned once."""
         self._call(self.supervisor.look)
+
+
+def _checkpoints_of(job: FoldJob) -> set[str]:
+    """Names of the whole checkpoints of a trial's fold."""
+    folder = _fold_of(job).checkpoints
+    return {e.name for e in folder.list() if folder.exists(f"{e.name}/{MANIFEST}")}
 
 
 def _fold_of(job: FoldJob) -> Fold:

@@ -7,11 +7,12 @@ failure to Ray.
 
 import ctypes
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from maskcls.cluster import nodes
 from maskcls.cluster.reporter import Reporter
+from maskcls.core.errors import StorageError
 from maskcls.core.history import EpochEntry, is_finished
 from maskcls.core.outcome import Outcome, outcome_of
 from maskcls.store.paths import Folder
@@ -60,7 +61,7 @@ def train_fold(arguments: dict[str, FoldJob]) -> Outcome:
         run_fold(job, Alone() if alone else Distributed(), reporter)
         return Outcome("done")
     except Exception as e:  # whatever it is, the driver shows it and the log keeps it
-        outcome = outcome_of(_peer_lost(e) if not alone and is_lost_peer(e) else e)
+        outcome = _outcome_here(_peer_lost(e) if not alone and is_lost_peer(e) else e)
     if not alone:
         raise FoldError(outcome)
     return outcome
@@ -68,13 +69,30 @@ def train_fold(arguments: dict[str, FoldJob]) -> Outcome:
 
 def _start(job: FoldJob, reporter: Reporter) -> FoldJob:
     """Report, then make the pixels that are missing here; the job with this node's own cache."""
+    from ray.exceptions import RayError, RayTaskError
+
     job = with_own_cache(job)
     # Before the first heartbeat: writing it makes the run's folder, which would seem to be there.
     nodes.require_here(job)
     # Before torch and timm are imported, which takes seconds: the supervisor would say that it waits.
     reporter.beat("starting")
-    nodes.ensure_here(job, reporter)
+    try:
+        nodes.ensure_here(job, reporter)
+    except RayError as e:
+        if isinstance(e, RayTaskError):  # an error of our own code, which would come again
+            raise
+        raise StorageError(f"decoding here was lost ({e})") from e
     return job
+
+
+def _outcome_here(error: Exception) -> Outcome:
+    """See outcome_of; with the node, which after a GPU fault is not the next attempt's first choice."""
+    import ray
+
+    outcome = outcome_of(error)
+    if not outcome.leave_node:
+        return outcome
+    return replace(outcome, node=ray.get_runtime_context().get_node_id())
 
 
 def with_own_cache(job: FoldJob) -> FoldJob:
@@ -134,7 +152,7 @@ def train_trial(config: dict[str, Any]) -> None:
         run_fold(job, Alone(), reporter)
         outcome = Outcome("done")
     except Exception as e:
-        outcome = outcome_of(e)
+        outcome = _outcome_here(e)
         _log.exception("trial %s", config["number"])
     tune.report({"outcome": asdict(outcome)})
 

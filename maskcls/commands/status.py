@@ -121,6 +121,9 @@ def run_status(folder: Folder, address: str | None = None) -> RunStatus:
     beats: list[Heartbeat | None] = []
     for fold in run.folds():
         beat = fold.heartbeat()
+        attempt = fold.attempt()
+        if beat and attempt is not None and beat.token != attempt.token:
+            beat = None  # of an attempt that was lost; the next one has not reported yet
         if beat and last is not None and exit_code is None and beat.is_before(last.started):
             beat = None  # of an earlier command; this one has not begun the fold yet
         state = fold.state(epochs, beat)

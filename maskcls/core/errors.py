@@ -107,11 +107,19 @@ _GPU_TYPES = ("AcceleratorError", "OutOfMemoryError")
 _GPU_SIGNS = ("CUDA error", "CUDNN_STATUS", "cuDNN error", "CUBLAS_STATUS", "NVML")
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the GPU's memory did not suffice."""
+    return "OutOfMemoryError" in _torch_types(error)
+
+
+def _torch_types(error: BaseException) -> list[str]:
+    return [k.__name__ for k in type(error).__mro__ if k.__module__.split(".")[0] == "torch"]
+
+
 def is_gpu_fault(error: BaseException) -> bool:
     """Whether an error is of the GPU or its driver."""
     if isinstance(error, GpuFault):
         return True
-    kinds = [k for k in type(error).__mro__ if k.__module__.split(".")[0] == "torch"]
-    if any(k.__name__ in _GPU_TYPES for k in kinds):
+    if any(name in _GPU_TYPES for name in _torch_types(error)):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _GPU_SIGNS)

@@ -6,7 +6,7 @@ import traceback
 from dataclasses import dataclass
 from typing import Literal
 
-from maskcls.core.errors import Stopped, UserError, is_gpu_fault, is_transient
+from maskcls.core.errors import Stopped, UserError, is_gpu_fault, is_out_of_memory, is_transient
 
 Kind = Literal["done", "user_error", "error", "transient", "stopped"]
 """done; bad input that only a worker meets; an error in training, which would come again; an
@@ -15,14 +15,18 @@ infrastructure failure, which need not; ended on request, with a checkpoint."""
 
 @dataclass(frozen=True)
 class Outcome:
-    """text: why; "" when done. detail: for the log. leave_node: try another node first. by_input: what
-    failed is a UserError, of which text is the sentence, such as a full disk."""
+    """text: why; "" when done. detail: for the log. leave_node: try another node than `node` first, of
+    which it is Ray's id. by_input: what failed is a UserError, of which text is the sentence, such as
+    a full disk. out_of_memory: of the GPU, which comes again unless another process took the memory.
+    """
 
     kind: Kind
     text: str = ""
     detail: str = ""
     leave_node: bool = False
     by_input: bool = False
+    out_of_memory: bool = False
+    node: str = ""
 
 
 def outcome_of(error: BaseException) -> Outcome:
@@ -33,5 +37,7 @@ def outcome_of(error: BaseException) -> Outcome:
     if isinstance(error, Stopped):
         return Outcome("stopped", str(error))
     if is_transient(error):
-        return Outcome("transient", text, detail, is_gpu_fault(error), by_input)
+        return Outcome(
+            "transient", text, detail, is_gpu_fault(error), by_input, is_out_of_memory(error)
+        )
     return Outcome("user_error" if by_input else "error", text, detail, by_input=by_input)

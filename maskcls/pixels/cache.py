@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from maskcls.core.errors import UserError
+from maskcls.core.errors import StorageError
 from maskcls.core.hashing import combine
 from maskcls.pixels import checked, journal
 from maskcls.pixels.geometry import Geometry
@@ -193,7 +193,7 @@ def building_lock(place: CachePlace, say: Callable[[str], None]) -> Iterator[Non
         path.parent.mkdir(parents=True, exist_ok=True)
         opened = path.open("a+")
     except OSError as e:
-        raise UserError(
+        raise StorageError(
             f"{place.root}: cannot be written ({e.strerror}); point cluster.cache_dir elsewhere."
         ) from e
     with opened as file:
@@ -249,7 +249,7 @@ def note_finished(place: CachePlace, chunk: ChunkStatus) -> None:
 def start_building(place: CachePlace) -> Path:
     """Make an empty file of the right size for the rows; the lock must be held.
 
-    Returns the file to fill. Raises UserError when the disk has too little room.
+    Returns the file to fill. Raises StorageError when the disk has too little room.
     """
     _sweep(place)
     shutil.rmtree(place.building, ignore_errors=True)
@@ -259,7 +259,7 @@ def start_building(place: CachePlace) -> Path:
     needed = int(place.num_bytes * 1.02) + 64 * 2**20
     if free < needed:
         place.building.rmdir()
-        raise UserError(
+        raise StorageError(
             f"{place.root}: decoded pixels need {needed / 2**30:.2f} GiB here and"
             f" {free / 2**30:.2f} GiB are free; free some, or point cluster.cache_dir elsewhere."
         )
@@ -271,7 +271,7 @@ def start_building(place: CachePlace) -> Path:
             file.truncate(place.num_bytes)
         except OSError as e:
             shutil.rmtree(place.building, ignore_errors=True)
-            raise UserError(
+            raise StorageError(
                 f"{place.root}: {needed / 2**30:.2f} GiB cannot be reserved here ({e.strerror});"
                 " free some, or point cluster.cache_dir elsewhere."
             ) from e

@@ -67,14 +67,18 @@ def fsync_folder(folder: Path) -> None:
     _fsync(folder, os.O_RDONLY | os.O_DIRECTORY)
 
 
-def rename_into_place(staged: Path, target: Path) -> None:
+def rename_into_place(
+    staged: Path, target: Path, before: Callable[[], None] = lambda: None
+) -> None:
     """Make the folder `staged`, flushed with all it holds, appear as `target` by one rename.
 
     Both lie on one file system. A folder that is `target` already is first renamed to a hidden one
-    beside it and deleted at the end; killed in between, neither is visible. Raises OSError.
+    beside it and deleted at the end; killed in between, neither is visible. before: called when all
+    is flushed, just before the renames; what it raises ends it. Raises OSError.
     """
     make_folders(target.parent)
     _fsync_tree(staged)
+    before()
     old: Path | None = None
     if os.path.lexists(target):
         old = target.parent / f"{STAGING}old-{secrets.token_hex(8)}"

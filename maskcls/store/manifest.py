@@ -7,6 +7,7 @@
 A folder whose manifest is missing, cut short or disagrees with a file counts as not there.
 """
 
+import errno
 import hashlib
 import json
 from pathlib import Path
@@ -118,5 +119,15 @@ def _is_told(file: Any) -> bool:
     return isinstance(file, dict) and {"bytes", "sha256"} <= file.keys()
 
 
+# What a network file system or a busy machine answers for files that may well be whole.
+_AWAY = frozenset({
+    errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN,
+    errno.EINTR, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH,
+    errno.ECONNRESET, errno.ENOTCONN, errno.ENOLINK, errno.EREMOTEIO,
+})  # fmt: skip
+
+
 def _is_damage(folder: Folder, error: OSError) -> bool:
-    return folder.is_local or isinstance(error, (FileNotFoundError, IsADirectoryError))
+    if folder.is_local:
+        return error.errno not in _AWAY
+    return isinstance(error, (FileNotFoundError, IsADirectoryError))

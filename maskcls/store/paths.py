@@ -260,16 +260,20 @@ class Folder:
             atomic.make_folders(folder)
             return folder
 
-    def publish(self, staged: Path, name: str, last: str = "manifest.json") -> None:
+    def publish(
+        self, staged: Path, name: str, last: str = "manifest.json",
+        before: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
         """Make the local folder `staged` appear as the folder `name`, replacing one of that name.
 
         Local disk: flushed, then one rename; `staged` lies on the same file system. Object store:
         file by file, the file `last` at the end, so that a folder without it is not valid.
-        `staged` is gone afterwards.
+        `staged` is gone afterwards. before: called once more before each change that is seen; what it
+        raises ends the publishing.
         """
         with in_words(self, "write"):
             if self.is_local:
-                atomic.rename_into_place(staged, self._path(name))
+                atomic.rename_into_place(staged, self._path(name), before)
                 return
             store, path = self._store(name)
             files = [entry.name for entry in _scan(staged, recursive=True) if entry.is_file]
@@ -279,6 +283,7 @@ class Folder:
                 if old.is_file and old.name not in files:
                     self.delete(f"{name}/{old.name}")
             for file in sorted(files, key=lambda file: (file == last, file)):
+                before()
                 put_file(store, f"{path}/{file}", staged / file)
             atomic.remove(staged)
 

@@ -1,17 +1,16 @@
 """A run's folder: the one place that knows the names of its files, and what each of them says as a type.
 
-    RUN/config.json network.json record.json faults.json metrics.json    see config/,
-    store/record.py, results.py RUN/table.parquet eval_table.parquet folds.parquet
-    what is trained on, and the split RUN/extra_table.parquet pseudo.parquet
-          more training rows, if any RUN/oof.parquet eval.parquet
-               logits of all folds
+    RUN/config.json network.json faults.json                             see config/, below
+    RUN/record.json metrics.json                                         store/record.py, results.py
+    RUN/table.parquet eval_table.parquet folds.parquet                   rows, and the split
+    RUN/extra_table.parquet pseudo.parquet                               more training rows, if any
+    RUN/oof.parquet eval.parquet                                         logits of all folds
     RUN/fold-K/attempt.json progress.json history.jsonl                  while it trains
     RUN/fold-K/checkpoints/                                              see training/checkpoint.py
     RUN/fold-K/held_out/epoch-NNNN.parquet                               validation logits of each epoch
     RUN/fold-K/eval_logits.parquet                                       eval logits of the best epoch
     RUN/fold-K/fold.json                                                 written last: the fold is done
-    RUN/ray/                                                             Ray Train's records, on a
-    cluster
+    RUN/ray/                                                             Ray Train's records (cluster)
 
 Folds are numbered through: fold-K is fold K % n of repeat K // n, where n is `Folds.per_repeat`.
 """
@@ -126,7 +125,11 @@ class Run:
 
     @cached_property
     def config(self) -> Config:
-        """The settings; values that came later than the run have their defaults."""
+        """The settings; values that came later than the run have their defaults.
+
+        Raises UserError for a run of another format, which the record names.
+        """
+        self.record()
         return from_json(self.folder.read_json(_CONFIG))
 
     def config_bytes(self) -> bytes:

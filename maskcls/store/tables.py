@@ -137,7 +137,9 @@ def _opened(folder: Folder, name: str) -> Iterator[Any]:
         yield file
 
 
-def _damaged(folder: Folder, name: str, error: Exception) -> UserError:
+def _damaged(folder: Folder, name: str, error: Exception) -> Exception:
+    if isinstance(error, OSError) and error.errno:  # of the disk, which says nothing of the table
+        return error
     reason = str(error).partition("\n")[0].rstrip(".")
     return UserError(
         f"{folder.shown}/{name}: not a whole parquet file ({reason}); delete it and run the command"

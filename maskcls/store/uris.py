@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, unquote
 
-from maskcls.core.errors import UserError
+from maskcls.core.errors import StorageError, UserError
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 # Of options such as Azure's client_secret; none of those that a location needs is called so.
@@ -111,6 +111,13 @@ def endpoint() -> str | None:
     return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
 
 
+# What a store answers when the same will fail again, in pyarrow's words.
+_REFUSALS = (
+    "NO_SUCH_BUCKET|not found|ACCESS_DENIED|INVALID_ACCESS_KEY|SIGNATURE_DOES_NOT_MATCH"
+    "|HTTP_?40[134]"
+)
+
+
 @functools.lru_cache(maxsize=16)
 def open_store(root: str, endpoint: str | None) -> tuple[Any, str]:
     """pyarrow's filesystem of a bucket, and the bucket's name; UserError when it cannot be opened."""
@@ -135,7 +142,11 @@ def open_store(root: str, endpoint: str | None) -> tuple[Any, str]:
         raise unknown from None
     except (OSError, pa.ArrowException) as error:
         reason = str(error).partition("\n")[0]
-        raise UserError(
+        # Opening asks the store for the bucket's region, so this fails with the network, too. pyarrow
+        # gives the store's answer as text only.
+        refused = not isinstance(error, OSError) or re.search(_REFUSALS, reason)
+        kind = UserError if refused else StorageError
+        raise kind(
             f"{uri.shown}: cannot be opened ({reason}); check address and credentials."
         ) from error
     return store, bucket.rstrip("/")

@@ -91,12 +91,14 @@ class Keeper:
     """Writes a fold's checkpoints, and deletes those that are not kept any more.
 
     It deletes only what this attempt wrote itself or found when it began, and asks the fence before each
-    change: a worker that was replaced must not delete the checkpoints of its successor.
+    change: a worker that was replaced must not delete the checkpoints of its successor. What it found
+    to be damaged goes first, so that it takes no sound one's place.
     """
 
     def __init__(self, folder: Folder, fence: Fence) -> None:
         self._folder, self._fence = folder, fence
         self._ours: set[str] = set(_names(folder))
+        self._damaged: set[str] = set()
 
     def newest(self, say: Callable[[str], None]) -> str | None:
         """Name of the newest whole checkpoint, None without one; damaged ones are named by say."""
@@ -104,6 +106,7 @@ class Keeper:
             reason = manifest.why_invalid(self._folder, name)
             if reason is None:
                 return name
+            self._damaged.add(name)
             say(f"checkpoint {name} is damaged ({reason}) and passed over")
         return None
 
@@ -124,7 +127,8 @@ class Keeper:
             with in_words(self._folder, "write"):
                 _fill(staged, snapshot, weights, learner, loss_sum)
             self._fence.check()
-            self._folder.publish(staged, snapshot.position.name)
+            # Again where it becomes visible: making it lasting takes seconds.
+            self._folder.publish(staged, snapshot.position.name, before=self._fence.check)
         except BaseException:
             atomic.remove(staged)
             raise
@@ -135,8 +139,9 @@ class Keeper:
         names, now = _names(self._folder), _order(snapshot.position.name)
         # What is behind the present position was passed over as damaged; it must not count as one of
         # the last, or the sound ones would be deleted in its place.
-        dropped = [n for n in names if _order(n) > now]
-        names = [n for n in names if _order(n) <= now]
+        damaged = self._damaged - {snapshot.position.name}
+        dropped = [n for n in names if _order(n) > now or n in damaged]
+        names = [n for n in names if n not in dropped]
         # The best of each of them: the fold may have to resume from the one before the last.
         bests = [best_of(snapshot.history[: _order(name)[0]]) for name in names[-_KEEP_LAST:]]
         kept = {Position(best.epoch, 0).name for best in bests if best is not None}

@@ -1,8 +1,9 @@
 """Can this network be built? Asked once, in a process of its own, before anything else starts.
 
 torch and timm cost seconds and some 400 MB; the driver only moves data and stays free of them.
-Reads the configuration as JSON on stdin and answers with JSON on stdout: {"fault": sentence} or what
-the network is. Weights from the hub are in the hub's cache afterwards.
+Reads the configuration as JSON on stdin and answers with JSON on stdout: {"error": sentence,
+"transient": whether the same may succeed later} or what the network is. Weights from the hub are in
+the hub's cache afterwards.
 """
 
 import contextlib

@@ -109,7 +109,7 @@ class FirstFold:
                 resources=places.resources_of(self.place), at_once=places.folds_at_once,
                 waits_for="a GPU" if places.device == "cuda" else "a worker",
                 most_epochs=self._most_epochs(), retries=cluster.retries, stall_s=cluster.stall_s,
-                progress=self.progress,
+                progress=self.progress, still_ours=self.lease.check,
             ),
             storage, f"search-{self.record.starts}",
         )  # fmt: skip

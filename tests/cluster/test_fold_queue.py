@@ -33,6 +33,7 @@ class Queue:
     def __init__(
         self, root: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch, fit: Fit, retries: int = 3
     ) -> None:
+        self.stopped = threading.Event()
         self.run, self.heard, self.avoided = Run(Folder.at(root)), heard, list[str | None]()
         place = CachePlace(root, "key", 1, Geometry(Crop(None), Size(8, 8)))
         config = resolve("smoke", sets=["folds.count=2"])
@@ -43,7 +44,7 @@ class Queue:
         def make_trainer(job: FoldJob, *words: Any) -> Any:
             self.avoided.append(words[-1])
             return SimpleNamespace(
-                fit=lambda: SimpleNamespace(return_value=fit(job)), stop=lambda: None
+                fit=lambda: SimpleNamespace(return_value=fit(job)), stop=self.stopped.set
             )
 
         monkeypatch.setattr(trainer, "make_trainer", make_trainer)
@@ -164,15 +165,55 @@ def test_after_a_gpu_fault_another_node_is_asked_for(
         fold = Run(Folder.at(job.run)).fold(job.fold)
         if job.fold == 0 and not failed:
             assert job.attempt is not None
-            fold.write_heartbeat(heartbeat(token=job.attempt.token, node="bad"))
+            fold.write_heartbeat(heartbeat(token=job.attempt.token, node="of another worker"))
             threading.Event().wait(1.5)  # until the supervisor has looked
             failed.append(0)
-            return Outcome("transient", "CUDA error", leave_node=True)
+            return Outcome("transient", "CUDA error", leave_node=True, node="bad")
         return finish(job)
 
     made = Queue(tmp_path, heard, monkeypatch, fit)
     assert made.queue.run()[0].kind == "done"
     assert made.avoided.count("bad") == 1
+
+
+def test_an_attempt_that_finds_no_other_node_takes_any(
+    tmp_path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The other node is gone meanwhile: Ray would wait for it for ever.
+    attempts: list[int] = []
+
+    def fit(job: FoldJob) -> Outcome:
+        if job.fold == 1:
+            return finish(job)
+        attempts.append(len(attempts))
+        if len(attempts) == 1:
+            return Outcome("transient", "CUDA error", leave_node=True, node="bad")
+        if len(attempts) == 2:
+            made.stopped.wait(20)
+            raise RuntimeError("the fit was stopped")
+        return finish(job)
+
+    made = Queue(tmp_path, heard, monkeypatch, fit)
+    monkeypatch.setattr(fold_queue, "_OTHER_NODE_S", 0.2)
+    monkeypatch.setattr(supervisor, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(fold_queue, "outcome_of_fit", lambda e: Outcome("transient", str(e)))
+    assert made.queue.run()[0].kind == "done"
+    assert made.avoided.count("bad") == 1
+    assert len(attempts) == 3
+
+
+def test_an_outcome_that_comes_while_the_thread_ends_is_not_missed() -> None:
+    fit = fold_queue._Fit(1, threading.Thread(target=lambda: None))
+
+    class Ends(threading.Thread):
+        """Leaves the outcome between the two questions."""
+
+        def is_alive(self) -> bool:
+            fit.outcome = Outcome("done")
+            return False
+
+    fit.thread = Ends()
+    assert fit.result() == Outcome("done")
 
 
 class WorkersFailed(Exception):
@@ -188,6 +229,8 @@ def test_an_error_of_ours_counts_unless_a_worker_was_lost() -> None:
     died = RuntimeError("The actor died unexpectedly")
     assert outcome_of_fit(WorkersFailed(own, peer)).text == "loss is nan"
     assert outcome_of_fit(WorkersFailed(peer, peer)).kind == "transient"
+    fault = FoldError(Outcome("transient", "CUDA error", leave_node=True, node="bad"))
+    assert outcome_of_fit(WorkersFailed(peer, fault)).node == "bad"
     assert outcome_of_fit(WorkersFailed(peer, died)).kind == "transient"
     assert outcome_of_fit(WorkersFailed(died)).text == "The actor died unexpectedly"
     # A fault in the driver would come again.

@@ -1,6 +1,8 @@
 """Ray Tune as we use it: ASHA knows earlier scores and ends nobody at the last epoch; who hears what."""
 
-from dataclasses import asdict, dataclass, field
+import threading
+import time
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,11 @@ from maskcls.config.values import Crop, Size
 from maskcls.core.outcome import Outcome
 from maskcls.pixels.cache import CachePlace
 from maskcls.pixels.geometry import Geometry
+from maskcls.store.paths import Folder
+from maskcls.store.run import Fold, Run
 from maskcls.training.job import FoldJob
 from tests.conftest import Heard
+from tests.record_factory import heartbeat
 
 pytestmark = pytest.mark.slow  # importing Ray Tune takes seconds
 
@@ -35,6 +40,7 @@ def trials_of(known: dict[int, list[float]], **changes: Any) -> Any:
         "known": known,
         "first_rung": 1, "reduction": 2, "resources": {}, "waits_for": "a GPU", "at_once": 1,
         "most_epochs": 4, "retries": 1, "stall_s": 60.0, "look_every_s": 2.0, "progress": None,
+        "still_ours": lambda: None,
     }  # fmt: skip
     return Trials(**given | changes)
 
@@ -197,6 +203,67 @@ class TestWhatTuneReports:
             callback.next_job()
         assert told.ended == []
         assert told.lost == [(3, "run: the disk is full." if by_itself else "Ray says no more")]
+
+    def test_out_of_memory_twice_is_an_error_of_its_own(self, callback: Any, told: Told) -> None:
+        outcome = Outcome("transient", "CUDA out of memory", leave_node=True, out_of_memory=True)
+        for _ in range(2):
+            callback.on_trial_complete(0, [], ended_with(3, outcome))
+            callback.next_job()
+        assert (told.ended, told.lost) == ([(3, "CUDA out of memory")], [])
+
+    def test_storage_that_is_away_when_a_trial_begins_is_a_loss(
+        self, callback: Any, told: Told, heard: Heard, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from maskcls.cluster.tune import Later
+        from maskcls.core.errors import StorageError
+
+        def away(self: Fold, attempt: Any) -> None:
+            raise StorageError("the bucket is away")
+
+        write = Fold.write_attempt
+        callback.on_trial_complete(0, [], ended_with(3, Outcome("transient", "the node is gone")))
+        monkeypatch.setattr(Fold, "write_attempt", away)
+        assert isinstance(callback.next_job(), Later)
+        assert callback.failed is None
+        monkeypatch.setattr(Fold, "write_attempt", write)
+        assert told.lost == [(3, "the bucket is away")]  # one retry is what these trials have
+
+    def test_a_search_that_another_command_has_begins_nothing(
+        self, callback: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from maskcls.core.errors import RunFailed
+
+        def taken() -> None:
+            raise RunFailed("another command has the search")
+
+        callback.on_trial_complete(0, [], ended_with(3, Outcome("transient", "the node is gone")))
+        callback._trials = replace(callback._trials, still_ours=taken)
+        with pytest.raises(RunFailed, match="another command"):
+            callback.next_job()
+
+    def test_interrupted_it_asks_for_checkpoints_and_waits_for_them(
+        self, callback: Any, tmp_path: Path
+    ) -> None:
+        folds = {n: Run(Folder.at(tmp_path / str(n))).fold(0) for n in (3, 4)}
+        for fold in folds.values():
+            attempt = fold.attempt()
+            assert attempt is not None
+            fold.write_heartbeat(heartbeat(token=attempt.token))
+        callback.supervisor._looked -= 60.0
+        callback.supervisor.look()
+
+        def train(fold: Fold) -> None:
+            while not fold.attempt().stop:  # type: ignore[union-attr]
+                time.sleep(0.01)
+            fold.checkpoints.write_json("epoch-0000-step-000007/manifest.json", {})
+
+        threads = [threading.Thread(target=train, args=(fold,)) for fold in folds.values()]
+        for thread in threads:
+            thread.start()
+        callback.stop()
+        assert all(list(fold.checkpoints.list()) for fold in folds.values())
+        for thread in threads:
+            thread.join(10)
 
     def test_an_epoch_is_reported(self, callback: Any, told: Told) -> None:
         callback.on_trial_result(0, [], Ended({"number": 3}), {"epoch": 1})

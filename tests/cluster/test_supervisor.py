@@ -176,10 +176,20 @@ def test_after_a_gpu_fault_the_node_is_to_be_left(watched: Watched) -> None:
     watched.report(11, 1)
     watched.wait(5)
     assert watched.supervisor.bad_node(7) is None
-    watched.supervisor.lost(7, watched.fold, Outcome("transient", "ECC", leave_node=True))
-    assert watched.supervisor.bad_node(7) == "n"
-    watched.supervisor.lost(7, watched.fold, LOST)  # of another kind: the node may be used again
+    fault = Outcome("transient", "ECC", leave_node=True, node="bad")
+    watched.supervisor.lost(7, watched.fold, fault)
+    assert watched.supervisor.bad_node(7) == "bad"  # the worker's own, whoever reported last
+    watched.supervisor.lost(7, watched.fold, LOST)
+    assert watched.supervisor.bad_node(7) == "bad"
+    watched.fold.write_history(epochs(0.5))  # an epoch later it may be used again
+    watched.supervisor.lost(7, watched.fold, LOST)
     assert watched.supervisor.bad_node(7) is None
+
+
+def test_out_of_memory_is_tried_once_more(watched: Watched) -> None:
+    outcome = Outcome("transient", "CUDA out of memory", leave_node=True, out_of_memory=True)
+    assert watched.supervisor.lost(7, watched.fold, outcome) == BACKOFF_S
+    assert watched.supervisor.lost(7, watched.fold, outcome) is None
 
 
 def test_only_what_trains_is_asked_for_a_checkpoint(watched: Watched) -> None:
@@ -192,3 +202,10 @@ def test_only_what_trains_is_asked_for_a_checkpoint(watched: Watched) -> None:
     assert attempt is not None
     assert (attempt.token, attempt.stop) == (watched.token, True)
     assert not watched.supervisor.request_stop(8)
+
+
+def test_a_fold_in_validation_is_asked_too(watched: Watched) -> None:
+    watched.begin()
+    watched.fold.write_heartbeat(heartbeat(phase="predicting", token=watched.token))
+    watched.wait(5)
+    assert watched.supervisor.request_stop(7)

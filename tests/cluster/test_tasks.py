@@ -105,7 +105,7 @@ class TestFarFromTheCommand:
     def test_the_pixels_are_made_once_in_the_machines_own_cache(
         self, far: list[tuple[Any, ...]], source: Source, job: PredictJob, tmp_path: Path
     ) -> None:
-        moved = [tasks._with_own_pixels(job, "home", [source]) for _ in range(2)]
+        moved = [tasks._with_own_pixels(job, "home", [source], tasks._Signs()) for _ in range(2)]
         assert [m.pixels.root for m in moved] == [tmp_path / "own"] * 2
         assert moved[0].pixels.key == job.pixels.key
         assert far == [(moved[0].pixels, Folder.at(source.images), ["a.jpg", "b/c.jpg"], "far")]
@@ -113,7 +113,7 @@ class TestFarFromTheCommand:
     def test_at_home_nothing_is_made_and_nothing_fetched(
         self, far: list[tuple[Any, ...]], job: PredictJob
     ) -> None:
-        assert tasks._with_own_pixels(job, "far", []) is job
+        assert tasks._with_own_pixels(job, "far", [], tasks._Signs()) is job
         assert far == []
 
     @pytest.mark.parametrize("lost", ["images/a.jpg", "checkpoints/epoch-0001/state.json"])

@@ -1,5 +1,6 @@
 """A lease on an object store whose holder hangs, sleeps, or cannot reach the store."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -191,7 +192,7 @@ def test_a_process_that_was_suspended_asks_the_store_before_it_writes(
     with subprocess.Popen(
         [sys.executable, "-c", ASKED, str(tmp_path)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
-        cwd=Path(__file__).parents[2],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
     ) as process:  # fmt: skip
         assert process.stdin is not None
         assert process.stdout is not None

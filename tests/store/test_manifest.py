@@ -1,6 +1,8 @@
 """Damage to a published folder is noticed, whatever it is."""
 
+import errno
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -117,3 +119,23 @@ def test_missing_things_are_told(folder: Folder) -> None:
 def test_reserved_words_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="files"):
         write_manifest(tmp_path, {"files": 1})
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENOMEM])
+def test_a_file_system_that_is_away_says_nothing_of_the_files(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def away(self: Folder, name: str) -> Iterator[bytes]:
+        raise OSError(number, "away")
+
+    monkeypatch.setattr(Folder, "read_chunks", away)
+    with pytest.raises(OSError, match="away"):
+        verify(folder, "best")
+
+
+def test_a_bad_sector_is_damage(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def bad(self: Folder, name: str) -> Iterator[bytes]:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Folder, "read_chunks", bad)
+    assert verify(folder, "best") is None

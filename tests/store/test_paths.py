@@ -6,6 +6,7 @@ import subprocess
 import sys
 import unicodedata
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -312,3 +313,28 @@ def test_free_bytes_of_a_folder_to_come(tmp_path: Path) -> None:
     free = Folder.at(tmp_path / "not" / "yet").free_bytes()
     assert free is not None
     assert free > 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_storage"),
+    [
+        ("When resolving region for bucket 'b': AWS Error NETWORK_CONNECTION", True),
+        ("AWS Error SLOW_DOWN during HeadBucket operation", True),
+        ("Bucket 'b' not found", False),
+        ("AWS Error ACCESS_DENIED during HeadBucket operation", False),
+    ],
+)
+def test_a_store_that_cannot_be_opened_now_may_be_later(
+    monkeypatch: pytest.MonkeyPatch, answer: str, is_storage: bool
+) -> None:
+    import pyarrow.fs
+
+    from maskcls.store import uris
+
+    def opened(uri: str) -> None:
+        raise OSError(answer)
+
+    monkeypatch.setattr(pyarrow.fs, "FileSystem", SimpleNamespace(from_uri=opened))
+    with pytest.raises(UserError, match="cannot be opened") as raised:
+        uris.open_store("s3://opened-now", None)
+    assert isinstance(raised.value, StorageError) is is_storage

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -281,8 +282,8 @@ def test_replaced_after_the_rename_nothing_is_deleted(
         save(keeper, Position(epoch, 0))
     publish = Folder.publish
 
-    def replaced(where: Folder, staged: Path, name: str) -> None:
-        publish(where, staged, name)
+    def replaced(where: Folder, staged: Path, name: str, **given: Any) -> None:
+        publish(where, staged, name, **given)
         now[0] = TWO
 
     monkeypatch.setattr(Folder, "publish", replaced)

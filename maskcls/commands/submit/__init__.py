@@ -169,7 +169,7 @@ def make_client(address: Address) -> Any:
 JOB_ENVIRONMENT = {
     # `ray job stop` kills after 3 s otherwise, too soon for a fold to write its checkpoint. Ray reads
     # it in the job's supervisor, an actor with the job's own variables (Ray 2.60).
-    "RAY_JOB_STOP_WAIT_TIME_S": "60",
+    "RAY_JOB_STOP_WAIT_TIME_S": "90",
     "PYTHONUNBUFFERED": "1",
 }
 
