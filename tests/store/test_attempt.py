@@ -60,7 +60,7 @@ def test_the_request_to_stop_is_seen_and_refuses_nothing() -> None:
     fence.check()
 
 
-def test_the_file_is_read_anew_each_time() -> None:
+def test_the_file_is_read_each_time() -> None:
     file = File(ONE)
     fence = Fence(file.read, ONE)
     fence.check()

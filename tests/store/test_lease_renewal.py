@@ -15,7 +15,8 @@ from maskcls.core.errors import RunFailed
 from maskcls.store.atomic import Data
 from maskcls.store.lease import LEASE, Lease
 from maskcls.store.lease_renewal import RenewedLease
-from maskcls.store.paths import Entry, Folder
+from maskcls.store.listing import Entry
+from maskcls.store.paths import Folder
 
 
 def _nothing() -> None:
