@@ -1,5 +1,6 @@
-"""How an attempt at a fold or a trial ended: a value that workers return and the supervisor decides
-by.
+"""How an attempt at a fold or a trial ended.
+
+Workers return it as a value, since an exception would lose its cause on the way to the supervisor.
 """
 
 import traceback
@@ -9,14 +10,14 @@ from typing import Literal
 from maskcls.core.errors import Stopped, UserError, is_gpu_fault, is_transient
 
 Kind = Literal["done", "user_error", "error", "transient", "stopped"]
-"""done; bad input that only a worker meets; an error in training, which would come again; an
-infrastructure failure, which need not; ended on request, with a checkpoint."""
+"""done; bad input that only a worker can find; an error in training, which a retry would repeat; an
+infrastructure failure, which may not recur; ended on request, with a checkpoint."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """text: why; "" when done. detail: for the log. leave_node: try another node first. by_input: what
-    failed is a UserError, of which text is the sentence, such as a full disk."""
+    """text: why; "" when done. detail: for the log. leave_node: retry on another node first. by_input:
+    the failure is a UserError, such as a full disk, and text its sentence."""
 
     kind: Kind
     text: str = ""
@@ -32,6 +33,7 @@ def outcome_of(error: BaseException) -> Outcome:
     text = str(error) if by_input else f"{type(error).__name__}: {error}"
     if isinstance(error, Stopped):
         return Outcome("stopped", str(error))
+    # Before the kinds of UserError: a StorageError is one, but worth a retry.
     if is_transient(error):
         return Outcome("transient", text, detail, is_gpu_fault(error), by_input)
     return Outcome("user_error" if by_input else "error", text, detail, by_input=by_input)
