@@ -1,5 +1,6 @@
 """Each module has a test file of its name, or a table here names the file that tests it."""
 
+import ast
 import importlib
 import re
 from pathlib import Path
@@ -48,10 +49,15 @@ def test_the_entries_of_a_table_are_true(table: str) -> None:
 def is_named(module: Path, text: str) -> bool:
     """Whether a test's text has the import path of a module, or a public name that it defines."""
     dotted = ".".join(module.relative_to(ROOT).with_suffix("").parts)
-    package, _, name = dotted.rpartition(".")
-    if dotted in text or f"from {package} import {name}" in text:
+    if dotted in text or dotted in imported(text):
         return True
     (source,) = [s for s in modules() if s.path == module]
     own = [getattr(node, "name", "_") for node in source.tree.body]
     public = [name for name in own if not name.startswith("_")]
     return any(re.search(rf"\b{name}\b", text) for name in public)
+
+
+def imported(text: str) -> set[str]:
+    """What a test imports, by dotted name."""
+    nodes = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.ImportFrom)]
+    return {f"{node.module}.{alias.name}" for node in nodes for alias in node.names}

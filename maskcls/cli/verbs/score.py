@@ -18,9 +18,10 @@ def _score(args: argparse.Namespace, command: list[str]) -> int:
 
     found = score(args.submission, args.truth)
     if args.json:
-        say(json.dumps(found))
+        say(json.dumps(found))  # with the warning in it, for programs
         return 0
     if "warning" in found:
+        # To stderr: a script that reads the score from stdout must not stumble over it.
         print(f"warning: {found['warning']}", file=sys.stderr)
     say(
         f"macro F1 {found['macro_f1']:.4f}  accuracy {found['accuracy']:.4f}"
