@@ -19,7 +19,7 @@ def _demo(args: argparse.Namespace, command: list[str]) -> int:
     folder = args.out or ("maskcls-demo-quick" if args.quick else "maskcls-demo")
     with make_progress() as progress:
         done = demo(folder, args.quick, progress, command)
-    oof = done.metrics.oof
+    oof, answers = done.metrics.oof, done.score.score
     assert oof is not None  # the demo's settings have validation folds
     images, folds = f"{oof.images:,} images to train on", f"{len(done.metrics.folds)} folds"
     # Repeated, the demo finds everything done; "Drew" would be wrong then.
@@ -32,8 +32,8 @@ def _demo(args: argparse.Namespace, command: list[str]) -> int:
         "   (18 classes; guessing gives about .05)"
     )
     say(
-        f"  submission   macro F1 {done.score['macro_f1']:.3f}"
-        f"  accuracy {done.score['accuracy']:.3f}   (by the drawn truth)"
+        f"  submission   macro F1 {answers.macro_f1:.3f}"
+        f"  accuracy {answers.accuracy:.3f}   (by the drawn truth)"
     )
     say("Where to look:")
     for path, what in (
