@@ -29,8 +29,8 @@ CONTRADICTIONS = [
     ),
     (
         "train.batch_size=7 cluster.workers_per_fold=4",
-        "train.batch_size must be at least twice cluster.workers_per_fold: batch normalisation needs"
-        " company.",
+        "train.batch_size must be at least twice cluster.workers_per_fold: BatchNorm needs at least 2"
+        " samples per worker.",
     ),
     (
         "folds.scheme=all folds.repeats=2",
@@ -151,7 +151,7 @@ def test_one_sentence_even_when_several_relations_are_broken() -> None:
 def test_relations_hold_for_configurations_made_in_python_too() -> None:
     with pytest.raises(ValueError, match=r"^folds\.repeats draws several splits"):
         Config(folds=Folds(scheme="all", repeats=2))
-    with pytest.raises(ValueError, match="batch normalisation"):
+    with pytest.raises(ValueError, match="BatchNorm needs"):
         dataclasses.replace(Config(), cluster=Cluster(workers_per_fold=33))
 
 
