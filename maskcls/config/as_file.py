@@ -15,6 +15,7 @@ def as_file(config: Config, head: str) -> str:
     head: comment at its top. Left out are values of the default preset, placement (section cluster) and
     settings without an effect.
     """
+    # Against the defaults, not the run's own preset: the file must not depend on a --preset.
     usual = flat_json(to_json(resolve()))
     without = {s for s in parts.FOLDERS if relations.idle(s, config) is not None}
     sections: dict[str, list[str]] = {}

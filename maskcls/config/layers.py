@@ -85,6 +85,7 @@ def gather(
         raise UserError(f"--preset {name}: no such preset; there are {', '.join(preset_names())}.")
     own = TomlFile(f"preset {name}", (_PRESETS / f"{name}.toml").read_bytes())
     presets = _flatten(own.values(), own.name)
+    # presets is needed again below, to see which choices the user replaced.
     flat = dict(presets)
     if file is not None:
         flat |= _flatten(file.values(), file.name)
@@ -94,6 +95,7 @@ def gather(
             raise UserError(f"--set {text}: write it as NAME=VALUE, such as --set optim.lr=1e-4.")
         typed = value.strip()
         flat[key.strip()] = Value(parse_value(typed), "--set", typed)
+    # Not an error: the user who replaces a preset's loss need not know that it had weights.
     for setting, choice in GOES_WITH.items():
         kept = flat.get(choice, Value(None, "")).value == presets.get(choice, Value(None, "")).value
         if setting in flat and flat[setting].is_presets and not kept:

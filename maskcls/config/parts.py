@@ -48,6 +48,7 @@ def _package() -> Path:
 def choices(setting: str) -> tuple[str, ...]:
     """Names that the setting can take, sorted."""
     folder = _package() / FOLDERS[setting]
+    # Lists the files and imports none.
     found = pkgutil.iter_modules([str(folder)])
     return tuple(sorted(m.name for m in found if not m.ispkg and m.name != "base"))
 

@@ -95,6 +95,8 @@ def _folds(config: "Config") -> str | None:
     scheme = config.folds.scheme
     if scheme == "all" and config.folds.repeats > 1:
         return "folds.repeats draws several splits, and folds.scheme=all has none; vary train.seed"
+    # The people that a fold of images holds out have other images in training: the predictions of a
+    # fold would leak them.
     if scheme == "image" and config.rows.pseudo_labels != "none":
         return "rows.pseudo_labels needs folds of people, and folds.scheme=image has none"
     return None
@@ -135,6 +137,7 @@ def _optim(config: "Config") -> str | None:
         return "optim.ema and optim.swa_epochs both average the weights; use one"
     if optim.swa_epochs > config.train.epochs:
         return "optim.swa_epochs must not be above train.epochs"
+    # swa averages the last epochs, and early stopping decides only afterwards which are the last.
     if optim.swa_epochs and config.train.patience:
         return "train.patience may stop before optim.swa_epochs begin; use one"
     if optim.warmup_epochs >= config.train.epochs:

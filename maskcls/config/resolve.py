@@ -75,6 +75,7 @@ def to_json(config: Config) -> dict[str, Any]:
 def flat_json(config: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration's JSON as {"optim.lr": 0.001, ...}; the form for comparisons."""
     flat = {f"{s}.{name}": v for s, values in config.items() for name, v in values.items()}
+    # As users spell them: loss.focal.gamma, without the "settings" of the dataclass.
     for section in _PART_SECTIONS:
         for choice, own in flat.pop(f"{section}.settings", {}).items():
             flat |= {f"{section}.{choice}.{key}": value for key, value in own.items()}
@@ -115,6 +116,7 @@ def _tree(flat: Mapping[str, Value]) -> tuple[dict[str, Any], list[str]]:
     tree: dict[str, Any] = {section: {"settings": {}} for section in _PART_SECTIONS}
     for setting, names in in_force.items():
         for name in names or ():
+            # Written out, so that config.json keeps them even if a later version has other defaults.
             defaults = parts.own_defaults(setting, name)
             tree[parts.section_of(setting)]["settings"][name] = defaults
     for name, value in flat.items():

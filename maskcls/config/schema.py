@@ -252,7 +252,7 @@ class Cluster(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class Config(Section):
-    """The whole configuration of a run; the content of config.json."""
+    """The complete configuration of a run; the content of config.json."""
 
     model: Model = field(default_factory=Model)
     head: Head = field(default_factory=Head)

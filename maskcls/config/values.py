@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Self
 
+# No leading zeros, so that a size has one spelling, and at most five digits.
 _SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
 _MARGIN = re.compile(r"face:([0-2](\.\d{1,3})?|\.\d{1,3}|3(\.0{1,3})?)")
 DEFAULT_MARGIN = 0.3

@@ -33,7 +33,7 @@ def leave_current_folder_out() -> None:
     """Import nothing from the current folder, in this process or those that it starts.
 
     `python -m` puts it first in sys.path, and so does an empty part of PYTHONPATH, where a user's
-    random.py would hide the library's. Where maskcls itself lies in it, it stays.
+    random.py would hide the library's. Where maskcls itself is in it, it stays.
     """
     os.environ["PYTHONSAFEPATH"] = "1"  # the same for processes that multiprocessing starts
     named = _python_path()

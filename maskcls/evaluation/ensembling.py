@@ -45,6 +45,7 @@ def combine(logits: Float32, rule: Rule, weights: Float64 | None = None) -> Floa
 
 def weighted_mean(values: Float64, weights: Float64 | None = None) -> Float64:
     """Mean over members, [M, N, 18] to [N, 18], each row over the members that have it."""
+    # By row, not by value: a row with one NaN has no usable logits at all.
     there = np.asarray(np.isfinite(values).all(axis=2))
     weight = there * (np.ones(len(values)) if weights is None else weights)[:, None]
     total = (np.where(there[:, :, None], values, 0) * weight[:, :, None]).sum(axis=0)

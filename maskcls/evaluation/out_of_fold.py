@@ -73,6 +73,7 @@ def _repeat_parts(
     for part in read_parts(run.folder, TABLE, ["path", "person", "label"]):
         stop = start + part.num_rows
         values_here = np.full((part.num_rows, NUM_CLASSES), np.nan, np.float32)
+        # Each fold fills in its own rows; NaN remains where none has the row.
         for reader in logits_from:
             reader.fill(values_here, start)
         held_out = np.flatnonzero(fold_of_row[start:stop] >= 0)

@@ -147,6 +147,7 @@ def fold_table(people: pd.DataFrame, folds: npt.ArrayLike, repeat: int = 0) -> p
     Returns person, gender ("male", "female"), age_group ("<30", "30-59", "60+"), repeat, fold (both
     int16; fold is -1 for people whom no fold holds out), in the order of people.
     """
+    # Names instead of codes: folds.parquet is also read by people.
     return pd.DataFrame(
         {
             "person": pd.Series(list(people["person"]), dtype="str"),

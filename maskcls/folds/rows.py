@@ -47,6 +47,7 @@ def read_fold_rows(run: Folder, number: int, per_repeat: int, faults: set[int]) 
     fold_of_row = _fold_of_row(run, repeat, people)
     person = people.person_of_row.astype(np.int64)
     del people  # before the table is read, so that both are never in memory
+    # A row without pixels would be noise in training, and has no prediction to score.
     sound = np.ones(len(person), bool)
     sound[list(faults)] = False
     names = ["label", "train_label", "train_age"]

@@ -124,7 +124,7 @@ class Folder:
 
     @property
     def local_path(self) -> Path:
-        """The folder as a local path; RuntimeError when it lies on an object store."""
+        """The folder as a local path; RuntimeError when it is on an object store."""
         if not self.is_local:
             raise RuntimeError(f"{self.shown} is not on the local disk")
         return Path(self.location)
@@ -258,7 +258,7 @@ class Folder:
     def publish(self, staged: Path, name: str, last: str = "manifest.json") -> None:
         """Make the local folder `staged` appear as the folder `name`, replacing one of that name.
 
-        Local disk: flushed, then one rename; `staged` lies on the same file system. Object store:
+        Local disk: flushed, then one rename; `staged` is on the same file system. Object store:
         file by file, the file `last` at the end, so that a folder without it is not valid.
         `staged` is gone afterwards.
         """
@@ -376,7 +376,7 @@ def absolute_path(text: str) -> Path:
     try:
         return Path(text).expanduser().absolute()
     except RuntimeError as error:
-        raise UserError(f"{text}: there is no such home folder; give its whole path.") from error
+        raise UserError(f"{text}: there is no such home folder; give its full path.") from error
 
 
 def _free_bytes(folder: Path) -> int:

@@ -1,7 +1,7 @@
 """Folders outside of runs: the cache of decoded pixels, and what belongs to this user alone.
 
 The cache may be shared by the users of a machine (cluster.cache_dir); the token of local dashboards
-lets its reader run code as its owner, so it lies in the user's own folder.
+lets its reader run code as its owner, so it is in the user's own folder.
 """
 
 import os
@@ -46,7 +46,7 @@ def require_home() -> None:
 
 
 def token_path(cache: Path) -> Path:
-    """Where this user's token for local dashboards lies, whether it is there yet or not.
+    """The path of this user's token for local dashboards, whether it exists yet or not.
 
     In $XDG_STATE_HOME/maskcls or ~/.local/state/maskcls; where that cannot be written or is another
     user's (as after sudo), in a folder of the user's own below the cache. Raises nothing.

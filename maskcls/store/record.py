@@ -72,7 +72,7 @@ def git_commit() -> str | None:
     here = Path(__file__).parent
     try:
         commit = _git(here, "rev-parse", "HEAD")
-        # Installed into a virtual environment that lies in the user's own repository, git would answer
+        # Installed into a virtual environment inside the user's own repository, git would answer
         # with that repository's commit: only a tracked file is of a checkout of this program.
         tracked = _git(here, "ls-files", "--error-unmatch", Path(__file__).name)
         dirty = _git(here, "status", "--porcelain", "--untracked-files=no")

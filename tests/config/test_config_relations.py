@@ -1,4 +1,4 @@
-"""Relations: each contradiction is told in one sentence, before anything starts."""
+"""Relations: each contradiction is reported in one sentence, before anything starts."""
 
 import dataclasses
 from pathlib import Path
@@ -124,7 +124,7 @@ def test_borders_of_the_relations_are_allowed() -> None:
     for text in (
         "train.batch_size=8 cluster.workers_per_fold=4",
         "cluster.gpus_per_worker=.75",
-        "cluster.gpus_per_worker=.5 cluster.workers_per_fold=2",  # wrong on GPUs only: the plan tells
+        "cluster.gpus_per_worker=.5 cluster.workers_per_fold=2",  # wrong on GPUs only: the plan checks
         "cluster.gpus_per_worker=.5 cluster.workers_per_fold=2 cluster.gpus=0",
         "cluster.gpus_per_worker=1 cluster.workers_per_fold=2",
         "optim.swa_epochs=2 train.epochs=2",

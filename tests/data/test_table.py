@@ -1,4 +1,4 @@
-"""DATA as a table: what is accepted, what is told, what is refused."""
+"""DATA as a table: what is accepted, reported and refused."""
 
 import subprocess
 import sys

@@ -83,7 +83,7 @@ def test_layout_of_eval_and_truth(demo: DemoData) -> None:
 
 
 def test_the_truth_is_in_the_pictures(demo: DemoData) -> None:
-    """Drawing eval person 0's images anew finds them under the right answers."""
+    """Drawing eval person 0's images again finds them under the right answers."""
     person = cast(1, 3, dataset._FIRST_EVAL_PERSON)[0]
     truth = {row["ImageID"]: int(row["ans"]) for row in _rows(demo.truth)}
     gender = GENDERS.index(person.gender)

@@ -41,7 +41,7 @@ def fill(there: run.Run, fold: int, rows: Sequence[int], epoch: int = 1) -> None
 
 @dataclass(frozen=True)
 class Finished:
-    """A run whose folds are finished: fold_of_person[repeat][person], -1 for nobody's."""
+    """A run whose folds are finished: fold_of_person[repeat][person], -1 for none."""
 
     run: run.Run
     frame: pd.DataFrame
@@ -177,7 +177,7 @@ def test_holdout_has_the_held_out_people_only(tmp_path: Path) -> None:
     (scored,) = write_out_of_fold(made.run, made.results, FAULTS)
     found = pd.read_parquet(tmp_path / "oof.parquet")
     assert sorted(set(found["person"])) == ["p0", "p3"]
-    assert (scored.predicted >= 0).sum() == 2 * IMAGES - 1  # row 3 is p0's; row 20 is nobody's
+    assert (scored.predicted >= 0).sum() == 2 * IMAGES - 1  # row 3 is p0's; row 20 is of no fold
     assert scored.num_faults == 1
 
 

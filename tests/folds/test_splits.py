@@ -55,9 +55,9 @@ def test_holdout_and_all(table: Table) -> None:
     found = draw_splits(table, Folds(scheme="holdout", share=0.25, seed=5))
     assert found["fold"].tolist() == assign_holdout(table.people, 0.25, 5).tolist()
     assert (found["fold"] == 0).sum() == 3
-    nobody = draw_splits(table, Folds(scheme="all"))
-    assert nobody["fold"].eq(-1).all()
-    assert len(nobody) == 12
+    none = draw_splits(table, Folds(scheme="all"))
+    assert none["fold"].eq(-1).all()
+    assert len(none) == 12
 
 
 def test_image_folds_are_of_images_and_stratified_on_the_class(table: Table) -> None:

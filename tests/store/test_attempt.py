@@ -1,4 +1,4 @@
-"""Which attempt may write: the token in attempt.json decides, read anew each time."""
+"""Which attempt may write: the token in attempt.json decides, and is read each time."""
 
 import pickle  # noqa: TID251 (as Ray does between processes)
 import re

@@ -141,7 +141,7 @@ def test_a_store_that_hangs_does_not_hang_the_check(tmp_path: Path) -> None:
         with pytest.raises(RunFailed, match="could not be renewed"):
             lease.check()
         goes_on.set()
-        # Nobody else took the run meanwhile, so it is ours again.
+        # No other command has taken the run, so this one holds it again.
         _wait_until(lambda: not lease.lost)
 
 
