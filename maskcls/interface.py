@@ -1,8 +1,8 @@
-"""The commands as Python functions, and a run's results as objects: what `import maskcls` offers.
+"""The commands as Python functions, and a run's results as objects: the interface of `import maskcls`.
 
 Importing this loads neither torch nor Ray. Locations are local paths or object-store URIs. set: settings
 by name, as --set on the command line. Every function raises UserError for invalid input and RunFailed
-when something else failed; Ctrl-C ends it, and the same call resumes.
+when something else failed; after Ctrl-C the same call resumes.
 """
 
 import json
@@ -51,6 +51,7 @@ def train(
     """
     from maskcls.runs.settings import settings
 
+    # Before the next import: a wrong setting is refused without waiting for torch and Ray.
     own = settings(preset, None if config is None else _text(config), _sets(set))
     _require_start()
     from maskcls.commands.train import train as command
@@ -69,10 +70,11 @@ def ensemble(
 ) -> "Ensembled":
     """Combine all folds of the runs into a submission, a CSV file.
 
-    rule: "logits", "probs", "vote" or "vote_tasks". weights: one per run; None counts each fold alike.
+    rule: "logits", "probs", "vote" or "vote_tasks". weights: one per run; None: all folds count equally.
     """
     from maskcls.commands.ensemble import ensemble as command
 
+    # A string is a sequence of strings, too, and would be one run per letter.
     locations = [runs] if isinstance(runs, str | PathLike) else runs
     with make_progress(_stream()) as progress:
         return command(
@@ -107,12 +109,12 @@ def predict(
 
 
 def open_run(run: Location) -> "RunView":
-    """A run's settings and results; starts nothing. Raises UserError for a folder that is no run."""
+    """A run's settings and results; starts nothing. Raises UserError for a folder that is not a run."""
     return RunView(_text(run))
 
 
 class RunView:
-    """A run as data frames and dataclasses, each read from the run's folder when first asked for.
+    """A run as data frames and dataclasses, each read from the run's folder at its first use.
 
     Tables that a run does not have yet raise UserError.
     """
@@ -175,6 +177,7 @@ class RunView:
         from maskcls.core.errors import UserError
         from maskcls.store.tables import read_table
 
+        # Said here, since the general message of a missing file advises to run a command again.
         if not self._run.folder.exists(name):
             raise UserError(
                 f"{self._run}: no {name} in it; it is written when all folds are done, and eval.parquet"
@@ -185,6 +188,7 @@ class RunView:
 
 def _text(location: Location) -> str:
     text = fspath(location)
+    # The command line checks every word; a record of the run would repeat this one, too.
     refuse_credentials(text)
     return text
 
@@ -204,5 +208,5 @@ def _require_start() -> None:
 
 
 def _stream() -> TextIO | None:
-    """Where progress goes: stderr, but stdout in a notebook, which shows stderr as an alarm."""
+    """Where progress goes: stderr, but stdout in a notebook, which shows stderr on red."""
     return sys.stdout if "ipykernel" in sys.modules else None

@@ -1,7 +1,7 @@
 """How a command reports what it does: a live table in a terminal, plain lines anywhere else.
 
 Both end with close(), or as a context manager. Neither raises because of the stream it writes to: a
-character that it cannot show becomes an escape, and a stream that is gone is not written to any more.
+character that it cannot show becomes an escape, and a closed stream is no longer written to.
 """
 
 import atexit
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 COUNT_EVERY_S = 10.0
-"""Least time between two plain lines about the same count [s]."""
+"""Minimum time between two plain lines about the same count [s]."""
+# Counts may change much faster than a terminal, perhaps over SSH, can redraw.
 _DRAW_EVERY_S = 0.1
 _STYLES = {"done": "green", "failed": "bold red", "waiting": "dim"}
 
@@ -32,6 +33,7 @@ def make_progress(stream: TextIO | None = None) -> "PlainProgress | TerminalProg
 
     stream: None is sys.stderr as it is now.
     """
+    # stderr, since stdout has the result. Looked up now: a default argument would be bound at import.
     stream = sys.stderr if stream is None else stream
     if not _Lenient(stream).isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
         return PlainProgress(stream)
@@ -39,7 +41,7 @@ def make_progress(stream: TextIO | None = None) -> "PlainProgress | TerminalProg
 
 
 class _Lenient(io.TextIOBase):
-    """A stream that escapes what its encoding lacks and goes quiet when nobody reads it."""
+    """A stream that escapes what its encoding lacks and writes nothing once it is closed."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -71,7 +73,8 @@ class _Lenient(io.TextIOBase):
             return
         try:
             action()
-        except (OSError, ValueError):  # broken pipe, hung-up terminal, closed file
+        except (OSError, ValueError):  # broken pipe, closed terminal, closed file
+            # Training of hours does not end because its terminal was closed.
             self._gone = True
 
 
@@ -97,16 +100,17 @@ class PlainProgress:
         self._counted_at: dict[str, float] = {}
 
     def say(self, text: str) -> None:
-        """Print the text, unless it is what was said last."""
+        """Print the text, unless it repeats the last one."""
         self._lines("say", text)
 
     def warn(self, text: str) -> None:
-        """Print the text as a warning, unless it is what was warned of last."""
+        """Print the text as a warning, unless it repeats the last one."""
         self._lines("warn", f"warning: {text}")
 
     def count(self, what: str, done: int, total: int) -> None:
         """Print "what done/total", at most every COUNT_EVERY_S, and at the end."""
         now = self._clock()
+        # The interval begins with the first call, or every count would begin with a line.
         begun = self._counted_at.setdefault(what, now)
         if done >= total > 0 or now - begun >= COUNT_EVERY_S:
             self._counted_at[what] = now
@@ -117,7 +121,7 @@ class PlainProgress:
         for state in states:
             known = self._reported.get(state.fold)
             if known is None and state.phase == "done":
-                # Nothing of it happened while anybody listened: a resumed run.
+                # Finished before this command: one line instead of all its epochs.
                 self._reported[state.fold] = _Reported(len(state.history), _event(state))
                 best = best_of(state.history)
                 score = (
@@ -125,20 +129,21 @@ class PlainProgress:
                 )
                 self._lines("", f"fold {state.fold} is done already{score}")
                 continue
-            if known is None or len(state.history) < known.epochs:  # another run, or begun anew
+            if known is None or len(state.history) < known.epochs:  # another run, or restarted
                 known = self._reported[state.fold] = _Reported()
             for entry in state.history[known.epochs :]:
+                # After a pause several epochs are new; the time left is that of the last one only.
                 last = entry is state.history[-1]
                 self._lines("", _epoch_line(state, entry, state.left_s if last else None))
             known.epochs = len(state.history)
             event = _event(state)
             if event and event != known.event:
                 self._lines("", f"fold {state.fold} {event}")
-            if event or state.phase == "training":  # a fold that waits twice says so twice
+            if event or state.phase == "training":  # a fold that waits again says so again
                 known.event = event
 
     def close(self) -> None:
-        """Nothing is held; here so that either kind can be closed."""
+        """Flush; there is nothing to release, but either kind can be closed."""
         self._stream.flush()
 
     def __enter__(self) -> Self:
@@ -148,24 +153,29 @@ class PlainProgress:
         self.close()
 
     def _lines(self, topic: str, text: str) -> None:
-        """Print the text unless it is the topic's last; "" is for what cannot repeat."""
+        """Print the text unless it is the topic's last; topic "": always."""
         if topic and self._last.get(topic) == text:
             return
         self._last[topic] = text
         for line in text.splitlines():
             self._stream.write(_printable(line).rstrip() + "\n")
+        # A pipe is buffered, and a log would lag by kilobytes behind the training.
         self._stream.flush()
 
 
 class TerminalProgress:
-    """A live table with a row per fold; what is said and warned of stays above it."""
+    """A live table with a row per fold; texts and warnings stay above it."""
 
     def __init__(self, stream: TextIO) -> None:
+        # Imported here: a command whose stderr is piped never needs rich.
         from rich.console import Console
 
         self._stream = stream
         self._console = Console(
-            file=cast(TextIO, _Lenient(stream)), force_terminal=True, highlight=False
+            # No highlight: rich would colour numbers and paths within messages.
+            file=cast(TextIO, _Lenient(stream)),
+            force_terminal=True,
+            highlight=False,
         )
         self._live: Any = None
         self._closed = False
@@ -186,7 +196,9 @@ class TerminalProgress:
 
     def count(self, what: str, done: int, total: int) -> None:
         """Show a bar below the table; a full one stays."""
+        # Kept, since each drawing replaces the whole view.
         self._counts[what] = (done, total)
+        # The last count is always drawn, or a full bar would look unfinished.
         soon = time.monotonic() - self._drawn_at < _DRAW_EVERY_S
         if done >= total or not soon:
             self._guarded(self._draw, lambda plain: plain.count(what, done, total))
@@ -197,13 +209,12 @@ class TerminalProgress:
         self._guarded(self._draw, lambda plain: plain.folds(states))
 
     def close(self) -> None:
-        """Leave the last table standing and give the cursor back; more calls of it do nothing."""
+        """Leave the last table on the screen and show the cursor again; further calls do nothing."""
         live, self._live, self._closed = self._live, None, True
         atexit.unregister(self.close)
         if live is not None:
-            with contextlib.suppress(
-                Exception
-            ):  # an odd terminal; the result is printed all the same
+            # Whatever the terminal fails with: the result is printed after this.
+            with contextlib.suppress(Exception):
                 live.stop()
 
     def __enter__(self) -> Self:
@@ -213,7 +224,7 @@ class TerminalProgress:
         self.close()
 
     def _guarded(self, draw: Callable[[], None], in_lines: Callable[[PlainProgress], None]) -> None:
-        """Draw; where rich fails, use plain lines from then on: no run dies of its display."""
+        """Draw; if rich fails, use plain lines from then on: a run must not fail with its display."""
         if self._plain is None:
             try:
                 draw()
@@ -227,17 +238,19 @@ class TerminalProgress:
     def _print(self, text: str, style: str) -> None:
         from rich.text import Text
 
+        # As Text: brackets in a message are no markup. Soft-wrapped, so that a copied path is whole.
         shown = "\n".join(_printable(line) for line in text.splitlines())
         self._console.print(Text(shown, style=style), soft_wrap=True)
 
     def _draw(self) -> None:
+        # A late report must not hide the cursor again.
         if self._closed:
             return
         if self._live is None:
             from rich.live import Live
 
-            # Stray prints to a stream that shows on this terminal go above the table. One that is
-            # piped keeps its way, or results would end up on the screen.
+            # Other prints to a stream that shows on this terminal go above the table. A stream that is
+            # piped is left alone, or results would appear on the screen instead.
             ours = self._stream in (sys.stderr, sys.stdout)
             self._live = Live(
                 console=self._console,
@@ -245,7 +258,7 @@ class TerminalProgress:
                 redirect_stdout=ours and _Lenient(sys.stdout).isatty(),
                 redirect_stderr=ours and _Lenient(sys.stderr).isatty(),
             )
-            atexit.register(self.close)  # a hidden cursor would outlive us
+            atexit.register(self.close)  # or the cursor would stay hidden after the command
             self._live.start()
         self._live.update(self._view(), refresh=True)
         self._drawn_at = time.monotonic()
@@ -257,7 +270,7 @@ class TerminalProgress:
         parts: list[RenderableType] = []
         if self._states:
             parts.append(_fold_table(self._states, self._console.width))
-            # Below the table, as a column for them would leave an 80-column terminal four letters.
+            # Below the table: in an 80-column terminal, a column for notes would have four letters.
             noted = [s for s in self._states if s.note]
             parts += [Text(f"fold {s.fold}: {_printable(one_line(s.note))}") for s in noted]
         if self._counts:
@@ -270,7 +283,8 @@ def _fold_table(states: Sequence[FoldState], width: int) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    bars, steps = width >= 72, width >= 88  # what a narrow terminal does without
+    bars, steps = width >= 72, width >= 88  # left out in a narrow terminal
+    # no_wrap: a cell in two lines would make the table jump.
     table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
     table.add_column("fold", justify="right", no_wrap=True)
     table.add_column("phase", no_wrap=True)
@@ -283,6 +297,7 @@ def _fold_table(states: Sequence[FoldState], width: int) -> "Table":
         table.add_column(name, justify="right", no_wrap=True)
     for s in states:
         last, best = (s.history[-1] if s.history else None), best_of(s.history)
+        # While the best epoch predicts, training is over, also when it stopped early.
         done = float(s.epochs if s.phase in ("done", "predicting") else len(s.history))
         if s.phase == "training" and s.steps:
             done = max(s.epoch - 1, 0) + s.step / s.steps
@@ -293,6 +308,7 @@ def _fold_table(states: Sequence[FoldState], width: int) -> "Table":
             row.append(ProgressBar(total=max(s.epochs, 1), completed=done, width=10))
         if steps:
             row.append(f"{s.step}/{s.steps}" if s.steps else "")
+        # Between epochs and after the end, the speed of the last epoch.
         rate = s.images_per_s if s.images_per_s is not None else last and last.images_per_s
         best_text = (
             f"{number(best.macro_f1)} ({best.epoch})" if best and number(best.macro_f1) else ""
@@ -319,11 +335,12 @@ def number(value: object) -> str:
     """Three figures, whole above 100; empty for what is not a number."""
     if not isinstance(value, float | int):
         return ""
+    # Beyond 1e9 whole numbers would be wider than a column.
     return f"{value:.0f}" if 100 <= abs(value) < 1e9 else f"{value:.3g}"
 
 
 def one_line(text: str) -> str:
-    """The text with each run of white space as one blank."""
+    """The text with each sequence of white space as one space."""
     return " ".join(text.split())
 
 
@@ -342,7 +359,7 @@ def _epoch_line(state: FoldState, entry: EpochEntry, left_s: float | None) -> st
 
 
 def _event(state: FoldState) -> str:
-    """The fold's phase as the end of a sentence; "" for what its epochs say anyhow."""
+    """The fold's phase as the end of a sentence; "" while its epochs are reported anyway."""
     note, again = one_line(state.note), f" (attempt {state.attempt})"
     match state.phase:
         case "waiting":
@@ -374,4 +391,5 @@ def _duration(seconds: float | None) -> str:
 
 def _printable(line: str) -> str:
     """The line with every control character, such as an escape sequence's first, as "?"."""
+    # File names and errors come from outside: an escape sequence could change the terminal.
     return "".join(c if c.isprintable() else " " if c == "\t" else "?" for c in line)

@@ -1,6 +1,6 @@
 """The end of "maskcls train --help": every setting with its value, choices and presets.
 
-Reads the schema and the files of the choices as text, so that --help costs no torch and no pydantic.
+Reads the schema and the files of the choices as text, so that --help imports no torch and no pydantic.
 """
 
 import ast
@@ -17,14 +17,15 @@ from maskcls.config.layers import DEFAULT_PRESET, Value, gather, preset_head, pr
 
 PIPED_WIDTH = 100
 _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+# annotated_types' names, as the schema's source spells them.
 _BOUNDS = {"Ge": "of at least", "Gt": "above", "Le": "at most", "Lt": "below"}
 
 
 def settings_text(preset: str | None) -> str:
     """Sections with their settings, then what can be chosen, then the presets; ends with a newline.
 
-    preset: whose values are shown, None for the default one. Raises UserError if there is no such.
-    As wide as the terminal, PIPED_WIDTH columns if there is none.
+    preset: whose values are shown, None for the default one. Raises UserError for an unknown preset.
+    As wide as the terminal, or PIPED_WIDTH columns without one.
     """
     flat = gather(preset)
     lines = [
@@ -37,6 +38,7 @@ def settings_text(preset: str | None) -> str:
         lines += ["", *_choices(setting, flat)]
     lines += ["", "presets, for --preset NAME:"]
     lines += [f"  {name}: {preset_head(name)}" for name in preset_names()]
+    # In a narrower terminal a line would have little room beside its indent.
     width = max(40, _width())
     return "\n".join(part for line in lines for part in _wrapped(line, width)) + "\n"
 
@@ -63,7 +65,7 @@ def _section(name: str, kind: type, flat: Mapping[str, Value]) -> Iterator[str]:
 
 
 def _docstring(class_name: str) -> str:
-    """A section's docstring, from the source: python -OO drops it from the class."""
+    """A section's docstring, from the source, since python -OO removes it from the class."""
     tree = ast.parse(Path(schema.__file__).read_text(encoding="utf-8"))
     found = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == class_name]
     return " ".join((ast.get_docstring(found[0]) or "").split())
@@ -91,15 +93,17 @@ def _choices(setting: str, flat: Mapping[str, Value]) -> Iterator[str]:
 def _literal(source: str) -> Any:
     try:
         return ast.literal_eval(source)
-    except ValueError:  # an expression: show it as it is written
+    except ValueError:  # an expression, such as a product of constants: shown as it is written
         return source
 
 
 def shown(value: object) -> str:
     """A value as one would type it: 0.001, true, auto, [10, 15], {fake_gpu = 1}."""
+    # Before numbers: a bool is an int in Python. In TOML it is written in lower case.
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
+        # Short where it is exact, or the value could not be typed back.
         short = f"{value:g}"
         return short if float(short) == value else repr(value)
     if isinstance(value, Mapping):
@@ -112,11 +116,13 @@ def shown(value: object) -> str:
 
 def _takes(kind: str) -> str:
     """What a setting accepts, from its annotation's text; "" where the docstring says it."""
+    # From the text, since evaluating an annotation would need pydantic.
     *others, last = _alternatives(ast.parse(kind, mode="eval").body) or [""]
     return f"{', '.join(others)} or {last}" if others else last
 
 
 def _alternatives(node: ast.expr) -> list[str]:
+    # The forms of annotation that schema.py and the choices use; any other says nothing here.
     match node:
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
             return [*_alternatives(left), *_alternatives(right)]

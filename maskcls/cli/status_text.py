@@ -1,4 +1,4 @@
-"""What `maskcls status` prints: the folds of one run, a line for each of several, a search's trials."""
+"""The output of `maskcls status`: the folds of a run, a line for each of several, a search's trials."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,8 @@ _COLUMNS = (
 
 
 def lines_of(found: Sequence[RunStatus | SearchStatus]) -> list[str]:
-    """Plain lines; no control characters, so that a log or a pipe can hold them."""
+    """Plain lines without control characters, fit for a log or a pipe."""
+    # One run is shown by its folds; with several, their folds would hide the comparison.
     runs = [one for one in found if isinstance(one, RunStatus)]
     lines = _several(runs) if len(runs) > 1 else [line for run in runs for line in _one(run)]
     for one in found:
@@ -41,7 +42,7 @@ def _several(runs: Sequence[RunStatus]) -> list[str]:
 
 def _search(search: SearchStatus) -> list[str]:
     running = sum(trial.state == "running" for trial in search.trials)
-    at_work = "" if search.over else f", {running} at work"
+    at_work = "" if search.over else f", {running} running"
     return [
         search.search,
         *trial_table(search.trials),
@@ -50,7 +51,7 @@ def _search(search: SearchStatus) -> list[str]:
 
 
 def as_json(found: Sequence[RunStatus | SearchStatus]) -> str:
-    """All that is known, a list with an element for each run or search."""
+    """All figures, as a list with an element for each run or search."""
     return json.dumps([asdict(one) for one in found])
 
 
@@ -60,20 +61,23 @@ def _one(run: RunStatus) -> list[str]:
         lines.append(_fold(state) + _where(worker, state))
     score = "" if run.macro_f1 is None else f", out-of-fold macro F1 {run.macro_f1:.4f}"
     lines.append(f"{run.done} of {len(run.folds)} folds are done{score}")
+    # A command that was killed has left no exit code; one that finished has nothing to resume.
     if run.exit_code is not None and run.done < len(run.folds):
         name = Exit(run.exit_code).name.lower()
         lines.append(
-            f"its command has ended with exit code {run.exit_code} ({name}); the same one goes on"
+            f"its command ended with exit code {run.exit_code} ({name}); the same command resumes"
         )
     return lines
 
 
 def _fold(state: FoldState) -> str:
     last = state.history[-1] if state.history else None
+    # The best so far, as in the run's result; without a validation fold there is none.
     scores = [entry.macro_f1 for entry in state.history if entry.macro_f1 is not None]
     at_work = state.phase in ("training", "predicting")
     epoch = max(len(state.history), state.epoch if at_work else 0)
     speed = state.images_per_s or (last.images_per_s if last else None)
+    # At the end, so that a note of any length shifts no column.
     note = f"  {state.note}" if state.note else ""
     return (
         f"{state.fold:>4}  {state.phase:<10} {f'{epoch}/{state.epochs}':>9}"
@@ -84,7 +88,8 @@ def _fold(state: FoldState) -> str:
 
 
 def _where(worker: WorkerStatus, state: FoldState) -> str:
-    """Where a fold at work is, and what Ray says of its worker."""
+    """Where a fold is trained, and what Ray's dashboard says of its worker."""
+    # Of a fold that has ended, its last host would look as if it were still busy.
     if state.phase in ("done", "waiting", "failed", "stopped") or not worker.host:
         return ""
     parts = [worker.host]
@@ -92,6 +97,7 @@ def _where(worker: WorkerStatus, state: FoldState) -> str:
         parts.append(f"GPU {','.join(worker.gpus)}")
     if worker.gpu_idle is not None:
         parts.append(f"idle {100 * worker.gpu_idle:.0f} %")
+    # Only Ray's dashboard knows these, and it may be unreachable.
     if worker.state and worker.log:
         parts += [worker.state.lower(), worker.log]
     return f"  {' '.join(parts)}"

@@ -3,7 +3,6 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from maskcls.commands.ensemble import ensemble
 from maskcls.commands.score import score
@@ -11,6 +10,7 @@ from maskcls.commands.train import train
 from maskcls.config.resolve import resolve
 from maskcls.core.errors import Exit
 from maskcls.core.progress import Progress
+from maskcls.data.submission_score import SubmissionScore
 from maskcls.demo.dataset import write_demo_data
 from maskcls.store.paths import absolute_path
 from maskcls.store.results import Metrics
@@ -31,7 +31,7 @@ class Demonstrated:
     exit_code: Exit
     folder: Path
     metrics: Metrics
-    score: dict[str, Any]
+    score: SubmissionScore
     seconds: float
     was_there: bool
 

@@ -1,14 +1,12 @@
 """`maskcls score`: the official macro F1 and accuracy of a submission."""
 
-from typing import Any
-
 from maskcls.core.errors import UserError
-from maskcls.data.submission_score import score_files
+from maskcls.data.submission_score import SubmissionScore, score_files
 from maskcls.store.paths import Folder
 
 
-def score(submission: str, truth: str) -> dict[str, Any]:
-    """Score submission.csv against truth.csv, both ImageID,ans; see core.scoring.score_files.
+def score(submission: str, truth: str) -> SubmissionScore:
+    """Score submission.csv against truth.csv, both ImageID,ans; see data/submission_score.py.
 
     Raises UserError when one of them is missing or they do not match.
     """

@@ -1,4 +1,4 @@
-"""A configuration as a TOML file that a user can read, change and give back with --config."""
+"""A configuration as a TOML file that a user can read, change and pass to --config."""
 
 import json
 from collections.abc import Mapping
@@ -10,17 +10,19 @@ from maskcls.config.schema import Config
 
 
 def as_file(config: Config, head: str) -> str:
-    """TOML text that makes this configuration where no --preset is given.
+    """TOML text of this configuration, to be used without --preset.
 
-    head: comment at its top. What is as in the default preset, what only places the work and what
-    has no effect is left out.
+    head: comment at its top. Left out are values of the default preset, placement (section cluster) and
+    settings without an effect.
     """
+    # Against the defaults, not the run's own preset: the file must not depend on a --preset.
     usual = flat_json(to_json(resolve()))
     without = {s for s in parts.FOLDERS if relations.idle(s, config) is not None}
     sections: dict[str, list[str]] = {}
     for name, value in flat_json(to_json(config)).items():
         section, key = name.split(".", 1)
         known = name in usual and usual[name] == value
+        # An idle setting would be refused when the file is read.
         has_effect = relations.idle(name, config) is None and _chooser(name) not in without
         if section != "cluster" and not known and has_effect:
             sections.setdefault(section, []).append(f"{key} = {_text_of(value)}")
@@ -41,7 +43,8 @@ def _chooser(name: str) -> str | None:
 
 
 def _text_of(value: Any) -> str:
-    """A value as TOML spells it."""
+    """A value in TOML's spelling."""
+    # JSON's strings, integers and booleans are TOML's, too.
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_text_of, value))}]"
     if isinstance(value, Mapping):

@@ -1,6 +1,6 @@
-"""Where values come from: preset, then the user's TOML file, then each --set; the last one wins.
+"""Sources of settings: preset, then the user's TOML file, then each --set; the last one overrides.
 
-Everything is flattened to {"optim.lr": Value(1e-4, "--set")}, so that each value knows its origin.
+All are flattened to {"optim.lr": Value(1e-4, "--set")}, so that messages can name a value's origin.
 """
 
 import re
@@ -14,15 +14,15 @@ from maskcls.core.errors import UserError
 
 DEFAULT_PRESET = "report"
 _PRESETS = Path(__file__).parent / "presets"
-# Settings whose value is itself a table, so flattening stops there.
+# Settings whose value is itself a table: flattening stops there.
 _TABLES = ("cluster.resources_per_worker",)
-# What a preset says of its own choice says nothing of another one.
+# A preset's value of the former is meant for its own choice of the latter, and dropped with another.
 GOES_WITH = {"loss.weights": "loss.name"}
 
 
 @dataclass(frozen=True)
 class Value:
-    """A value, where it was said, and how it was typed, where it was typed as NAME=VALUE."""
+    """A value, its origin, and its text where it was typed as NAME=VALUE."""
 
     value: Any
     origin: str
@@ -30,14 +30,14 @@ class Value:
 
     @property
     def is_presets(self) -> bool:
-        """Said by a preset, not by the user."""
+        """Whether it comes from a preset, not from the user."""
         return self.origin.startswith("preset ")
 
     def as_text(self) -> Any:
         """The value of a setting that is text, such as the name of a folder, which may be 2021.
 
-        As typed, where it was: 007 and 1e3 stay so. From a file, a whole number as its digits; other
-        values stay what they are, for the validator to refuse, since their spelling is lost.
+        As typed, if it was: 007 and 1e3 stay. From a file, a whole number as its digits; other values
+        are returned unchanged for the validator to refuse, since their spelling is lost.
         """
         if isinstance(self.value, str | bool):
             return self.value
@@ -48,14 +48,15 @@ class Value:
 
 @dataclass(frozen=True)
 class TomlFile:
-    """A TOML file, wherever it was read from: its name in messages, and its content."""
+    """A TOML file, local or not: its name in messages, and its content."""
 
     name: str
     content: bytes
 
     def values(self) -> dict[str, Any]:
-        """What it says, nested as it is; UserError when it is not TOML."""
+        """Its values, nested; UserError when it is not TOML."""
         try:
+            # -sig: Windows editors write a byte order mark, which TOML does not allow.
             return tomllib.loads(self.content.decode("utf-8-sig"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
             raise UserError(f"{self.name}: not a TOML file: {e}.") from e
@@ -67,7 +68,7 @@ def preset_names() -> tuple[str, ...]:
 
 
 def preset_head(name: str) -> str:
-    """First comment line of a preset's file: what it is, in a sentence."""
+    """First comment line of a preset's file: its description."""
     with (_PRESETS / f"{name}.toml").open(encoding="utf-8") as f:
         return f.readline().lstrip("# ").strip()
 
@@ -75,7 +76,7 @@ def preset_head(name: str) -> str:
 def gather(
     preset: str | None = None, file: TomlFile | None = None, sets: Iterable[str] = ()
 ) -> dict[str, Value]:
-    """Lay preset, TOML file and NAME=VALUE texts over one another.
+    """Combine preset, TOML file and NAME=VALUE texts; later ones override earlier ones.
 
     Raises UserError for an unknown preset, a file that is not TOML, or a text without "=".
     """
@@ -84,6 +85,7 @@ def gather(
         raise UserError(f"--preset {name}: no such preset; there are {', '.join(preset_names())}.")
     own = TomlFile(f"preset {name}", (_PRESETS / f"{name}.toml").read_bytes())
     presets = _flatten(own.values(), own.name)
+    # presets is needed again below, to see which choices the user replaced.
     flat = dict(presets)
     if file is not None:
         flat |= _flatten(file.values(), file.name)
@@ -93,6 +95,7 @@ def gather(
             raise UserError(f"--set {text}: write it as NAME=VALUE, such as --set optim.lr=1e-4.")
         typed = value.strip()
         flat[key.strip()] = Value(parse_value(typed), "--set", typed)
+    # Not an error: the user who replaces a preset's loss need not know that it had weights.
     for setting, choice in GOES_WITH.items():
         kept = flat.get(choice, Value(None, "")).value == presets.get(choice, Value(None, "")).value
         if setting in flat and flat[setting].is_presets and not kept:
@@ -106,14 +109,14 @@ def parse_value(text: str) -> Any:
         return tomllib.loads(f"v = {text}")["v"]
     except tomllib.TOMLDecodeError:
         pass
-    # .794 is no TOML number, but everybody writes it, in lists too.
+    # .794 is not a TOML number, but often written, in lists, too.
     whole = re.sub(r"(?<![\w.])\.(?=\d)", "0.", text)
     try:
         return tomllib.loads(f"v = {whole}")["v"]
     except tomllib.TOMLDecodeError:
         pass
     try:
-        return float(text)  # 1E-4
+        return float(text)  # what only Python reads as a number, such as 1.
     except ValueError:
         return text
 
@@ -134,9 +137,10 @@ def sentence_of(error: Mapping[str, Any], flat: Mapping[str, Value], prefix: str
     name = name_of(error)
     name = f"{prefix}.{name}" if prefix else name
     message = str(error["msg"]).removeprefix("Value error, ")
-    if not name:  # a relation between settings: its sentence names them
+    if not name:  # a relation between settings: its message names them
         return f"{message}."
     origin = f" (from {flat[name].origin})" if name in flat else ""
+    # pydantic's "valid string" does not say how to write one.
     if error.get("type") == "string_type":
         message = "should be text, in quotes"
     message = message.replace("Input should be", "should be")

@@ -1,4 +1,4 @@
-"""Choices that are files: the names in a folder, and the settings each file brings along.
+"""Choices that are files: the names in a folder, and the settings that each file defines.
 
 losses/focal.py makes loss.name=focal and its own loss.focal.gamma. Names are found by listing the
 folder and settings are read as text with ast, so that --help and the first checks need no torch.
@@ -23,7 +23,7 @@ FOLDERS = {
     "augment.name": "augment/transforms",
     "loss.name": "losses",
 }
-"""Setting that chooses -> folder of the choices, below the package. A choice's own settings stand in
+"""Setting that chooses -> folder of the choices, below the package. A choice's own settings are in
 the same section, under its name."""
 SUMS = ("augment.name", "loss.name")
 """Settings that can choose several, joined by "+"."""
@@ -33,7 +33,7 @@ NONE = ("augment.name",)
 
 @dataclass(frozen=True)
 class SettingText:
-    """A setting as its source spells it."""
+    """A setting as text, from its source."""
 
     name: str
     kind: str
@@ -48,6 +48,7 @@ def _package() -> Path:
 def choices(setting: str) -> tuple[str, ...]:
     """Names that the setting can take, sorted."""
     folder = _package() / FOLDERS[setting]
+    # Lists the files and imports none.
     found = pkgutil.iter_modules([str(folder)])
     return tuple(sorted(m.name for m in found if not m.ispkg and m.name != "base"))
 
@@ -59,14 +60,14 @@ def summary(setting: str, name: str) -> str:
 
 
 def section_of(setting: str) -> str:
-    """Section of a setting that chooses, below which its choices' own settings stand."""
+    """Section of a setting that chooses; its choices' own settings are in it, too."""
     return setting.split(".", 1)[0]
 
 
 def chosen(setting: str, value: str) -> tuple[str, ...]:
     """Names that a value chooses: "f1+focal" is two of them, "none" is none.
 
-    Raises UserError for a name that there is not.
+    Raises UserError for an unknown name.
     """
     if setting in NONE and value == "none":
         return ()
@@ -81,6 +82,7 @@ def chosen(setting: str, value: str) -> tuple[str, ...]:
     return names
 
 
+# Cached, since each --set is checked against all choices' settings.
 @cache
 def own_settings(setting: str, name: str) -> tuple[SettingText, ...]:
     """Settings that the choice's file defines in its class Settings, read without importing it."""
@@ -101,6 +103,7 @@ def fields_of(path: Path, class_name: str, prefix: str) -> tuple[SettingText, ..
     found = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == class_name]
     if not found:
         return ()
+    # Python keeps no docstring of a field: it is the string literal that follows in the source.
     body, settings = found[0].body, []
     for node, after in zip(body, [*body[1:], None], strict=True):
         if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
@@ -116,6 +119,7 @@ def fields_of(path: Path, class_name: str, prefix: str) -> tuple[SettingText, ..
 
 def load(setting: str, name: str) -> ModuleType:
     """Import the file behind one choice; UserError lists the choices when there is none."""
+    # The name may come from a run's config.json: only files of this folder are imported.
     if name not in choices(setting):
         names = ", ".join(choices(setting))
         raise UserError(f"{setting}: there is no {name!r}; choose from {names}.")
@@ -127,6 +131,7 @@ def settings_of(setting: str, name: str, values: Mapping[str, Mapping[str, Any]]
 
     values: the section's settings of all choices, {choice: {setting: value}}.
     """
+    # Imported here: --help reads this module and needs no pydantic.
     from pydantic import TypeAdapter, ValidationError
 
     from maskcls.config.layers import sentence_of

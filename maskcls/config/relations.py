@@ -24,11 +24,12 @@ NEEDS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "train.patience": ("folds.scheme", ("kfold", "holdout", "image")),
 }
 """Setting -> the setting that it depends on, and the values under which it has an effect. A
-user who sets it without them expected an effect, so that is refused; a preset may set it for later."""
+user who sets it without them expects an effect, so it is refused; a preset may set it in advance."""
 
 
 def idle(name: str, config: "Config") -> str | None:
     """A sentence when this setting, given by the user, has no effect; None otherwise."""
+    # The default is fine: it asks for nothing, and files written by hand often repeat defaults.
     if name not in NEEDS or _value(config, name) == _default(*_split(config, name)):
         return None
     other, values = NEEDS[name]
@@ -55,7 +56,7 @@ def check(config: "Config") -> None:
 
 
 def shared_gpu(workers: int, share: float) -> str:
-    """Why this many workers of a fold cannot have this share of a GPU each."""
+    """Why the workers of a fold cannot have this share of a GPU each."""
     # NCCL refuses two workers of one group on one GPU, and Ray may put them there.
     return (
         f"cluster.workers_per_fold={workers} needs cluster.gpus_per_worker above 0.5, which is"
@@ -71,19 +72,21 @@ def names_in(text: str) -> tuple[str, ...]:
 def _placement(config: "Config") -> str | None:
     share = config.cluster.gpus_per_worker
     if share > 1:
-        # Ray would reserve them, and torch would use the first.
+        # Ray would reserve several, and torch would use the first only.
         return (
             f"cluster.gpus_per_worker={share:g}: a worker uses one GPU; to train a fold on several,"
             " set cluster.workers_per_fold"
         )
     gpus, workers = config.cluster.gpus, config.cluster.workers_per_fold
-    if workers > 1 and share <= 0.5 and gpus not in ("auto", 0):  # with auto, the plan says it
+    if (
+        workers > 1 and share <= 0.5 and gpus not in ("auto", 0)
+    ):  # with auto, cluster/plan.py checks it
         return shared_gpu(workers, share)
     if config.train.batch_size < 2 * config.cluster.workers_per_fold:
-        # An epoch's batches may be half of batch_size; none of a worker's shares may be empty.
+        # An epoch's batches may be half of batch_size, and no worker's share of one may be empty.
         return (
             "train.batch_size must be at least twice cluster.workers_per_fold:"
-            " batch normalisation needs company"
+            " BatchNorm needs at least 2 samples per worker"
         )
     return None
 
@@ -91,9 +94,11 @@ def _placement(config: "Config") -> str | None:
 def _folds(config: "Config") -> str | None:
     scheme = config.folds.scheme
     if scheme == "all" and config.folds.repeats > 1:
-        return "folds.repeats draws splits anew, and folds.scheme=all has none; vary train.seed"
+        return "folds.repeats draws several splits, and folds.scheme=all has none; vary train.seed"
+    # The people that a fold of images holds out have other images in training: the predictions of a
+    # fold would leak them.
     if scheme == "image" and config.rows.pseudo_labels != "none":
-        return "rows.pseudo_labels goes by folds of people, and folds.scheme=image has none"
+        return "rows.pseudo_labels needs folds of people, and folds.scheme=image has none"
     return None
 
 
@@ -127,20 +132,22 @@ def _augment(config: "Config") -> str | None:
 
 def _optim(config: "Config") -> str | None:
     optim = config.optim
+    # Which of two averages would be evaluated and kept is not defined.
     if optim.ema and optim.swa_epochs:
         return "optim.ema and optim.swa_epochs both average the weights; use one"
     if optim.swa_epochs > config.train.epochs:
         return "optim.swa_epochs must not be above train.epochs"
+    # swa averages the last epochs, and early stopping decides only afterwards which are the last.
     if optim.swa_epochs and config.train.patience:
         return "train.patience may stop before optim.swa_epochs begin; use one"
     if optim.warmup_epochs >= config.train.epochs:
         return "optim.warmup_epochs must be below train.epochs"
     if optim.schedule == "onecycle" and optim.warmup_epochs:
-        return "optim.schedule=onecycle warms up by itself; leave optim.warmup_epochs at 0"
+        return "optim.schedule=onecycle has its own warm-up; leave optim.warmup_epochs at 0"
     if optim.min_lr >= optim.lr:
         return "optim.min_lr must be below optim.lr"
     if list(optim.milestones) != sorted(set(optim.milestones)):
-        return "optim.milestones must rise"
+        return "optim.milestones must be increasing"
     return None
 
 

@@ -30,7 +30,8 @@ def from_flat(flat: Mapping[str, Value]) -> Config:
         config = _validate(tree, flat)
         faults += [f"{text}." for text in _idle(flat, config)]
     except _Wrong as e:
-        # A relation is judged with defaults where a value was refused: reported only when all are good.
+        # With a refused value, a relation would be checked against its default: relations are reported
+        # only when all values are valid.
         faults += [text for name, text in e.faults if name or not faults]
     if faults:
         raise UserError("\n".join(faults))
@@ -38,7 +39,7 @@ def from_flat(flat: Mapping[str, Value]) -> Config:
 
 
 def value_faults(flat: Mapping[str, Value]) -> list[str]:
-    """What is wrong with names and values alone, whatever they say together."""
+    """What is wrong with names and values alone, without the relations between them."""
     tree, faults = _tree(flat)
     try:
         _validate(tree, flat)
@@ -58,7 +59,7 @@ def _idle(flat: Mapping[str, Value], config: Config) -> list[str]:
 
 
 def from_json(tree: Mapping[str, Any]) -> Config:
-    """Read back what to_json gave, such as a run's config.json; UserError with all faults."""
+    """Read the result of to_json, such as a run's config.json; UserError with all faults."""
     try:
         return _validate(tree, {})
     except _Wrong as e:
@@ -72,8 +73,9 @@ def to_json(config: Config) -> dict[str, Any]:
 
 
 def flat_json(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration's JSON as {"optim.lr": 0.001, ...}; the view that compare and refuse use."""
+    """A configuration's JSON as {"optim.lr": 0.001, ...}; the form for comparisons."""
     flat = {f"{s}.{name}": v for s, values in config.items() for name, v in values.items()}
+    # As users spell them: loss.focal.gamma, without the "settings" of the dataclass.
     for section in _PART_SECTIONS:
         for choice, own in flat.pop(f"{section}.settings", {}).items():
             flat |= {f"{section}.{choice}.{key}": value for key, value in own.items()}
@@ -83,10 +85,12 @@ def flat_json(config: Mapping[str, Any]) -> dict[str, Any]:
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Settings that change numbers and differ: "optim.lr: 0.001 there, 0.5 now"; both as JSON."""
     a, b = flat_json(old), flat_json(new)
+    # Of the union, since a run of an older version lacks new settings.
     names = [n for n in sorted(a | b) if n not in PLACEMENT_ONLY and a.get(n) != b.get(n)]
     return [f"{n}: {a.get(n, 'not set')} there, {b.get(n, 'not set')} now" for n in names]
 
 
+# Cached: building the validator of all sections takes longer than any validation.
 @cache
 def _adapter() -> Any:
     from pydantic import TypeAdapter
@@ -105,13 +109,14 @@ def _known() -> dict[str, Any]:
 
 
 def _tree(flat: Mapping[str, Value]) -> tuple[dict[str, Any], list[str]]:
-    """The values by section, without those that are refused already; and why they are."""
+    """The values by section, without those that are refused here, and the reasons of the refusals."""
     known, own = _known(), _own()
     faults: list[str] = []
     in_force = {setting: _chosen(setting, flat, faults) for setting in parts.FOLDERS}
     tree: dict[str, Any] = {section: {"settings": {}} for section in _PART_SECTIONS}
     for setting, names in in_force.items():
         for name in names or ():
+            # Written out, so that config.json keeps them even if a later version has other defaults.
             defaults = parts.own_defaults(setting, name)
             tree[parts.section_of(setting)]["settings"][name] = defaults
     for name, value in flat.items():
@@ -122,8 +127,8 @@ def _tree(flat: Mapping[str, Value]) -> tuple[dict[str, Any], list[str]]:
             faults.append(f"{where}: no such setting{hint}")
         elif name in own and own[name].choice not in (in_force[own[name].setting] or ()):
             chosen = in_force[own[name].setting]
-            # A preset's values for a choice that the user replaced have no effect, and
-            # nothing can be said of what belongs to a wrong choice.
+            # A preset's values for a choice that the user replaced have no effect; and settings of a
+            # wrong choice cannot be checked.
             if not value.is_presets and chosen is not None:
                 now = "+".join(chosen) or "none"
                 faults.append(f"{where}: {own[name].setting} is {now}, not {own[name].choice}.")
@@ -131,7 +136,7 @@ def _tree(flat: Mapping[str, Value]) -> tuple[dict[str, Any], list[str]]:
             known[name] is bool if name in known else own[name].kind == "bool"
         ):
             # bool is an int to Python: optim.lr=true would silently become 1.0.
-            faults.append(f"{where}: true and false are no value for this.")
+            faults.append(f"{where}: true and false are not valid here.")
         elif name in known:
             section, key = name.split(".", 1)
             tree.setdefault(section, {})[key] = (
@@ -168,11 +173,11 @@ def _own() -> dict[str, _Own]:
 
 
 def _chosen(setting: str, flat: Mapping[str, Value], faults: list[str]) -> tuple[str, ...] | None:
-    """Names that are in force for a setting that chooses; None for a wrong one, which is a fault."""
+    """Names that a choosing setting has now; None for a wrong value, which is a fault."""
     section, key = setting.split(".")
     given = flat.get(setting)
     value = given.as_text() if given else getattr(getattr(Config(), section), key)
-    if not isinstance(value, str):  # the validator says so
+    if not isinstance(value, str):  # the validator reports it
         return None
     try:
         return parts.chosen(setting, value)
@@ -190,7 +195,7 @@ def _holds_bool(value: Any) -> bool:
 
 
 class _Wrong(Exception):
-    """Values that were refused: pairs of the setting's name, "" for a relation, and a sentence."""
+    """Refused values: pairs of the setting's name, "" for a relation, and a sentence."""
 
     def __init__(self, faults: list[tuple[str, str]]) -> None:
         super().__init__(faults)
@@ -198,6 +203,7 @@ class _Wrong(Exception):
 
 
 def _validate(tree: Mapping[str, Any], flat: Mapping[str, Value]) -> Config:
+    # Imported here, with the first configuration: --help does without pydantic.
     from pydantic import ValidationError
 
     try:
@@ -210,6 +216,7 @@ def _validate(tree: Mapping[str, Any], flat: Mapping[str, Value]) -> Config:
 
 def _one_per_setting(errors: list[Any]) -> list[Any]:
     """Join errors by the setting's path: "int or auto" gives two for one wrong value."""
+    # Two levels: deeper parts of the path are pydantic's names of the alternatives.
     joined: dict[tuple[Any, ...], Any] = {}
     for error in errors:
         path = error["loc"][:2]

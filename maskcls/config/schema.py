@@ -1,7 +1,7 @@
 """All settings: one frozen dataclass per section, a docstring under each field.
 
-The docstring is what --help prints; the unit closes it in brackets. Bounds are checked once, in
-resolve.py. Relations between settings are checked in Config.__post_init__, before anything starts.
+--help prints the docstrings, each of which ends with its unit in brackets. Bounds are checked once, in
+resolve.py, relations between settings in Config.__post_init__, before anything starts.
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +16,10 @@ Auto = Literal["auto"]
 
 
 class Section:
-    """Base of all sections: unknown names, inf and nan are refused."""
+    """Base of all sections: unknown names, inf and NaN are refused."""
+
+    # Not strict: TOML and JSON have lists where fields are tuples. Booleans, which then pass as numbers,
+    # are refused in resolve.py.
 
     __pydantic_config__ = {"extra": "forbid", "allow_inf_nan": False, "strict": False}  # noqa: RUF012
 
@@ -91,7 +94,7 @@ class Folds(Section):
 
     @property
     def total(self) -> int:
-        """Folds of the whole run, over its repeats; they are numbered through."""
+        """Folds of the whole run, numbered over all repeats."""
         return self.per_repeat * self.repeats
 
 
@@ -249,7 +252,7 @@ class Cluster(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class Config(Section):
-    """The whole configuration of a run; the content of config.json."""
+    """The complete configuration of a run; the content of config.json."""
 
     model: Model = field(default_factory=Model)
     head: Head = field(default_factory=Head)
@@ -263,6 +266,7 @@ class Config(Section):
     tta: Tta = field(default_factory=Tta)
     cluster: Cluster = field(default_factory=Cluster)
 
+    # Here and not in resolve, so that a Config built in any way is consistent.
     def __post_init__(self) -> None:
         check(self)
 

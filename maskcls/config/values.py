@@ -1,9 +1,10 @@
-"""Sizes and crops as settings spell them: "384x288" and "center:384x384", height before width."""
+"""Values of settings with a spelling of their own: "384x288", "center:384x384", "27-29,57-59"."""
 
 import re
 from dataclasses import dataclass
 from typing import Any, Self
 
+# No leading zeros, so that a size has one spelling, and at most five digits.
 _SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
 _MARGIN = re.compile(r"face:([0-2](\.\d{1,3})?|\.\d{1,3}|3(\.0{1,3})?)")
 DEFAULT_MARGIN = 0.3
@@ -36,7 +37,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Crop:
-    """What is cut from an image before it is resized: nothing, its centre, or the face with a margin.
+    """The crop of an image before resizing: none, its centre, or the face with a margin.
 
     center: size of the centre crop; margin: of the face crop, as a share of the face's size on each
     side; at most one of them is set.
@@ -79,8 +80,8 @@ class Crop:
 
 
 def text_schema(kind: Any) -> Any:
-    """The pydantic schema of a class that is spelled as text: kind.parse reads, str writes."""
-    # Imported here so that reading the schema module costs no pydantic.
+    """The pydantic schema of a class with a text form: kind.parse reads it, str writes it."""
+    # Imported here, so that importing the schema does not import pydantic.
     from pydantic_core import core_schema
 
     return core_schema.no_info_plain_validator_function(
@@ -104,6 +105,7 @@ class AgeRanges:
         """Read the text; ValueError says what was expected."""
         if isinstance(text, cls):
             return text
+        # rows.drop_ages=57 is read as a number by TOML.
         text = str(text) if isinstance(text, int) and not isinstance(text, bool) else text
         if text == "none":
             return cls(())
@@ -128,7 +130,7 @@ class AgeRanges:
 
 @dataclass(frozen=True)
 class Factors:
-    """Whole factors for groups of rows; spelled "60+:8,2:3" or "none"."""
+    """Integer factors for groups of rows; spelled "60+:8,2:3" or "none"."""
 
     factors: tuple[tuple[str, int], ...]
 

@@ -1,16 +1,16 @@
 """The ways a command can end, and the exceptions that say so; all survive pickling by their type.
 
     UserError            bad input: exit code 2
-      StorageError       storage or disk could not do it now: exit code 2, but worth trying again
-      HubUnavailable     the model hub does not answer now: likewise
+      StorageError       storage or disk failed for now: exit code 2, but worth a retry
+      HubUnavailable     the model hub does not answer for now: the same
     RunFailed            something failed that is not the user's input: exit code 1
       FoldsFailed        folds of a run failed
-    GpuFault             the GPU or its driver failed: worth trying again, first on another node
+    GpuFault             the GPU or its driver failed: worth a retry, first on another node
     Stopped              ended on request, with a checkpoint
-    Superseded           another attempt has replaced this one: end, and write nothing more
+    Superseded           another attempt has replaced this one, which must end and write nothing
 
-An exception loses its __cause__ when it is pickled, as between processes of Ray. What decides
-whether to try again is therefore the type, never a message.
+An exception loses its __cause__ when it is pickled, as between processes of Ray. The
+decision to retry therefore depends on the type, never on a message.
 """
 
 from enum import IntEnum
@@ -18,7 +18,7 @@ from subprocess import TimeoutExpired
 
 
 class Exit(IntEnum):
-    """Exit codes; a job's last log line repeats them, since Ray turns every failure into 1."""
+    """Exit codes; a job's last log line repeats them, since Ray reports every failure as 1."""
 
     GOOD = 0
     FAILURE = 1
@@ -26,7 +26,7 @@ class Exit(IntEnum):
     MISTAKE = 2
     """The user's input is wrong; nothing was started, nothing is lost."""
     DEGRADED = 3
-    """Done, but something is missing from the result and was named."""
+    """Done, but the result lacks something, which a message names."""
     INTERRUPTED = 130
     """Ctrl-C or SIGTERM; the same command resumes."""
 
@@ -36,11 +36,11 @@ class UserError(Exception):
 
 
 class StorageError(UserError):
-    """Storage could not do it now; the same may succeed when tried again."""
+    """Storage failed for now; a retry may succeed."""
 
 
 class HubUnavailable(UserError):
-    """The model hub did not answer; the same may succeed when tried again."""
+    """The model hub did not answer; a retry may succeed."""
 
 
 class RunFailed(Exception):
@@ -48,9 +48,10 @@ class RunFailed(Exception):
 
 
 class FoldsFailed(RunFailed):
-    """Folds of a run failed; by_training: one of them by an error of its own, which would come again."""
+    """Folds of a run failed; by_training: one of them by its own error, which a retry would repeat."""
 
     def __init__(self, text: str, by_training: bool = False) -> None:
+        # Both arguments, since pickle rebuilds an exception from args.
         super().__init__(text, by_training)
         self.text, self.by_training = text, by_training
 
@@ -59,7 +60,7 @@ class FoldsFailed(RunFailed):
 
 
 class GpuFault(Exception):
-    """A GPU that was promised cannot be used; another node's may be."""
+    """A GPU that the cluster assigned cannot be used; that of another node may work."""
 
 
 class Stopped(Exception):
@@ -82,16 +83,18 @@ _TRANSIENT = (
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether an error is an infrastructure failure, which need not come again when the same is tried.
+    """Whether an error is an infrastructure failure, which may not recur in a retry.
 
-    Storage that is away, a full disk, a lack of memory, a GPU fault. A UserError of any other kind
-    is none, whatever it was raised from; a wrong setting, or a loss that became NaN, comes again.
+    Unavailable storage, a full disk, a lack of memory, a GPU fault. Any other kind of UserError is not
+    one, whatever it was raised from: a wrong setting, or a loss that became NaN or inf, recurs.
     """
+    # Along the chain: libraries wrap an OSError in errors of their own. A chain may be a cycle.
     seen: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None and cause not in seen:
         if isinstance(cause, _TRANSIENT) or is_gpu_fault(cause):
             return True
+        # Raised where its cause was known: a missing file is an OSError, too, but bad input.
         if isinstance(cause, UserError):
             return False
         seen.append(cause)

@@ -1,4 +1,4 @@
-"""Fingerprints of content: what was trained on what, told by 128 bits of BLAKE2b."""
+"""Fingerprints of content: 128 bits of BLAKE2b, by which data and pixels are compared."""
 
 import hashlib
 from collections.abc import Iterable
@@ -15,12 +15,12 @@ def digest_of_bytes(data: bytes | bytearray | memoryview) -> bytes:
 def combine(parts: Iterable[bytes | str]) -> str:
     """One fingerprint of many parts, 32 hex digits.
 
-    parts: digests or strings; a string counts as its UTF-8 bytes. Their order matters, and each
-    goes in behind its length, so that ("ab", "c") and ("a", "bc") differ.
+    parts: digests or strings; a string counts as its UTF-8 bytes. Their order matters, and each is
+    preceded by its length, so that ("ab", "c") and ("a", "bc") differ.
     """
     whole = hashlib.blake2b(digest_size=DIGEST_BYTES)
     for part in parts:
-        # File names that are not UTF-8 reach us as lone surrogates; they must have a digest too.
+        # Python represents file names that are not UTF-8 with lone surrogates, which encode() refuses.
         raw = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
         whole.update(len(raw).to_bytes(8, "little"))
         whole.update(raw)

@@ -1,7 +1,7 @@
 """A fold's finished epochs, which of them is the best, and when training stops early.
 
-The one place for these rules: the training loop, ASHA's last epoch, the live view and `status` all
-ask here.
+The one place for these rules: the training loop, ASHA's last epoch, the live view and `status` all use
+it.
 """
 
 from collections.abc import Sequence
@@ -44,6 +44,7 @@ def best_of(history: Sequence[EpochEntry]) -> Best | None:
     """
     best: Best | None = None
     for entry in history:
+        # ">", not ">=": of equal epochs the first, whose checkpoint is kept already.
         score = entry.macro_f1
         if best is None or score is None or best.macro_f1 is None or score > best.macro_f1:
             best = Best(entry.epoch, score)
@@ -51,7 +52,7 @@ def best_of(history: Sequence[EpochEntry]) -> Best | None:
 
 
 def is_finished(history: Sequence[EpochEntry], epochs: int, patience: int) -> bool:
-    """Whether no epoch follows: all are done, or `patience` epochs in a row brought nothing better.
+    """Whether no epoch follows: all are done, or `patience` epochs in a row brought no better score.
 
     patience: 0 never stops early.
     """

@@ -1,4 +1,4 @@
-"""The 18 classes and the three labels they are made of; the one place that knows their order.
+"""The 18 classes and the three labels that form them; the one place that defines their order.
 
 class = 6 * mask + 3 * gender + age_group
     mask:      worn 0, incorrect 1, not worn 2      (from the shot: mask1..mask5, incorrect_mask, normal)
@@ -17,7 +17,7 @@ MASKS = ("worn", "incorrect", "not worn")
 GENDERS = ("male", "female")
 AGE_GROUPS = ("<30", "30-59", "60+")
 TASKS = ("mask", "gender", "age")
-"""Task order, everywhere."""
+"""The order of the three labels, wherever there is one value for each."""
 NUM_CLASSES = 18
 AGE_BORDERS = (30, 60)
 """First age of the second and of the third group [years]."""
@@ -44,5 +44,5 @@ def labels_of(classes: npt.ArrayLike) -> dict[str, npt.NDArray[np.int64]]:
 
 
 def class_name(label: int) -> str:
-    """A class in words, such as "worn, female, 30-59"."""
+    """The name of a class, such as "worn, female, 30-59"."""
     return f"{MASKS[label // 6]}, {GENDERS[label // 3 % 2]}, {AGE_GROUPS[label % 3]}"

@@ -1,9 +1,10 @@
-"""Scores: macro F1 over the 18 classes, which ranks, and what helps to understand it.
+"""Scores: macro F1 over the 18 classes, by which the competition ranks, and its parts.
 
 A class absent from both sides counts 0, as in the competition: on data without every class the
 score cannot reach 1.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from maskcls.core.labels import NUM_CLASSES, TASKS, class_name, labels_of
 from maskcls.core.plain import from_plain
 
 _NUM_OF_TASK = {"mask": 3, "gender": 2, "age": 3}
+# Temporary arrays of 0.5 MiB each, whatever the number of rows.
 _ROWS_AT_ONCE = 65_536
 
 Confusion = npt.NDArray[np.int64]
@@ -48,8 +50,8 @@ class Score:
     per_class: tuple[ClassScore, ...]
     parts: dict[str, PartScore]
 
-    def to_json(self) -> dict[str, Any]:
-        """As files and `score --json` have it: the parts stand beside the overall scores."""
+    def to_json(self) -> dict[str, object]:
+        """As files and `score --json` have it: the parts as keys beside the overall scores."""
         return {
             "macro_f1": self.macro_f1,
             "accuracy": self.accuracy,
@@ -58,7 +60,7 @@ class Score:
         }
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "Score":
+    def from_json(cls, values: Mapping[str, Any]) -> "Score":
         """Read to_json back."""
         classes = [{"number": c["class"]} | c for c in values["per_class"]]
         return cls(
@@ -69,7 +71,8 @@ class Score:
         )
 
 
-def _without_number(score: ClassScore) -> dict[str, Any]:
+def _without_number(score: ClassScore) -> dict[str, object]:
+    # In the file it is called "class", which is no name for a field in Python.
     return {name: value for name, value in asdict(score).items() if name != "number"}
 
 
@@ -96,10 +99,10 @@ def score(labels: npt.ArrayLike, predicted: npt.ArrayLike) -> Score:
 
 
 def confusion(labels: npt.ArrayLike, predicted: npt.ArrayLike) -> Confusion:
-    """How often each class got each answer, int64 [18, 18]; a row for each label.
+    """How often each label was predicted as each class, int64 [18, 18]; a row for each label.
 
-    labels, predicted: integers [N] in 0..17, N at least 1; ValueError otherwise. Counted piece by
-    piece: millions of rows as they are, in one byte each, need no second copy.
+    labels, predicted: integers [N] in 0..17, N at least 1; ValueError otherwise. Counted in
+    parts, so that millions of rows of one byte each are never copied to wider integers as a whole.
     """
     truth, guess = _checked(labels, predicted)
     counts = np.zeros(NUM_CLASSES**2, np.int64)
@@ -116,7 +119,7 @@ def macro_f1(labels: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
 
 
 def accuracy(labels: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
-    """Share of rows whose class is right; labels, predicted: integers [N] in 0..17."""
+    """Share of rows whose class is correct; labels, predicted: integers [N] in 0..17."""
     return _overall(confusion(labels, predicted)).accuracy
 
 
@@ -134,7 +137,8 @@ def _f1(counts: Confusion) -> npt.NDArray[np.float64]:
 def _checked(
     labels: npt.ArrayLike, predicted: npt.ArrayLike
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Both as integer arrays [N]; ValueError when that is not what they are."""
+    """Both as integer arrays [N]; ValueError when they are not."""
+    # bincount would accept classes outside 0..17 and count them as other pairs.
     pair = []
     for name, values in (("labels", labels), ("predicted", predicted)):
         array = np.asarray(values)

@@ -1,4 +1,4 @@
-"""File names: one spelling for comparing and finding, which are junk, how they look in a message."""
+"""File names: one Unicode form for comparing, which files to ignore, how a message shows a name."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".jfif", ".png")
-"""Extensions that are read, in any case; .jfif is what Windows calls a JPEG file."""
+"""Extensions that are read, in upper or lower case; .jfif: JPEG, as some Windows programs name it."""
 JUNK = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 """What file managers and archivers leave behind, in lower case."""
 
@@ -20,12 +20,14 @@ def nfc(name: str) -> str:
 
 def as_on_disk(path: Path) -> Path:
     """`path` with each missing part replaced by the name on disk that reads the same, if any."""
+    # As typed goes first: both forms may exist as different files on Linux.
     if os.path.lexists(path):
         return path
     found = Path(path.anchor)
     for part in path.parts[1:]:
         if not part.isascii() and not os.path.lexists(found / part):
             wanted = nfc(part)
+            # A folder that cannot be listed: the caller then fails with the name as typed.
             with contextlib.suppress(OSError):
                 names = (entry.name for entry in found.iterdir())
                 part = next((name for name in names if nfc(name) == wanted), part)

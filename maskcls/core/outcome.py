@@ -1,5 +1,6 @@
-"""How an attempt at a fold or a trial ended: a value that workers return and the supervisor decides
-by.
+"""How an attempt at a fold or a trial ended.
+
+Workers return it as a value, since an exception would lose its cause on the way to the supervisor.
 """
 
 import traceback
@@ -9,8 +10,8 @@ from typing import Literal
 from maskcls.core.errors import Stopped, UserError, is_gpu_fault, is_out_of_memory, is_transient
 
 Kind = Literal["done", "user_error", "error", "transient", "stopped"]
-"""done; bad input that only a worker meets; an error in training, which would come again; an
-infrastructure failure, which need not; ended on request, with a checkpoint."""
+"""done; bad input that only a worker can find; an error in training, which a retry would repeat; an
+infrastructure failure, which may not recur; ended on request, with a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ def outcome_of(error: BaseException) -> Outcome:
     text = str(error) if by_input else f"{type(error).__name__}: {error}"
     if isinstance(error, Stopped):
         return Outcome("stopped", str(error))
+    # Before the kinds of UserError: a StorageError is one, but worth a retry.
     if is_transient(error):
         return Outcome(
             "transient", text, detail, is_gpu_fault(error), by_input, is_out_of_memory(error)

@@ -1,4 +1,4 @@
-"""Dataclasses to plain JSON values and back; for the records of a run, which people read too."""
+"""Dataclasses to plain JSON values and back; for the records of a run, which people read, too."""
 
 import dataclasses
 import types
@@ -15,7 +15,7 @@ def to_plain(value: Any) -> Any:
 
 
 def from_plain(kind: type[T], values: Mapping[str, Any]) -> T:
-    """Build a dataclass from what to_plain gave; fields with a default may be missing.
+    """Build a dataclass from the result of to_plain; fields with a default may be missing.
 
     Keys that the class does not have are ignored, so that a record written by a later version, with one
     field more, can still be read. Raises KeyError with the name of a missing field, ValueError for JSON
@@ -23,6 +23,7 @@ def from_plain(kind: type[T], values: Mapping[str, Any]) -> T:
     """
     if not isinstance(values, Mapping):
         raise ValueError(f"{kind.__name__}: not an object: {values!r:.80}")
+    # Resolved, since annotations may be strings.
     hints = typing.get_type_hints(kind)
     found: dict[str, Any] = {}
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
@@ -39,7 +40,7 @@ def _is_required(field: "dataclasses.Field[Any]") -> bool:
 
 
 def _as(hint: Any, value: Any) -> Any:
-    """The JSON value as the annotation wants it: dataclasses, tuples, also inside list and dict."""
+    """The JSON value in the type of the annotation: dataclasses, tuples, also inside list and dict."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if value is None:
         return None
@@ -47,6 +48,7 @@ def _as(hint: Any, value: Any) -> Any:
         return from_plain(hint, value)
     if origin in (typing.Union, types.UnionType):
         kinds = [k for k in inner if k is not type(None)]
+        # Of several kinds JSON does not say which was meant; only plain ones are used so.
         return _as(kinds[0], value) if len(kinds) == 1 else value
     if origin is list:
         return [_as(inner[0], x) for x in value]

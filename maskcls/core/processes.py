@@ -1,8 +1,8 @@
 # ruff: noqa: PTH100, PTH109, PTH120, PTH206
-"""Python processes of our own: they import the same maskcls as this one, and nothing of the user's.
+"""Python processes that import the same maskcls as this one, and nothing from the current folder.
 
-Imports no more than Python itself has loaded: it is asked to leave the current folder out of sys.path,
-where a file may hide any other module.
+This module imports only what Python has loaded at its start: it runs before the current folder leaves
+sys.path, where a user's file may hide any other module (hence os.path, not pathlib).
 """
 
 import os
@@ -16,15 +16,16 @@ def python_command(*words: str) -> list[str]:
 
 def python_environment() -> dict[str, str]:
     """This process's environment, with a PYTHONPATH by which maskcls is found."""
-    paths = [*source_path(), *filter(None, _python_path())]  # an empty one is the current folder
+    paths = [*source_path(), *filter(None, _python_path())]  # an empty part is the current folder
     return os.environ | ({"PYTHONPATH": os.pathsep.join(paths)} if paths else {})
 
 
 def source_path() -> list[str]:
-    """The folder to import maskcls from, where another Python process would not find it by itself."""
+    """The folder of maskcls as a list, empty where another Python process finds it without help."""
     root = _root()
     if root in [os.path.abspath(path) for path in _python_path() if path]:
         return []
+    # Every Python of this environment looks there itself.
     return [] if {"site-packages", "dist-packages"} & set(root.split(os.sep)) else [root]
 
 
@@ -32,17 +33,18 @@ def leave_current_folder_out() -> None:
     """Import nothing from the current folder, in this process or those that it starts.
 
     `python -m` puts it first in sys.path, and so does an empty part of PYTHONPATH, where a user's
-    random.py would hide the library's. Where maskcls itself lies in it, it stays.
+    random.py would hide the library's. Where maskcls itself is in it, it stays.
     """
-    os.environ["PYTHONSAFEPATH"] = "1"  # also for those that multiprocessing starts
+    os.environ["PYTHONSAFEPATH"] = "1"  # the same for processes that multiprocessing starts
     named = _python_path()
     has_empty = len(named) > 1 and "" in named
     if has_empty:
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, named))
     try:
         here = os.getcwd()
-    except OSError:  # it was deleted; main refuses to begin
+    except OSError:  # the folder was deleted; cli/main.py reports it
         return
+    # Run from a checkout, maskcls may be found through the current folder only.
     if os.path.realpath(here) == os.path.realpath(_root()):
         return
     paths = sys.path if has_empty else sys.path[:1]

@@ -1,4 +1,4 @@
-"""What long work tells while it goes on; the terminal, a pipe and tests listen in their own ways."""
+"""What commands report while they work; terminal, log and tests each implement Progress."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ Phase = Literal["waiting", "starting", "training", "predicting", "done", "failed
 
 @dataclass
 class FoldState:
-    """How far a fold is, as far as its folder tells.
+    """How far a fold is, by the files in its folder.
 
     epoch: the one being trained, from 1; step of steps within it; left_s: estimated time left [s].
     history: the finished epochs' lines of history.jsonl. note: why it waits or failed.
@@ -31,13 +31,13 @@ class FoldState:
 
 
 class Progress(Protocol):
-    """Listens to a command; every method may be called from the main thread only."""
+    """Receives a command's reports; every method may be called from the main thread only."""
 
     def say(self, text: str) -> None:
-        """Something the user would want to read next to the result."""
+        """A line worth reading beside the result."""
 
     def warn(self, text: str) -> None:
-        """Something the user may want to do something about."""
+        """A line that may call for action."""
 
     def count(self, what: str, done: int, total: int) -> None:
         """Progress of work that is counted, such as decoded images."""

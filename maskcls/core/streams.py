@@ -1,7 +1,7 @@
-"""Named streams of random bits; each draw belongs to one and depends on nothing that ran before.
+"""Named streams of random bits; each draw belongs to one and does not depend on earlier draws.
 
-A stream is a name and some numbers (seed, fold, epoch, ...). Raw bits, since NumPy promises that the
-streams of PCG64 and Philox stay, but not those of Generator's methods.
+A stream is a name and some numbers (seed, fold, epoch, ...). Raw bits, since NumPy guarantees that the
+bits of PCG64 and Philox stay the same in later versions, but not the results of Generator's methods.
 """
 
 from typing import Literal
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 Stream = Literal["initial values", "order", "epoch", "augment", "mask images", "sampler", "search"]
-# Fixed numbers, never renumbered: they are part of every result.
+# Never renumbered or reused: with other numbers, old runs could not be reproduced or resumed.
 _STREAMS: dict[Stream, int] = {
     "initial values": 1,
     "order": 2,
@@ -23,7 +23,7 @@ _STREAMS: dict[Stream, int] = {
 
 
 def sequence(stream: Stream, *numbers: int) -> np.random.SeedSequence:
-    """Seed of a stream."""
+    """The seed of a stream; numbers: what it is drawn for, such as seed, fold and epoch."""
     return np.random.SeedSequence([_STREAMS[stream], *numbers])
 
 
@@ -35,4 +35,5 @@ def tickets(count: int, stream: Stream, *numbers: int) -> npt.NDArray[np.uint64]
 
 def uniform(bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.float64]:
     """Raw bits as numbers in [0, 1)."""
+    # 53 bits, the precision of a float64: with all 64, the largest would be rounded to 1.
     return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53

@@ -1,4 +1,4 @@
-"""Cores that this process may use: affinity and, in a container, its quota."""
+"""What the system grants this process: cores, by affinity and container quota; memory returned to it."""
 
 import ctypes
 import gc
@@ -11,6 +11,7 @@ CGROUP = Path("/sys/fs/cgroup")
 def usable_cores() -> int:
     """Whole cores to divide among workers, at least 1."""
     limit = cpu_limit()
+    # Rounded down: one thread more than the quota makes the kernel pause all of them.
     return max(1, affinity() if limit is None else min(affinity(), int(limit)))
 
 
@@ -24,12 +25,12 @@ def affinity() -> int:
 def cpu_limit() -> float | None:
     """The container's limit [cores], None without one."""
     quota, _, period = read_text(CGROUP / "cpu.max").partition(" ")
-    if not quota:  # cgroup 1
+    if not quota:  # no such file: version 1 of cgroups, as in older containers
         quota = read_text(CGROUP / "cpu/cpu.cfs_quota_us")
         period = read_text(CGROUP / "cpu/cpu.cfs_period_us")
     if quota.isdigit() and period.isdigit() and int(period):
         return int(quota) / int(period)
-    return None  # "max", -1 or not there
+    return None  # "max", -1 or no such file: no limit
 
 
 def read_text(path: Path) -> str:
@@ -41,11 +42,12 @@ def read_text(path: Path) -> str:
 
 
 def release_memory() -> None:
-    """Return what was freed; the C library would keep it for this process otherwise.
+    """Return freed memory to the system; the C library would keep it for this process otherwise.
 
-    Between the stages of long work on big tables: each stage would else begin on top of the last
-    one's peak. Does nothing where the C library is not glibc.
+    Called between the stages of work on big tables: otherwise the peaks of two stages would add up.
+    Does nothing where the C library is not glibc.
     """
+    # Cycles first: arrays in them are not freed yet.
     gc.collect()
     try:
         ctypes.CDLL(None).malloc_trim(0)

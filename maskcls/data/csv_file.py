@@ -1,7 +1,7 @@
 """CSV files as text: bytes to rows with their line numbers, values untouched.
 
-Nothing is converted here: ids with leading zeros stay as they are written. Only columns' names lose
-the blanks around them; for values, readers decide, since a name on disk may have some.
+Nothing is converted: ids with leading zeros stay as written. Only column names are stripped of blanks;
+for values, readers decide, since a name on disk may begin or end with some.
 """
 
 import codecs
@@ -23,10 +23,11 @@ class CsvFile:
 
     data: UTF-8 with or without a byte order mark; LF, CRLF or CR; fields may be quoted.
     where: the file's name for messages.
-    Raises UserError when the bytes are not UTF-8, the file is empty or a column stands twice.
+    Raises UserError when the bytes are not UTF-8, the file is empty or a column occurs twice.
     """
 
     def __init__(self, data: bytes, where: str) -> None:
+        # First, since the csv module would fail in the middle, without a line number.
         _check_encoding(data, where)
         self.where = where
         # Decoded as it is read: a StringIO would hold four bytes for each character.
@@ -40,10 +41,10 @@ class CsvFile:
         if not self.header:
             raise UserError(f"{where} is empty; it needs a header line and rows")
         self.header_at = f"{where} line {self._reader.line_num}"
-        # Without a name, it is a comma too many at the end of each line.
+        # Several empty names are fine: commas at the end of each line.
         double = sorted({name for name in self.header if name and self.header.count(name) > 1})
         if double:
-            raise UserError(f"{self.header_at}: column {double[0]!r} stands twice; rename one")
+            raise UserError(f"{self.header_at}: column {double[0]!r} occurs twice; rename one")
 
     def need(self, *columns: str) -> None:
         """UserError naming the columns that the header lacks, and the header found."""
@@ -57,10 +58,11 @@ class CsvFile:
     def rows(self, columns: Sequence[str], faults: Faults) -> Iterator[tuple[int, list[str]]]:
         """Yield (line number from 1, the values of `columns`) for each row that is not empty.
 
-        A row with too few or too many fields goes to `faults` and is left out; quotes that do not
-        close end the reading, since nothing behind them can be trusted.
+        A row with too few or too many fields goes to `faults` and is left out; after quotes
+        that do not close, reading ends, since nothing behind them can be trusted.
         """
         places = [self.header.index(name) for name in columns]
+        # Before each row, to name its first line: a quoted field may have line breaks.
         line = self._reader.line_num + 1
         try:
             for values in self._reader:
@@ -77,6 +79,7 @@ class CsvFile:
 
 
 def _check_encoding(data: bytes, where: str) -> None:
+    # What Excel saves as "Unicode text"; the general message below would name a byte only.
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise UserError(f"{where} is UTF-16, not UTF-8; {SAVE_AS}")
     try:
@@ -85,6 +88,7 @@ def _check_encoding(data: bytes, where: str) -> None:
         line = data.count(b"\n", 0, error.start) + 1
         byte = data[error.start]
         raise UserError(f"{where} line {line}: byte 0x{byte:02x} is not UTF-8; {SAVE_AS}") from None
+    # NUL is valid UTF-8, but in text it means UTF-16 without a byte order mark.
     nul = data.find(b"\0")
     if nul >= 0:
         line = data.count(b"\n", 0, nul) + 1
@@ -92,7 +96,7 @@ def _check_encoding(data: bytes, where: str) -> None:
 
 
 def row_named(row_of: Mapping[str, int], name: str) -> int | None:
-    """The row that a file or folder belongs to, None if no row does.
+    """The row of a file or folder, None without one.
 
     row_of: row number by name, NFC and without blanks around it; name: as on disk.
     """
@@ -112,6 +116,7 @@ class TextColumn:
     reading 179,000 images (pyarrow 26, 2 cores, November 2026).
     """
 
+    # pandas' own str type keeps text in Arrow, without a Python object for each value.
     def __init__(self) -> None:
         self._done: list[pd.Series[str]] = []
         self._open: list[str] = []
@@ -136,8 +141,8 @@ class TextColumn:
 def text_series(texts: Iterable[str]) -> "pd.Series[str]":
     """The strings as one pandas column, dtype str, built in chunks.
 
-    Arrow's allocator grows a buffer by doubling and keeps what it outgrew: built at once, 25,000
-    names left 4 MB behind (pyarrow 26, mimalloc).
+    Arrow's allocator grows a buffer by doubling and keeps the smaller ones: built at once, 25,000
+    names left 4 MB allocated (pyarrow 26, mimalloc).
     """
     column = TextColumn()
     for text in texts:

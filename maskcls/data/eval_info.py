@@ -1,4 +1,4 @@
-"""eval/: the images without labels, in the order of info.csv, which the submission keeps."""
+"""eval/: the images without labels, in the order of info.csv, which is that of the submission."""
 
 from array import array
 from dataclasses import dataclass, field
@@ -10,7 +10,8 @@ from maskcls.core.errors import UserError
 from maskcls.core.names import IMAGE_EXTENSIONS, is_junk, is_plain, nfc, some, split_extension
 from maskcls.data.csv_file import CsvFile, row_named, text_series
 from maskcls.data.findings import Faults, Findings
-from maskcls.data.folder import DataFolder, Entry
+from maskcls.store.listing import Entry
+from maskcls.store.paths import Folder
 
 INFO = "eval/info.csv"
 IMAGES = "eval/images"
@@ -28,8 +29,8 @@ class EvalRows:
     row_of: dict[str, int] = field(default_factory=dict)
 
 
-def read_info(data: DataFolder, faults: Faults, findings: Findings) -> EvalRows | None:
-    """Read eval/info.csv (ImageID, and `ans`, which is not looked at).
+def read_info(data: Folder, faults: Faults, findings: Findings) -> EvalRows | None:
+    """Read eval/info.csv (ImageID, and `ans`, which is ignored).
 
     None when there is no eval/. Rows with a fault go to `faults`; raises UserError when only one
     of info.csv and images/ is there, or the file as a whole cannot be read.
@@ -62,24 +63,25 @@ def read_info(data: DataFolder, faults: Faults, findings: Findings) -> EvalRows 
             continue
         first = rows.row_of.setdefault(nfc(image_id.strip()), len(rows.image_id))
         if first < len(rows.image_id):
-            text = f"ImageID {image_id!r} stands in line {rows.line[first]} too; delete one of them"
+            text = f"ImageID {image_id!r} is in line {rows.line[first]}, too; delete one of them"
             faults.add(at, text)
             continue
         rows.image_id.append(image_id)
         rows.line.append(line)
     if not num_rows:
+        # Rows of the wrong length are faults already, and "no rows" would be wrong then.
         faults.raise_if_any()
         faults.add(INFO, "has a header line but no rows; it needs a row for each image")
     return rows
 
 
 def read_eval_images(
-    data: DataFolder, rows: EvalRows, findings: Findings, needed: bool = True
+    data: Folder, rows: EvalRows, findings: Findings, needed: bool = True
 ) -> pd.DataFrame:
     """Match info.csv with eval/images; the frame `eval_images` as `Table` describes it.
 
-    Raises UserError when more than half of the images are missing, if they are needed: a submission
-    without them would be a mistake that training only makes dearer.
+    Raises UserError when more than half of the images are missing, if they are needed: the
+    submission would be useless, which is better known before the training.
     """
     entry_of, others = _by_name(data, rows, findings)
     others = _by_stem(rows, entry_of, others)
@@ -91,7 +93,7 @@ def read_eval_images(
         findings.add("eval_extra", IMAGES, text)
     _report_missing(rows, entry_of, extra, findings, needed)
     entries = [entry_of.get(row) for row in range(len(rows.image_id))]
-    # Nearly always equal: then one string serves both.
+    # They are nearly always equal: one string instead of two saves memory.
     pairs = zip(rows.image_id, entries, strict=True)
     paths = (
         "" if e is None else image_id if image_id == e.name else e.name for image_id, e in pairs
@@ -111,9 +113,9 @@ def read_eval_images(
 
 
 def _by_name(
-    data: DataFolder, rows: EvalRows, findings: Findings
+    data: Folder, rows: EvalRows, findings: Findings
 ) -> tuple[dict[int, Entry], list[Entry]]:
-    """The files that rows name, by row; and what is there besides, without junk."""
+    """The files that rows name, by row; and the other entries, without junk."""
     entry_of: dict[int, Entry] = {}
     others: list[Entry] = []
     for entry in data.list(IMAGES):
@@ -121,11 +123,12 @@ def _by_name(
         if row is not None and entry.is_file:
             if row in entry_of:
                 raise UserError(
-                    f"{IMAGES}: {entry_of[row].name!a} and {entry.name!a} are the same name, but for "
+                    f"{IMAGES}: {entry_of[row].name!a} and {entry.name!a} are the same name, except for "
                     f"blanks around it or composed and decomposed letters (NFC, NFD); delete or "
                     f"rename one of the two files"
                 )
             entry_of[row] = entry
+        # After the rows: a hidden file that info.csv names is an image.
         elif is_junk(entry.name):
             findings.skip_hidden(f"{IMAGES}/{entry.name}")
         else:
@@ -134,9 +137,9 @@ def _by_name(
 
 
 def _by_stem(rows: EvalRows, entry_of: dict[int, Entry], others: list[Entry]) -> list[Entry]:
-    """Add to entry_of the images whose rows lack the extension; returns the others that are left.
+    """Add to entry_of the images whose rows lack the extension; returns the remaining others.
 
-    Raises UserError when two images go by one such name.
+    Raises UserError when two images have one such name.
     """
     left: list[Entry] = []
     found: dict[int, Entry] = {}
@@ -153,6 +156,7 @@ def _by_stem(rows: EvalRows, entry_of: dict[int, Entry], others: list[Entry]) ->
             )
         else:
             found[row] = entry
+    # At the end: entry_of decides above whether a row has its file by the full name.
     entry_of |= found
     return left
 
@@ -163,9 +167,11 @@ def _report_missing(
     num_rows, num_missing = len(rows.image_id), len(rows.image_id) - len(entry_of)
     if not num_missing:
         return
+    # By line, so that the user finds the rows in the file.
     missing = [row for row in range(num_rows) if row not in entry_of]
     lines = [f"{rows.image_id[row]} (line {rows.line[row]})" for row in missing[:3]]
     text = f"not in {IMAGES}, {num_missing} of {num_rows} in all: {some(lines, num_missing)}"
+    # A few missing images get a default answer; more than half mean a wrong folder.
     if needed and 2 * num_missing > num_rows:
         there = f" (files there that {INFO} does not name: {some(extra)})" if extra else ""
         raise UserError(

@@ -1,4 +1,4 @@
-"""What reading the data turned up: faults, which stop, and findings, which are only reported."""
+"""What is wrong or odd in the data: faults stop the command, findings are only reported."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Kind = Literal[
     "unknown_files",  # neither a known shot nor a known extension
     "missing_shots",  # a person with fewer than seven images
     "no_images",  # a row of train.csv without images
-    "no_row",  # a folder that train.csv does not know
+    "no_row",  # a folder that is not in train.csv
     "eval_missing",  # a row of info.csv without its image
     "eval_extra",  # files in eval/images that info.csv does not name
     "eval_empty",  # a folder eval/ with nothing that is read
@@ -25,7 +25,7 @@ Kind = Literal[
 
 @dataclass(frozen=True)
 class Finding:
-    """Something to know that stops nothing; `maskcls check` shows it."""
+    """An oddity that stops nothing; `maskcls check` shows it."""
 
     kind: Kind
     where: str
@@ -33,10 +33,10 @@ class Finding:
 
 
 class Findings:
-    """Collects findings; at most `limit` of a kind are kept, the rest is counted.
+    """Collects findings; a maximum of `limit` of a kind is kept, the rest is counted.
 
-    The limit keeps a wrongly copied data set from filling memory and screen with one sentence.
-    where: what counted files are said to lie in.
+    Without a limit, a wrongly copied data set would fill memory and screen with one sentence.
+    where: the place named for counted files.
     """
 
     def __init__(self, limit: int = 50, where: str = "DATA") -> None:
@@ -59,18 +59,20 @@ class Findings:
     def skip_hidden(self, name: str) -> None:
         """Count a hidden or junk file; all of them become one finding."""
         self._num_hidden += 1
+        # Three names are examples enough, however many files there are.
         if len(self._hidden) < 3:
             self._hidden.append(name)
 
     def skip_unread(self, name: str) -> None:
         """Count a file if its extension is not one that is read; all become one finding."""
+        # Of the last part only: a folder's name may have a dot.
         extension = split_extension(name.rpartition("/")[2])[1]
         if extension not in IMAGE_EXTENSIONS:
             self._unread[extension or "without extension"] += 1
             self._first_unread = self._first_unread or name
 
     def collected(self) -> tuple[Finding, ...]:
-        """All findings, kind by kind in the order in which the kinds first came up."""
+        """All findings, kind by kind, in the order of each kind's first finding."""
         found: list[Finding] = []
         for kind, kept in self._kept.items():
             found += kept
@@ -86,6 +88,7 @@ class Findings:
         return tuple(found)
 
     def _unread_text(self) -> str:
+        # The most frequent first; of equal ones by name, so that the text is always the same.
         most = sorted(self._unread.items(), key=lambda item: (-item[1], item[0]))
         text = ", ".join(f"{num:,} {extension}" for extension, num in most[:8])
         if len(most) > 8:
@@ -97,15 +100,16 @@ class Findings:
 
 
 class Faults:
-    """Collects what is wrong with the input, so that one message says it all."""
+    """Collects what is wrong with the input, so that one message reports all of it."""
 
+    # Ten lines still fit on a screen.
     def __init__(self, limit: int = 10) -> None:
         self._limit = limit
         self._lines: list[str] = []
         self._num = 0
 
     def add(self, where: str, text: str) -> None:
-        """One fault: a sentence that says what and what to do, without its full stop."""
+        """Add a fault: a sentence with the problem and the remedy, without its full stop."""
         self._num += 1
         if len(self._lines) < self._limit:
             self._lines.append(printable(f"{where}: {text}"))

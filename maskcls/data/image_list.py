@@ -6,11 +6,11 @@ from maskcls.core.errors import UserError
 from maskcls.core.names import IMAGE_EXTENSIONS, is_junk, nfc, printable, split_extension
 from maskcls.data.csv_file import CsvFile, text_series
 from maskcls.data.findings import Faults, Findings
-from maskcls.data.folder import DataFolder
+from maskcls.store.paths import Folder
 
 
-def list_images(folder: DataFolder, findings: Findings) -> pd.DataFrame:
-    """All images in a folder and the folders in it, hidden files and other kinds of file skipped.
+def list_images(folder: Folder, findings: Findings) -> pd.DataFrame:
+    """All images in a folder and its subfolders; hidden files and other kinds of file are skipped.
 
     findings: gets the other kinds, counted by extension.
     Returns path (str, relative to `folder`, as on disk), size_bytes and mtime_ns (int64), sorted
@@ -19,21 +19,26 @@ def list_images(folder: DataFolder, findings: Findings) -> pd.DataFrame:
     faults = Faults()
     images = []
     for entry in folder.list("", recursive=True):
+        # Every part of the path: a hidden folder, such as .git, may have images in it.
         if not entry.is_file or any(map(is_junk, entry.name.split("/"))):
             continue
         if split_extension(entry.name)[1] not in IMAGE_EXTENSIONS:
             findings.skip_unread(entry.name)
             continue
+        # The answers are written to a UTF-8 file, which cannot name it.
         if printable(entry.name) != entry.name:
             faults.add(f"{folder.shown}: {entry.name}", "the name is not UTF-8; rename the file")
         images.append(entry)
     faults.raise_if_any()
     if not images:
         extensions = ", ".join(IMAGE_EXTENSIONS)
+        # Images of another format are the likely reason: name what was there.
         others = "".join(f"; {one.text}" for one in findings.collected())
         raise UserError(
             f"{folder.shown}: no image found ({extensions}); name a folder with images{others}"
         )
+    # The NFC form first: the order, and with it the answers, is the same on a Mac. Then the name, since
+    # two names may have one NFC form.
     images.sort(key=lambda entry: (nfc(entry.name), entry.name))
     return pd.DataFrame(
         {
@@ -49,7 +54,7 @@ def images_from_csv(data: bytes, where: str) -> list[str]:
 
     data: the file, with a column `path` or `ImageID` (relative paths with "/"); where: its name
     for messages. Raises UserError for no such column or both, no rows, a path that is empty,
-    absolute or leads upwards, and one that stands twice.
+    absolute, leads upwards or occurs twice.
     """
     file = CsvFile(data, where)
     columns = [name for name in ("path", "ImageID") if name in file.header]
@@ -67,7 +72,7 @@ def images_from_csv(data: bytes, where: str) -> list[str]:
             text = f"{columns[0]} {path!r} is not a path within the folder of the images"
             faults.add(f"{where} line {line}", text + "; write it relative to it, with '/'")
         elif path in line_of:
-            text = f"{columns[0]} {path!r} stands in line {line_of[path]} too; delete one of them"
+            text = f"{columns[0]} {path!r} is in line {line_of[path]}, too; delete one of them"
             faults.add(f"{where} line {line}", text)
         else:
             line_of[path] = line

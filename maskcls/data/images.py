@@ -1,6 +1,6 @@
-"""train/images: which image shows which person in which shot. Nothing is opened or decoded.
+"""train/images: the person and shot of each image, by its path. Nothing is opened or decoded.
 
-Listed folder by folder, so that never more than one person's entries are in memory.
+Listed folder by folder, so that only one person's entries are in memory at a time.
 """
 
 from array import array
@@ -16,8 +16,9 @@ from maskcls.core.labels import MASK_OF_SHOT, SHOTS, age_group_of, class_of
 from maskcls.core.names import IMAGE_EXTENSIONS, is_junk, nfc, some, split_extension
 from maskcls.data.csv_file import TextColumn, row_named, text_series
 from maskcls.data.findings import Faults, Findings
-from maskcls.data.folder import DataFolder, Entry
 from maskcls.data.people_csv import PeopleRows
+from maskcls.store.listing import Entry
+from maskcls.store.paths import Folder
 
 IMAGES = "train/images"
 _SHOT_NUMBER = {shot: number for number, shot in enumerate(SHOTS)}
@@ -36,17 +37,18 @@ class _Columns:
 
 
 def read_images(
-    data: DataFolder, people: PeopleRows, faults: Faults, findings: Findings
+    data: Folder, people: PeopleRows, faults: Faults, findings: Findings
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """List the images of everybody in train.csv.
+    """List the images of all people in train.csv.
 
     Returns the frames `images` and `people` as `Table` describes them. Two files for one shot go
     to `faults`; raises UserError when there is no image at all, or two folders have one name.
     """
     folder_on_disk = _match_folders(data, people, findings)
     columns = _Columns()
+    # Arrays, since a list of Python integers would hold four times as much.
     used, num_images = array("q"), array("b")
-    # With "/" behind it, a folder sorts as its files' paths do ("a-1/" before "a/").
+    # With "/" appended, folders are in the order of their files' paths ("a-1/" before "a/").
     for row in sorted(range(len(people.folder)), key=lambda row: nfc(people.folder[row]) + "/"):
         folder = folder_on_disk[row]
         if folder is None:
@@ -71,15 +73,15 @@ def read_images(
             columns.size_bytes.append(entry.size_bytes)
             columns.mtime_ns.append(entry.mtime_ns)
     if not used:
-        faults.raise_if_any()
+        faults.raise_if_any()  # they may be the reason, and say more
         raise UserError(
-            f"{data.shown}: no image found in {IMAGES} for anyone in train.csv; each person needs "
+            f"{data.shown}: no image found in {IMAGES} for any person in train.csv; each person needs "
             f"a folder named as in column path, with mask1.jpg ... normal.jpg in it"
         )
     return _frames(people, _numbers(used), _numbers(num_images), columns)
 
 
-def _match_folders(data: DataFolder, people: PeopleRows, findings: Findings) -> list[str | None]:
+def _match_folders(data: Folder, people: PeopleRows, findings: Findings) -> list[str | None]:
     """The folder's name on disk for each row of train.csv; other folders become findings."""
     found: list[str | None] = [None] * len(people.folder)
     stray: list[str] = []
@@ -94,12 +96,12 @@ def _match_folders(data: DataFolder, people: PeopleRows, findings: Findings) -> 
             findings.add("no_row", f"{IMAGES}/{name}", "no row in train.csv; not used")
         elif found[row] is not None:
             raise UserError(
-                f"{IMAGES}: {found[row]!a} and {name!a} are the same name, but for blanks around it "
+                f"{IMAGES}: {found[row]!a} and {name!a} are the same name, except for blanks around it "
                 f"or composed and decomposed letters (NFC, NFD); delete or rename one of the two "
                 f"folders"
             )
         else:
-            # Nearly always equal: then one string serves both.
+            # They are nearly always equal: one string instead of two saves memory.
             found[row] = people.folder[row] if name == people.folder[row] else name
     if stray:
         text = f"files outside of a person's folder, not used: {some(sorted(stray))}"
@@ -115,14 +117,13 @@ def _report_no_images(people: PeopleRows, row: int, what: str, findings: Finding
     )
 
 
-def _shots_in(
-    data: DataFolder, folder: str, faults: Faults, findings: Findings
-) -> dict[str, Entry]:
+def _shots_in(data: Folder, folder: str, faults: Faults, findings: Findings) -> dict[str, Entry]:
     """One person's images by shot."""
     shots: dict[str, Entry] = {}
     unknown: list[str] = []
     for entry in data.list(f"{IMAGES}/{folder}"):
         stem, extension = split_extension(entry.name)
+        # Junk first: "._mask1.jpg", which a Mac writes, would be an unknown file for every image.
         if is_junk(entry.name):
             findings.skip_hidden(f"{IMAGES}/{folder}/{entry.name}")
         elif not entry.is_file or stem not in MASK_OF_SHOT or extension not in IMAGE_EXTENSIONS:
@@ -130,6 +131,7 @@ def _shots_in(
             if entry.is_file:
                 findings.skip_unread(f"{IMAGES}/{folder}/{entry.name}")
         elif stem in shots:
+            # Sorted, since a listing may be in any order, and messages should not change with it.
             first, second = sorted((shots[stem].name, entry.name))
             text = f"{first} and {second} are both the shot {stem}; delete one of the two"
             faults.add(f"{IMAGES}/{folder}", text)
@@ -154,6 +156,7 @@ def _frames(
     used: the rows of train.csv with images, in the order of the images' paths; num_images: of each.
     """
     folders = [rows.folder[row] for row in used]
+    # People are in the order of their names alone, images in that of their paths.
     by_name = sorted(range(len(used)), key=lambda place: nfc(folders[place]))
     gender, age = _numbers(rows.gender)[used], _numbers(rows.age)[used]
     age_group = np.array([age_group_of(years) for years in age], dtype=np.int8)
@@ -184,6 +187,6 @@ def _frames(
             "size_bytes": _numbers(columns.size_bytes),
             "mtime_ns": _numbers(columns.mtime_ns),
         },
-        copy=False,
+        copy=False,  # pandas would gather the columns into blocks, with all in memory twice
     )
     return images, people

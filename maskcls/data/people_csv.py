@@ -1,8 +1,8 @@
-"""train.csv: who is who. A person is the folder in column `path`, never the id.
+"""train.csv: the people. A person is identified by the folder in column `path`, never by the id.
 
-Ids repeat (one stands for two people), some end in "-1", and tools that take them for numbers
-strip their zeros, so they are only looked at for a finding. The folder's name repeats gender and
-age; where the two differ, the columns decide and a finding names both.
+Ids repeat (one is of two people), some end in "-1", and tools that read them as numbers strip their
+zeros, so they are used for a finding only. The folder's name repeats gender and age; where the two
+differ, the columns decide and a finding names both.
 """
 
 import re
@@ -49,6 +49,7 @@ def read_people(data: bytes, where: str, faults: Faults, findings: Findings) -> 
     has_id = "id" in file.header
     people = PeopleRows()
     ids: list[str] = []
+    # Counted apart, since people lacks the rows with a fault.
     num_rows = 0
     for line, values in file.rows((*NEEDED, "id") if has_id else NEEDED, faults):
         num_rows += 1
@@ -56,12 +57,13 @@ def read_people(data: bytes, where: str, faults: Faults, findings: Findings) -> 
         at = f"{where} line {line}"
         if not _is_good(gender, age, folder, at, faults):
             continue
+        # A Mac writes decomposed names: two spellings of one name are one person.
         key = nfc(folder)
         first = people.row_of.setdefault(key, len(people.folder))
         if first < len(people.folder):
             faults.add(
                 at,
-                f"path {folder!r} stands in line {people.line[first]} too; "
+                f"path {folder!r} is in line {people.line[first]}, too; "
                 f"a person is one folder and one row, delete one of the two",
             )
             continue
@@ -73,7 +75,7 @@ def read_people(data: bytes, where: str, faults: Faults, findings: Findings) -> 
         if has_id:
             ids.append(values[3].strip())
     if not num_rows:
-        # Rows of the wrong length are faults already; then this sentence would only confuse.
+        # Rows of the wrong length are faults already, and "no rows" would be wrong then.
         faults.raise_if_any()
         faults.add(where, "has a header line but no rows; it needs a row for each person")
     if has_id:
@@ -82,7 +84,8 @@ def read_people(data: bytes, where: str, faults: Faults, findings: Findings) -> 
 
 
 def _is_good(gender: str, age: str, folder: str, at: str, faults: Faults) -> bool:
-    """Whether the three values can be used; every one that cannot is a fault of its own."""
+    """Whether the three values can be used; each one that cannot be is a fault."""
+    # Not only the first: the user corrects a line once.
     good = True
     if gender not in GENDERS:
         faults.add(at, f"gender {gender!r} is neither male nor female; write one of the two")
@@ -101,6 +104,7 @@ def _is_good(gender: str, age: str, folder: str, at: str, faults: Faults) -> boo
 
 
 def _report_columns(file: CsvFile, findings: Findings) -> None:
+    # An empty name comes from a comma at the end of each line.
     extra = [name for name in file.header if name and name not in NEEDED + USUAL]
     if extra:
         findings.add("columns", file.header_at, f"columns not used: {', '.join(extra)}")
@@ -111,15 +115,16 @@ def _report_columns(file: CsvFile, findings: Findings) -> None:
 
 
 def _report_double_ids(ids: list[str], people: PeopleRows, where: str, findings: Findings) -> None:
-    # Sorted, since a dict of all ids would be among the largest things in memory here.
+    # Sorted, since a dict of all ids would be one of the largest objects in memory here.
     in_order = sorted(ids)
     double = {one for one, next_one in pairwise(in_order) if one == next_one and one}
+    # Only repeated ids get a list: they are few.
     lines_of: dict[str, list[int]] = {}
     for row, one in enumerate(ids):
         if one in double:
             lines_of.setdefault(one, []).append(people.line[row])
     for one, lines in lines_of.items():
-        text = f"id {one!r} stands in lines {', '.join(map(str, lines))}; "
+        text = f"id {one!r} is in lines {', '.join(map(str, lines))}; "
         text += f"they count as {len(lines)} people, as their folders differ"
         findings.add("double_id", f"{where} line {lines[-1]}", text)
 
@@ -127,7 +132,7 @@ def _report_double_ids(ids: list[str], people: PeopleRows, where: str, findings:
 def _report_contradiction(gender: str, age: int, folder: str, at: str, findings: Findings) -> None:
     match = _FOLDER.fullmatch(folder)
     if match is None:
-        return
+        return  # other naming schemes are allowed
     if match["gender"] != gender:
         text = f"gender is {gender}, in the folder's name {folder!r} it is {match['gender']}"
         findings.add("contradiction", at, text + "; train.csv decides")

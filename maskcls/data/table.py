@@ -1,11 +1,11 @@
-"""DATA as one checked table: who is in it, which images, which labels, and what is odd.
+"""DATA as one checked table: people, images, labels, and what is odd about them.
 
     DATA/train/train.csv             id,gender,race,age,path     a row for each person
     DATA/train/images/PATH/SHOT.EXT  mask1..mask5, incorrect_mask, normal; jpg, jpeg, jfif, png
     DATA/eval/info.csv               ImageID,ans                 optional, as is eval/images
-    DATA/eval/images/ImageID         ImageID may lack the extension where it is clear
+    DATA/eval/images/ImageID         ImageID may lack the extension if it is unambiguous
 
-It accepts or refuses and never guesses; no image is opened here.
+Data is accepted or refused, never guessed; no image is opened here.
 """
 
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ import pandas as pd
 from maskcls.core.errors import UserError
 from maskcls.data.eval_info import read_eval_images, read_info
 from maskcls.data.findings import Faults, Finding, Findings
-from maskcls.data.folder import DataFolder
 from maskcls.data.images import IMAGES, read_images
 from maskcls.data.people_csv import read_people
+from maskcls.store.paths import Folder
 
 TRAIN_CSV = "train/train.csv"
 LAYOUT = "DATA/train/train.csv and DATA/train/images/PERSON/mask1.jpg ... normal.jpg"
@@ -25,7 +25,7 @@ LAYOUT = "DATA/train/train.csv and DATA/train/images/PERSON/mask1.jpg ... normal
 
 @dataclass(frozen=True)
 class Table:
-    """What `read_data` found.
+    """The result of `read_data`.
 
     images: a row for each training image, sorted by the NFC form of path; the index 0.. is the
         row number by which pixels and logits are addressed. Columns:
@@ -47,7 +47,7 @@ class Table:
     findings: tuple[Finding, ...]
 
 
-def read_data(data: DataFolder, needs_eval: bool = True) -> Table:
+def read_data(data: Folder, needs_eval: bool = True) -> Table:
     """Read DATA (see the layout above).
 
     Raises UserError with a line for each fault (the first ten): layout, encoding, columns, values,
@@ -58,6 +58,7 @@ def read_data(data: DataFolder, needs_eval: bool = True) -> Table:
     faults, findings = Faults(), Findings()
     rows = read_people(data.read_bytes(TRAIN_CSV), TRAIN_CSV, faults, findings)
     eval_rows = read_info(data, faults, findings)
+    # Now, since listing the images of an object store may take minutes.
     faults.raise_if_any()
     images, people = read_images(data, rows, faults, findings)
     faults.raise_if_any()
@@ -67,15 +68,16 @@ def read_data(data: DataFolder, needs_eval: bool = True) -> Table:
     return Table(images, people, eval_images, findings.collected())
 
 
-def _check_layout(data: DataFolder) -> None:
+def _check_layout(data: Folder) -> None:
     if not data.exists():
         raise UserError(f"{data.shown}: no such folder; it should hold {LAYOUT}")
     if not data.is_dir():
         raise UserError(f"{data.shown}: a file, not a folder; it should hold {LAYOUT}")
     if not data.exists(TRAIN_CSV):
+        # DATA/train was given instead of DATA.
         if data.exists("train.csv"):
             raise UserError(
-                f"{data.shown}: train.csv lies in it, not in a folder train; "
+                f"{data.shown}: train.csv is in it, not in a folder train; "
                 f"did you mean its parent? DATA should hold {LAYOUT}"
             )
         raise UserError(f"{data.shown}: no {TRAIN_CSV} in it; it should hold {LAYOUT}")

@@ -1,8 +1,8 @@
-"""Smooth shapes in face units on a picture: what a drawn person is put together from.
+"""Smooth shapes in face units on a picture, of which a drawn person consists.
 
 A face unit is half a face's width: x grows to the right, y downwards, (0, 0) is the middle of
-the face. Shapes are polygons whose corners go through one affine map, so that a head can be
-turned, moved and scaled without drawing it differently.
+the face. Shapes are polygons whose corners go through one affine map, so that a head is
+turned, moved and scaled with the same drawing code.
 """
 
 import math
@@ -18,7 +18,7 @@ Colour = tuple[int, int, int]
 Points = Sequence[tuple[float, float]] | npt.NDArray[np.float64]
 
 _SAMPLES = 7
-"""Corners per control point of a smooth curve; more are not seen at twice the picture's size."""
+"""Corners per control point of a smooth curve; more would not be visible at twice the size."""
 
 
 def mix(one: Colour, other: Colour, share: float) -> Colour:
@@ -55,6 +55,7 @@ def symmetric(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]
 def _spline_weights(count: int, closed: bool) -> npt.NDArray[np.float64]:
     """Weights [samples, count] that turn control points into a Catmull-Rom curve through them."""
     segments = count if closed else count - 1
+    # They depend on the count only, and every shape of an image needs them: hence the cache.
     weights = np.zeros((segments * _SAMPLES + (0 if closed else 1), count))
     for row in range(len(weights)):
         segment = min(row // _SAMPLES, segments - 1)
@@ -106,17 +107,18 @@ class Canvas:
         return Canvas(self.image, matrix)
 
     def polygon(self, points: Points, colour: Colour, alpha: float = 1.0) -> None:
-        """Fill the outline; alpha: how much it hides what lies below, 0 to 1."""
+        """Fill the outline; alpha: opacity, 0 to 1."""
         p = np.asarray(points, dtype=np.float64)
         m = self.matrix
         pixels = np.empty_like(p)
         pixels[:, 0] = p[:, 0] * m[0, 0] + p[:, 1] * m[0, 1] + m[0, 2]
         pixels[:, 1] = p[:, 0] * m[1, 0] + p[:, 1] * m[1, 1] + m[1, 2]
-        # Whole pixels: cheaper, and the picture is shrunk afterwards anyway.
+        # Whole pixels: cheaper, and the picture is reduced in size afterwards.
         corners = np.rint(pixels).astype(np.int64).ravel().tolist()
         if alpha >= 1:
             ImageDraw.Draw(self.image).polygon(corners, fill=colour)
         else:
+            # Pillow blends only in a drawing of mode RGBA.
             fill = (*colour, round(255 * alpha))
             ImageDraw.Draw(self.image, "RGBA").polygon(corners, fill=fill)
 
@@ -143,10 +145,11 @@ class Canvas:
         *,
         pointed: bool = True,
     ) -> None:
-        """Draw a smooth open line `width` thick, its ends pointed like a brush's or cut off."""
+        """Draw a smooth open line `width` thick, with pointed or square ends."""
         curve = smooth(points, closed=False)
         along = np.gradient(curve, axis=0)
         across = np.stack([-along[:, 1], along[:, 0]], axis=1)
+        # Two equal points have no direction; 1e-9 avoids 0 / 0.
         across /= np.maximum(np.sqrt((across**2).sum(axis=1, keepdims=True)), 1e-9)
         half = np.full((len(curve), 1), width / 2)
         if pointed:

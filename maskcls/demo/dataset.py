@@ -1,4 +1,4 @@
-"""Writes the demo's data: made-up people in the competition's exact layout.
+"""Writes the demo's data: drawn people in the competition's exact layout.
 
 folder/train/train.csv            id,gender,race,age,path; one row per person
 folder/train/images/<path>/       mask1..mask5, incorrect_mask, normal; .jpg, a few .png and .jpeg
@@ -6,7 +6,7 @@ folder/eval/info.csv              ImageID,ans; ans is 0 in every row, as in the 
 folder/eval/images/<40 hex>.jpg   images of other people
 folder/truth.csv                  ImageID,ans with the answers: for scoring at the end, never for
                                   choosing
-folder/demo.json                  what made it; written last, so its presence means "complete"
+folder/demo.json                  its parameters; written last, so its presence means "complete"
 """
 
 import csv
@@ -29,15 +29,16 @@ from maskcls.demo.people import RACE, Person, cast, draw_person
 
 GENERATOR = "maskcls demo"
 GENERATOR_VERSION = 1
-"""Raised when the same arguments give other pictures than before."""
+"""Increased when the same arguments give other images than before."""
 MIN_PEOPLE = 6
 """As many as there are gender x age groups: with fewer, some of the 18 classes are missing."""
 MIN_SIDE_PX = 32
 
 _STAMP = "demo.json"
+# Present while images are drawn: by it an interrupted demo is recognised and completed.
 _UNFINISHED = "demo.json.part"
 _FIRST_EVAL_PERSON = 1_000_000
-"""A multiple of 8, see cast; far from every person of train."""
+"""A multiple of 8, see cast; above the number of any person of train, so that none is in both."""
 _JPEG_QUALITY = 90
 _PNG_LEVEL = 3
 
@@ -77,9 +78,9 @@ def write_demo_data(
 
     people, eval_people: how many, 7 images each; height, width: of each image in pixels.
     processes: None takes one per core, 1 draws in this process; the bytes do not depend on it.
-    A folder that already holds this very demo is left as it is; one that an interrupted call
-    began is completed. Nothing is ever deleted.
-    Raises UserError for numbers out of range, and for a folder that holds anything else.
+    A folder that already has this demo is left as it is; one of an interrupted call is completed.
+    Nothing is ever deleted.
+    Raises UserError for numbers out of range, and for a folder with other content.
     """
     _check_numbers(people, eval_people, seed, height, width, processes)
     made_by: dict[str, str | int] = {
@@ -99,15 +100,16 @@ def write_demo_data(
     unfinished = folder / _UNFINISHED
     unfinished.write_text(json.dumps(made_by, indent=2) + "\n", encoding="utf-8")
     trained_on = cast(people, seed)
-    asked_about = cast(eval_people, seed, _FIRST_EVAL_PERSON)
+    eval_cast = cast(eval_people, seed, _FIRST_EVAL_PERSON)
     work = [
         *(_train_work(person, folder, height, width) for person in trained_on),
-        *(_eval_work(person, folder, height, width) for person in asked_about),
+        *(_eval_work(person, folder, height, width) for person in eval_cast),
     ]
     for place in sorted({path.parent for task in work for _, path in task.files}):
         place.mkdir(parents=True, exist_ok=True)
     _draw_all(work, processes)
-    _write_tables(folder, trained_on, asked_about, seed)
+    _write_tables(folder, trained_on, eval_cast, seed)
+    # Renamed at the very end: a folder with demo.json has all the rest.
     unfinished.replace(folder / _STAMP)
     return data
 
@@ -123,13 +125,13 @@ def _check_numbers(
         ("width", width, MIN_SIDE_PX),
         ("processes", 1 if processes is None else processes, 1),
     )
-    for name, value, least in lowest:
-        if value < least:
-            raise UserError(f"demo: {name} is {value}; it must be {least} or more")
+    for name, value, minimum in lowest:
+        if value < minimum:
+            raise UserError(f"demo: {name} is {value}; it must be {minimum} or more")
 
 
 def _holds(folder: Path, made_by: dict[str, str | int]) -> bool:
-    """Whether this very demo lies in folder, complete. Raises UserError for anything else in it."""
+    """Whether this demo is in folder, complete. Raises UserError for other content."""
     if not folder.exists():
         return False
     if not folder.is_dir():
@@ -148,13 +150,13 @@ def _holds(folder: Path, made_by: dict[str, str | int]) -> bool:
             if found.get(key) != value
         )
         raise UserError(
-            f"{folder}: holds a demo made otherwise ({differs}); delete it or name another folder"
+            f"{folder}: has a demo with other parameters ({differs}); delete it or name another folder"
         )
-    raise UserError(f"{folder}: is not empty and no demo; name a new or an empty folder")
+    raise UserError(f"{folder}: is not empty and not a demo; name a new or an empty folder")
 
 
 def _read_stamp(path: Path) -> dict[str, object] | None:
-    """What made the demo, or None when there is no such file or it is not one of ours."""
+    """The demo's parameters; None when there is no such file or it is not a demo's."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -187,7 +189,7 @@ def _eval_work(person: Person, folder: Path, height: int, width: int) -> _Work:
 
 
 def _eval_name(person: Person, shot: str) -> str:
-    """40 hex digits that tell nothing about the person."""
+    """40 hex digits that reveal nothing about the person."""
     text = f"{GENERATOR} {person.seed} {person.index} {shot}"
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest() + ".jpg"
 
@@ -198,9 +200,11 @@ def _draw_all(work: list[_Work], processes: int | None) -> None:
         for task in work:
             _draw_one(task)
         return
-    # spawn, not fork: the caller may have threads (Ray, torch), which a fork would copy half-way.
+    # spawn, not fork: the caller may have threads (Ray, torch), whose locks a fork would copy as they
+    # are, held for ever.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(count, mp_context=context) as pool:
+        # Iterated, since only then is a worker's exception raised.
         for _ in pool.map(_draw_one, work, chunksize=max(1, len(work) // (4 * count))):
             pass
 
@@ -216,7 +220,7 @@ def _draw_one(task: _Work) -> None:
 
 
 def _write_tables(
-    folder: Path, trained_on: list[Person], asked_about: list[Person], seed: int
+    folder: Path, trained_on: list[Person], eval_cast: list[Person], seed: int
 ) -> None:
     _write_csv(
         folder / "train" / "train.csv",
@@ -225,10 +229,10 @@ def _write_tables(
     )
     answers = [
         (_eval_name(p, shot), class_of(MASK_OF_SHOT[shot], GENDERS.index(p.gender), p.age_group))
-        for p in asked_about
+        for p in eval_cast
         for shot in SHOTS
     ]
-    # Neither by person nor by name: the competition's table has no order to lean on.
+    # Neither by person nor by name: the order of the competition's table gives no hint, either.
     order = np.random.default_rng([seed, 40]).permutation(len(answers))
     shuffled = [answers[row] for row in order]
     header = ("ImageID", "ans")

@@ -1,7 +1,7 @@
-"""Images of made-up people, drawn: seven shots of each, as the competition took them.
+"""Images of drawn people: seven shots of each, as in the competition.
 
 Layers from back to front: backdrop, hair behind, body, ears, face, eyes and mouth, mask, hair,
-glasses. Age shows above the mask too: hair, forehead, eyes.
+glasses. Age is also visible above the mask: hair, forehead, eyes.
 """
 
 import math
@@ -20,7 +20,7 @@ from maskcls.demo.people import Person
 HEIGHT: Final = 512
 WIDTH: Final = 384
 _OVERSAMPLE: Final = 2
-"""Drawn at twice the size and shrunk: smooth edges."""
+"""Drawn at twice the size and reduced, for smooth edges."""
 _UNIT: Final = 102.0
 """Pixels of a face unit in a 512 x 384 picture."""
 _INK: Final[Colour] = (44, 34, 36)
@@ -28,7 +28,7 @@ _INK: Final[Colour] = (44, 34, 36)
 
 @dataclass(frozen=True, slots=True)
 class _Pose:
-    """What changes between a person's shots; lengths in face units, roll in radians."""
+    """The differences between a person's shots; lengths in face units, roll in radians."""
 
     dx: float
     dy: float
@@ -46,6 +46,7 @@ def draw_image(person: Person, shot: str, height: int = HEIGHT, width: int = WID
     Returns an RGB picture of height x width pixels; the same arguments give the same pixels.
     """
     number = SHOTS.index(shot)
+    # By person and shot: a shot's pixels do not depend on which others were drawn before.
     rng = np.random.default_rng([person.seed, person.index, 10, number])
     pose = _draw_pose(rng)
     mask = _draw_mask_of(person, shot, number, rng)
@@ -56,7 +57,7 @@ def draw_image(person: Person, shot: str, height: int = HEIGHT, width: int = WID
     stage = _canvas(image, unit * pose.scale, 0.0).moved(pose.dx, pose.dy)
     head = _canvas(image, unit * pose.scale, pose.roll).moved(pose.dx, pose.dy)
     head = head.moved(scale=(person.face_width, 1.0))
-    # Turned a little, the face's features move further than the head's outline.
+    # When a head turns, its features move further than its outline.
     features = head.moved(pose.yaw)
 
     _draw_backdrop(room.moved(pose.dx * 0.3, pose.dy * 0.3), person)
@@ -98,18 +99,20 @@ def _draw_mask_of(person: Person, shot: str, number: int, rng: np.random.Generat
 
 
 def _canvas(image: Image.Image, unit: float, roll: float) -> Canvas:
-    """Face units with the face's middle a little above the picture's."""
+    """A canvas in face units, the middle of the face slightly above that of the picture."""
     cos, sin = unit * math.cos(roll), unit * math.sin(roll)
     middle = (image.width / 2, image.height * 0.48)
     return Canvas(image, np.array([[cos, -sin, middle[0]], [sin, cos, middle[1]]]))
 
 
 def _light(image: Image.Image, light: tuple[float, float, float]) -> Image.Image:
+    # A table of 256 values per channel: much faster than arithmetic on every pixel.
     table = [min(255, round(value * factor)) for factor in light for value in range(256)]
     return image.point(table)
 
 
 def _draw_backdrop(room: Canvas, person: Person) -> None:
+    # By person alone: all shots of a person have the same backdrop.
     rng = np.random.default_rng([person.seed, person.index, 11])
     wall, accent = person.wall, mix(person.wall, person.accent, 0.45)
 
@@ -232,7 +235,7 @@ def _draw_face(head: Canvas, person: Person) -> None:
     outline = [(0, -1.36), (0.55, -1.22), (0.92, -0.78), (1.0, -0.15), (0.96, 0.35),
                (cheek, 0.85), (chin, 1.2 + 0.03 * full), (0, 1.32 + 0.04 * jaw)]  # fmt: skip
     head.blob(symmetric(outline), person.skin)
-    # The side away from the light.
+    # Shadow on the side away from the light.
     right = outline[2:-1]
     head.blob([*right, *((x - 0.2, y - 0.04) for x, y in reversed(right))], (120, 50, 30), 0.1)
     if person.age_group == 0:
@@ -246,7 +249,7 @@ def _draw_face(head: Canvas, person: Person) -> None:
 
 
 def _draw_age(features: Canvas, person: Person) -> None:
-    """Lines on the forehead, around eyes and mouth, and spots: none for the smooth and young."""
+    """Lines on the forehead, around eyes and mouth, and spots: none without wrinkles."""
     amount = person.wrinkles
     if amount <= 0.05:
         return

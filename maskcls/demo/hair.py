@@ -1,4 +1,4 @@
-"""Hair: what lies behind the head, and what lies on it."""
+"""Hair: one layer behind the head and one in front of it."""
 
 import math
 
@@ -43,7 +43,7 @@ LONG = ("straight", "wavy", "fringe")
 
 
 def draw_hair_behind(head: Canvas, person: Person) -> None:
-    """What the head, the neck and the shoulders hide: drawn before them."""
+    """The hair behind head, neck and shoulders: drawn before them."""
     style, dark = person.hair_style, shade(person.hair, 0.82)
     if style in LONG:
         for side in (1, -1):
@@ -72,7 +72,7 @@ def draw_hair_behind(head: Canvas, person: Person) -> None:
 
 
 def draw_hair(head: Canvas, person: Person) -> None:
-    """What lies on the forehead, the temples and the cheeks: drawn after face and mask."""
+    """The hair on forehead, temples and cheeks: drawn after face and mask."""
     style = person.hair_style
     if style == "bald":
         _draw_bald(head, person)
@@ -119,6 +119,7 @@ def _draw_cap(head: Canvas, colour: Colour, hairline: Line, thick: float, reach:
 
 def _curls(head: Canvas, person: Person, *, reach: float, radius: float, colour: Colour) -> None:
     """Round curls along the head's outline, from one side over the top to the other."""
+    # A generator of its own: curls draw many numbers, and must not shift those of other features.
     rng = np.random.default_rng([person.seed, person.index, 20])
     low = math.atan2(reach + 0.2, 1.0)
     for angle in np.linspace(math.pi - low, math.tau + low, 17):
@@ -136,7 +137,7 @@ def _draw_bald(head: Canvas, person: Person) -> None:
 
 
 def _draw_shine(head: Canvas, person: Person, thick: float) -> None:
-    """A gloss over the top: strong for the young, gone for the old."""
+    """A gloss over the top: strong for the young, faint for the old."""
     alpha = (0.4, 0.16, 0.06)[person.age_group]
     top = -1.24 - thick * 0.6
     gloss = [(-0.66, top + 0.3), (-0.3, top + 0.07), (0.1, top + 0.03), (0.46, top + 0.14)]
@@ -148,7 +149,7 @@ def _draw_shine(head: Canvas, person: Person, thick: float) -> None:
 
 
 def _draw_grey(head: Canvas, person: Person, reach: float) -> None:
-    """Grey at the temples, and strands of it, before all of the hair has turned."""
+    """Grey at the temples and grey strands; at 60+ the colour of all hair has grey in it already."""
     if person.grey_temples <= 0 or person.age_group == 2:
         return
     light = mix(person.hair, _GREY, 0.8)

@@ -1,4 +1,4 @@
-"""Face masks: five kinds, many colours, worn properly or not."""
+"""Face masks: five kinds, many colours, worn correctly or incorrectly."""
 
 from dataclasses import dataclass
 
@@ -43,6 +43,7 @@ class Mask:
 
 def draw_mask(seed: int, index: int, number: int, place: str) -> Mask:
     """Person `index`'s mask `number`: no two of a person's first nine have the same colour."""
+    # One generator per person for colours and kinds, so that a person's masks differ; another per mask.
     wardrobe = np.random.default_rng([seed, index, 30])
     colour = _COLOURS[int(wardrobe.permutation(len(_COLOURS))[number])]
     kind = KINDS[int(wardrobe.permutation(len(KINDS))[number % len(KINDS)])]
@@ -51,7 +52,7 @@ def draw_mask(seed: int, index: int, number: int, place: str) -> Mask:
 
 
 def paint_mask(features: Canvas, mask: Mask) -> None:
-    """Put the mask on a face; features: the canvas that eyes and nose are drawn upon."""
+    """Draw the mask on a face; features: the canvas on which eyes and nose are drawn."""
     outline = _OUTLINES[mask.place]
     canvas = features.moved(0, mask.slip)
     edge = shade(mask.colour, 0.72)
@@ -76,7 +77,7 @@ def paint_mask(features: Canvas, mask: Mask) -> None:
     else:
         canvas.stroke([(0, top), (0.03, (top + bottom) / 2), (0, bottom)], 0.025, edge)
         _paint_pattern(canvas, mask, top, bottom)
-    # The side away from the light, and the stiff wire over the nose.
+    # Shadow on the side away from the light, and the wire over the nose.
     half = [(x, y) for x, y in outline if x > 0.4]
     inner = [(x - 0.26, y) for x, y in reversed(half)]
     canvas.blob([*half, *inner], (0, 0, 0), 0.08)
@@ -85,7 +86,7 @@ def paint_mask(features: Canvas, mask: Mask) -> None:
 
 
 def _paint_pattern(canvas: Canvas, mask: Mask, top: float, bottom: float) -> None:
-    """Dots or stripes in a colour that stands out from the cloth."""
+    """Dots or stripes in a colour that contrasts with the cloth."""
     light = sum(mask.colour) > 380
     ink = shade(mask.colour, 0.6) if light else shade(mask.colour, 1.6)
     rows = 4 if bottom - top > 1.2 else 3

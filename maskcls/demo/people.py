@@ -1,8 +1,8 @@
-"""Made-up people: what each one looks like, decided by a seed and a number.
+"""Invented people: the looks of each, by a seed and a number.
 
-Nobody here is drawn after a real person. Looks follow gender and age as a tendency, with
-exceptions on purpose (long-haired men, dyed hair, young faces with grey strands), so that the
-labels can be learned but not read off a single feature.
+None is modelled on a real person. Looks follow gender and age as a tendency, with intended exceptions
+(long-haired men, dyed hair, young faces with grey strands), so that the labels can be learned, but not
+from a single feature.
 """
 
 from dataclasses import dataclass
@@ -92,7 +92,7 @@ _BACKDROPS = ("plain", "window", "shelves", "curtain", "lights", "panel")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """One made-up person; seed and index decide all the rest.
+    """An invented person; seed and index determine the rest.
 
     Shares run from 0 (none) to 1 (much). Widths are in face units, see canvas.py.
     """
@@ -105,7 +105,7 @@ class Person:
     """Years, 18 to 70."""
     skin: Colour
     hair: Colour
-    """What is seen on the head, grey mixed in."""
+    """The visible colour, with grey mixed in."""
     hair_style: str
     grey_temples: float
     wrinkles: float
@@ -146,12 +146,13 @@ class Person:
 
 
 def draw_person(seed: int, index: int) -> Person:
-    """Make up person number `index` (from 0); the same two numbers, 0 or above, the same person."""
+    """Invent person number `index` (from 0); equal numbers, 0 or above, give an equal person."""
+    # The order of the draws below is part of every demo: a new one belongs at the end.
     rng = np.random.default_rng([seed, index, 1])
     gender, group = _group_of(seed, index)
     man = gender == "male"
     age = _draw_age(rng, group)
-    # Age shows earlier or later: a few years of looks either way, more than the borders divide.
+    # People look a few years older or younger than they are, so that ages near a border overlap.
     looks = float(np.clip(age + rng.normal(0, 2), 18, 75))
     lively = float(np.interp(looks, (27, 38, 54, 64), (1.2, 0.92, 0.88, 0.68)))
 
@@ -215,7 +216,8 @@ def cast(num_people: int, seed: int, first: int = 0) -> list[Person]:
 
 
 def _group_of(seed: int, index: int) -> tuple[str, int]:
-    """Gender and age group: every round of eight holds all six, then two of the common ones."""
+    """Gender and age group: every round of eight has all six, then two of the frequent ones."""
+    # A fixed number of each in a block of 40, since a small demo with chance numbers might lack a class.
     block, within = divmod(index, _ROUND * _ROUNDS)
     number, place = divmod(within, _ROUND)
     if place >= len(_GROUPS):
@@ -226,7 +228,7 @@ def _group_of(seed: int, index: int) -> tuple[str, int]:
 
 
 def _draw_age(rng: np.random.Generator, group: int) -> int:
-    """An age in years; thick around 20 and 50, as the competition's are."""
+    """An age in years; most frequent around 20 and 50, as in the competition."""
     if group == 0:
         return int(min(18 + rng.exponential(3.5), AGE_BORDERS[0] - 1))
     if group == 1:

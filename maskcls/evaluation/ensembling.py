@@ -1,4 +1,4 @@
-"""Many members' logits to one answer per image."""
+"""Combine the logits of several members into one answer per image."""
 
 from typing import Literal
 
@@ -18,7 +18,7 @@ RULES: dict[Rule, str] = {
     "vote": "each member votes for its likeliest class",
     "vote_tasks": "each member votes for its likeliest mask state, gender and age group",
 }
-"""Ways to make one answer of many members; all are followed by taking the largest."""
+"""Rules of combination; the answer is the class with the largest value."""
 
 
 def combine(logits: Float32, rule: Rule, weights: Float64 | None = None) -> Float64:
@@ -26,26 +26,30 @@ def combine(logits: Float32, rule: Rule, weights: Float64 | None = None) -> Floa
 
     logits: float32 [M, N, 18], the same rows in the same order for every member. weights: float64
     [M], positive, or None for equal ones. Returns float64 [N, 18]: logits, log-probabilities or
-    votes; of equal votes the mean of the probabilities decides. A row that is NaN for every member
-    stays NaN; for some, the others decide.
+    votes; equal votes are decided by the mean probability. A row that is NaN for every member
+    stays NaN; members whose row is NaN are left out.
     """
     if rule == "logits":
         return weighted_mean(logits.astype(np.float64), weights)
     probs = np.stack([softmax(one.astype(np.float64)) for one in logits])
     if rule == "probs":
+        # A probability may be 0 in float64; its -inf is not the largest anyway.
         with np.errstate(divide="ignore"):
             mean: Float64 = np.log(weighted_mean(probs, weights))
         return mean
     votes = np.stack([_votes(one, by_task=rule == "vote_tasks") for one in probs])
-    # The tie-break is far below a single vote, however many members there are.
+    # The tie-break must stay below the smallest difference of votes. Both are means over the members, so
+    # this holds for up to about a million of equal weight.
     return weighted_mean(votes, weights) + 1e-6 * weighted_mean(probs, weights)
 
 
 def weighted_mean(values: Float64, weights: Float64 | None = None) -> Float64:
     """Mean over members, [M, N, 18] to [N, 18], each row over the members that have it."""
+    # By row, not by value: a row with one NaN has no usable logits at all.
     there = np.asarray(np.isfinite(values).all(axis=2))
     weight = there * (np.ones(len(values)) if weights is None else weights)[:, None]
     total = (np.where(there[:, :, None], values, 0) * weight[:, :, None]).sum(axis=0)
+    # 0 / 0 where no member has the row: NaN, as documented.
     with np.errstate(invalid="ignore"):
         mean: Float64 = total / weight.sum(axis=0)[:, None]
     return mean
@@ -58,6 +62,7 @@ def _votes(probs: Float64, by_task: bool) -> Float64:
     if not by_task:
         votes[there] = np.eye(NUM_CLASSES)[probs[there].argmax(axis=1)]
         return votes
+    # class = 6 * mask + 3 * gender + age group (core/labels.py).
     grid = probs[there].reshape(-1, 3, 2, 3)
     count = np.zeros(grid.shape)
     for axis in (1, 2, 3):  # mask, gender, age group
@@ -77,6 +82,7 @@ def mean_logits(logits: Float32) -> Float64:
 
 def softmax(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Probabilities of logits, float64 [N, 18]; NaN rows stay NaN."""
+    # Minus the maximum, or exp would overflow for large logits.
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     probs: npt.NDArray[np.float64] = shifted / shifted.sum(axis=1, keepdims=True)
     return probs

@@ -1,4 +1,4 @@
-"""The logits that a fold has left, read piece by piece beside the table whose rows they are of."""
+"""A fold's stored logits, read in parts along with the table whose rows they are of."""
 
 import numpy as np
 import numpy.typing as npt
@@ -22,15 +22,16 @@ class FoldLogits:
         self._last = -1
 
     def fill(self, values: npt.NDArray[np.float32], start: int) -> None:
-        """Write the logits of the table's rows from start on that the fold has into values [n, 18].
+        """Write the fold's logits of the table's rows from start on into values [n, 18].
 
-        To be called for one stretch of rows after the other. Rows that it lacks stay as they are.
-        Raises RuntimeError when values has logits already where the fold has some, too.
+        Call it for consecutive ranges of rows. Rows that the fold lacks stay as they are. Raises
+        RuntimeError when values already has logits of a row of the fold.
         """
         stop = start + len(values)
         while True:
             count = int(np.searchsorted(self._rows, stop))
             rows = self._rows[:count] - start
+            # Two folds with one held-out row mean that one of them trained on it.
             if not np.isnan(values[rows, 0]).all():
                 raise RuntimeError(f"{self._where} has rows that another fold held out, too")
             values[rows] = self._logits[:count]
@@ -43,6 +44,7 @@ class FoldLogits:
         if part is None:
             return False
         self._rows, self._logits = part["row"].to_numpy(), logits_of(part["logits"])[0]
+        # Otherwise fill would skip rows without an error.
         if (np.diff(self._rows, prepend=self._last) <= 0).any():
             raise RuntimeError(f"{self._where}: {self._name} is not in the table's order")
         self._last = int(self._rows[-1]) if len(self._rows) else self._last
@@ -50,5 +52,5 @@ class FoldLogits:
 
 
 def has_logits(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-    """Which rows of logits [N, 18] are numbers, bool [N]."""
+    """Which rows of logits [N, 18] are finite, bool [N]."""
     return np.asarray(np.isfinite(logits).all(axis=1))

@@ -1,4 +1,4 @@
-"""From the folds' logits to one out-of-fold table, one eval table and the run's metrics."""
+"""Collects the folds' logits into an out-of-fold table and an eval table, and computes the metrics."""
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _NOT_HELD_OUT = -1
 
 @dataclass(frozen=True)
 class Scored:
-    """What the score needs of one repeat; all [N], the table's rows.
+    """Labels and predictions of one repeat; all [N], the table's rows.
 
     labels: official classes. predicted: the likeliest class, -1 for a row without logits.
     num_faults: held-out rows that could not be decoded.
@@ -38,13 +38,14 @@ class Scored:
 def write_out_of_fold(
     run: Run, results: Sequence[FoldResult], faults: Mapping[int, str]
 ) -> list[Scored]:
-    """Write oof.parquet: path, person, label, repeat, fold, logits, fault; what was found, a repeat.
+    """Write oof.parquet: path, person, label, repeat, fold, logits, fault; returns a Scored per repeat.
 
-    results: of all folds of the run, by number. A repeat has each row that one of its folds holds out
-    once, in the table's order; undecodable ones (faults: {row: reason}) have null logits. Written
-    part by part, since a run may have millions of rows.
-    Raises RuntimeError when a sound row is held out by no fold, or by two.
+    results: of all folds of the run, by number. A repeat has each row of its validation folds once, in
+    the table's order; undecodable ones (faults: {row: reason}) have null logits. Written part by part,
+    since a run may have millions of rows.
+    Raises RuntimeError when a decodable row lacks logits, or has those of two folds.
     """
+    # Filled while the parts are written: the logits are read only once.
     scored: list[Scored] = []
     per_repeat = run.config.folds.per_repeat
 
@@ -66,11 +67,13 @@ def _repeat_parts(
     for result in results:
         fold = run.fold(result.fold)
         logits_from.append(FoldLogits(fold, fold.held_out_name(result.best_epoch)))
+    # One byte per row: these two stay in memory for all rows, the logits do not.
     labels, predicted = np.empty(len(fold_of_row), np.int8), np.empty(len(fold_of_row), np.int8)
     start = num_faults = 0
     for part in read_parts(run.folder, TABLE, ["path", "person", "label"]):
         stop = start + part.num_rows
         values_here = np.full((part.num_rows, NUM_CLASSES), np.nan, np.float32)
+        # Each fold fills in its own rows; NaN remains where none has the row.
         for reader in logits_from:
             reader.fill(values_here, start)
         held_out = np.flatnonzero(fold_of_row[start:stop] >= 0)
@@ -82,6 +85,7 @@ def _repeat_parts(
         labels[start:stop] = part["label"].to_numpy()
         predicted[start:stop] = _NOT_HELD_OUT
         predicted[rows[valid]] = values[valid].argmax(axis=1)
+        # Only validation rows: with folds.scheme=holdout most rows have no out-of-fold logits.
         kept = part.take(pa.array(rows - start))
         yield pa.table(
             {
@@ -99,6 +103,7 @@ def _repeat_parts(
 
 
 def _require_reasons(rows: Int64, valid: npt.NDArray[np.bool_], reasons: list[str | None]) -> None:
+    # Missing without a reason is a bug or a damaged file; a score of the rest would be wrong.
     lost = [
         row for row, ok, why in zip(rows, valid, reasons, strict=True) if not ok and why is None
     ]
@@ -109,7 +114,7 @@ def _require_reasons(rows: Int64, valid: npt.NDArray[np.bool_], reasons: list[st
 def write_eval(run: Run, faults: Mapping[int, str]) -> None:
     """Write eval.parquet: ImageID, repeat, fold, logits, fault; a row per eval image and fold.
 
-    faults: {eval row: reason}. Raises RuntimeError when a fold left a sound row out.
+    faults: {eval row: reason}. Raises RuntimeError when a fold lacks a decodable row.
     """
     write_parts(run.folder, EVAL, _eval_parts(run, faults))
 
@@ -143,7 +148,7 @@ def _eval_parts(run: Run, faults: Mapping[int, str]) -> Iterator[pa.Table]:
 def run_metrics(
     scored: Sequence[Scored], results: Sequence[FoldResult], per_repeat: int
 ) -> Metrics:
-    """The run's metrics, less what the command adds: faults, warnings, times.
+    """The run's metrics without what the command adds: faults, warnings, times.
 
     scored: of each repeat; an image without logits does not count, and with several repeats it counts
     once for each. results: of all folds.
@@ -151,7 +156,7 @@ def run_metrics(
     labels = np.concatenate([one.labels[one.predicted >= 0] for one in scored])
     predicted = np.concatenate([one.predicted[one.predicted >= 0] for one in scored])
     folds = [FoldOfRun(*divmod(result.fold, per_repeat), result) for result in results]
-    if not len(labels):
+    if not len(labels):  # folds.scheme=all
         return Metrics(None, folds)
     faults = sum(one.num_faults for one in scored)
     repeats = [_score_of(repeat, one) for repeat, one in enumerate(scored)]

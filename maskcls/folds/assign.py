@@ -1,7 +1,7 @@
-"""Folds of people, stratified on gender x age group, so that validation means something.
+"""Folds of people, stratified on gender x age group.
 
-All images of a person follow the person: with the same face and clothes on both sides, a
-validation score says nothing about new people.
+All images of a person are in one fold: with the same face and clothes in training and validation, the
+score would not measure performance on new people.
 """
 
 from collections.abc import Sequence
@@ -30,18 +30,19 @@ def assign_folds(people: pd.DataFrame, count: int, seed: int) -> npt.NDArray[np.
     (see `small_groups`).
     """
     if count < 2:
-        raise UserError(f"folds.count={count}: two folds are the least; set 2 or more")
+        raise UserError(f"folds.count={count}: the minimum is two folds; set 2 or more")
     sizes = _group_sizes(people)
+    # Before the general refusal, whose advice would be to set 1 or less.
     if len(people) == 1:
         raise UserError(
             f"folds.count={count}: there is only one person, and one group cannot be cross-validated;"
-            " give more people, or train on everybody with folds.scheme=all"
+            " give more people, or train on all of them with folds.scheme=all"
         )
     if sizes.max() == 1:
         raise UserError(
             f"folds.count={count}: none of the six gender x age groups has two people"
-            f" ({len(people)} in all), so none can be on both sides; give more people, or use"
-            " folds.scheme=holdout or all"
+            f" ({len(people)} in all), so no fold can validate a group that it also trains on; give"
+            " more people, or use folds.scheme=holdout or all"
         )
     if count > sizes.max():
         raise UserError(
@@ -55,8 +56,8 @@ def assign_holdout(people: pd.DataFrame, share: float, seed: int) -> npt.NDArray
     """Draw the people to hold out once, without replacement, stratified on gender x age group.
 
     people: as for assign_folds. Returns int16 [number of people]: 0 for those held out, -1 for the
-    others. Of each group share * size people are held out, rounded (in all, and then in groups whose
-    fractions are largest), so that no small group is forgotten by always rounding down.
+    others. Of each group share * size people are held out, rounded by
+    largest remainder: rounding each group down would never hold out anyone of a small one.
     """
     person = np.array([nfc(name) for name in people["person"]], dtype=object)
     group = _group_of(people)
@@ -65,33 +66,36 @@ def assign_holdout(people: pd.DataFrame, share: float, seed: int) -> npt.NDArray
     rest = round(share * len(people)) - int(wanted.sum())
     for largest in np.argsort(-(share * sizes - wanted), kind="stable")[: max(0, rest)]:
         wanted[largest] += 1
+    # By name first, so that the draw does not depend on the order of the rows.
     by_name = np.argsort(person)
+    # Raw bits, as in deal.
     ticket = np.random.PCG64(seed).random_raw(len(person))
     order = by_name[np.lexsort((ticket, group[by_name]))]
     folds = np.full(len(person), -1, dtype=np.int16)
-    for number, most in enumerate(wanted.tolist()):
-        folds[order[group[order] == number][:most]] = 0
+    for number, count in enumerate(wanted.tolist()):
+        folds[order[group[order] == number][:count]] = 0
     return folds
 
 
 def deal(
     names: "pd.Series[str]", groups: npt.NDArray[np.int64], count: int, seed: int
 ) -> npt.NDArray[np.int16]:
-    """Deal names into folds so that each group, and the whole, is even within one.
+    """Deal names into folds whose sizes, in each group and in total, differ by at most one.
 
-    names: unique; groups: int64 [N]. Returns int16 [N]; indifferent to the order of names.
+    names: unique; groups: int64 [N]. Returns int16 [N]; the order of names does not matter.
     """
     person = np.array([nfc(name) for name in names], dtype=object)
     if len(set(person)) < len(person):
-        raise ValueError("a name is there twice")
+        raise ValueError("a name occurs twice")
     by_name = np.argsort(person)
-    # Raw bits: NumPy promises that PCG64's stream stays, but not that of Generator's methods.
+    # Raw bits: NumPy guarantees that PCG64's bits stay the same in later versions, but not
+    # the results of Generator's methods, and the folds are part of every result.
     bits = np.random.PCG64(seed)
     ticket = bits.random_raw(len(person))
     fold_in_turn = np.argsort(bits.random_raw(count), kind="stable")
 
-    # One deal around the table, group after group: each group is a run of consecutive cards, so
-    # it is even within one, and so is the whole deal.
+    # Group after group, as cards are dealt around a table: the people of a group are consecutive, so
+    # that each fold gets the same number of them, plus or minus one; so does the total.
     order = by_name[np.lexsort((ticket, groups[by_name]))]
     folds = np.empty(len(person), dtype=np.int16)
     folds[order] = fold_in_turn[np.arange(len(person)) % count]
@@ -106,7 +110,7 @@ def small_groups(people: pd.DataFrame, count: int) -> list[str]:
             name = f"{GENDERS[group // 3]}, {AGE_GROUPS[group % 3]}"
             sentences.append(
                 f"group {name}: {size} people for {count} folds, "
-                f"so {count - size} folds hold out none of them"
+                f"so {count - size} folds have none of them in validation"
             )
     return sentences
 
@@ -119,10 +123,12 @@ def assert_no_person_on_two_sides(
     person_of_row: names or codes [N], a categorical too; fold_of_row: integers [N]. names: of the
     codes, for the message.
     """
+    # Not an assert statement: python -O would remove it.
     folds = np.asarray(fold_of_row)
     code, persons = pd.factorize(person_of_row)
     if code.shape != folds.shape:
         raise ValueError(f"{len(code)} persons for {len(folds)} folds")
+    # The last row of each person decides here; any other fold of the person differs from it.
     one_fold = np.zeros(len(persons), dtype=folds.dtype)
     one_fold[code] = folds
     wrong = np.flatnonzero(one_fold[code] != folds)
@@ -141,6 +147,7 @@ def fold_table(people: pd.DataFrame, folds: npt.ArrayLike, repeat: int = 0) -> p
     Returns person, gender ("male", "female"), age_group ("<30", "30-59", "60+"), repeat, fold (both
     int16; fold is -1 for people whom no fold holds out), in the order of people.
     """
+    # Names instead of codes: folds.parquet is also read by people.
     return pd.DataFrame(
         {
             "person": pd.Series(list(people["person"]), dtype="str"),

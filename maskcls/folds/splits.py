@@ -1,4 +1,4 @@
-"""The split that the settings ask for, as the table that goes into the run's folder."""
+"""The split by the settings, as the table of the run's folder."""
 
 import numpy as np
 import pandas as pd
@@ -9,8 +9,8 @@ from maskcls.data.table import Table
 from maskcls.folds.assign import assign_folds, assign_holdout, deal, fold_table
 
 IMAGE_STAMP = (
-    "folds.scheme=image: images of one person are on both sides of every fold, so this score says"
-    " nothing about new people; it shows what that leak is worth"
+    "folds.scheme=image: images of one person are in training and validation, so this score does not"
+    " measure performance on new people; it shows the effect of that leak"
 )
 
 
@@ -18,10 +18,11 @@ def draw_splits(table: Table, settings: Folds) -> pd.DataFrame:
     """folds.parquet: a row per person and repeat (per image and repeat for folds.scheme=image).
 
     Repeat r is drawn with the seed folds.seed + r. Raises UserError for more folds than people, and
-    for a holdout that leaves one of its two sides empty.
+    for a holdout that leaves training or validation empty.
     """
     drawn = []
     for repeat in range(settings.repeats):
+        # Consecutive seeds, so that repeat 1 of a run is repeat 0 of one with the next seed.
         seed = settings.seed + repeat
         if settings.scheme == "image":
             drawn.append(_by_image(table, settings.count, seed, repeat))
@@ -33,12 +34,12 @@ def draw_splits(table: Table, settings: Folds) -> pd.DataFrame:
             if len(set(folds.tolist())) < 2:
                 raise UserError(
                     f"folds.share={settings.share:g}: of {len(table.people)} people it holds out"
-                    f" {int((folds == 0).sum())}; both sides need somebody."
+                    f" {int((folds == 0).sum())}; training and validation need at least one each."
                 )
             drawn.append(fold_table(table.people, folds, repeat))
         else:
-            nobody = np.full(len(table.people), -1)
-            drawn.append(fold_table(table.people, nobody, repeat))
+            none = np.full(len(table.people), -1)
+            drawn.append(fold_table(table.people, none, repeat))
     return pd.concat(drawn, ignore_index=True)
 
 

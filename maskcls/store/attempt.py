@@ -1,8 +1,8 @@
 """Which attempt at a fold may write into its folder: fold-K/attempt.json, a fence against stale workers.
 
-A worker that was given up (a partition, a paused VM, a hung node that wakes) may still run when another
-attempt has replaced it. The driver writes a new token before it starts an attempt; a worker compares it
-with its own before everything that it publishes or deletes, and ends when they differ.
+A worker that was replaced (after a network partition, on a paused VM or a hung node) may still run.
+The driver writes a new token before it starts an attempt; a worker compares it with its own before
+everything that it publishes or deletes, and ends when they differ.
 """
 
 import secrets
@@ -14,7 +14,7 @@ from maskcls.core.errors import Superseded
 
 @dataclass(frozen=True)
 class Attempt:
-    """number: from 1, for people. token: unique. stop: the worker should write a checkpoint and end."""
+    """number: from 1, for people. token: unique. stop: the worker should save a checkpoint and end."""
 
     number: int
     token: str
@@ -22,19 +22,19 @@ class Attempt:
 
     @classmethod
     def new(cls, number: int) -> "Attempt":
-        """An attempt with a token of its own."""
+        """An attempt with a new token."""
         return cls(number, secrets.token_hex(8))
 
 
 class Fence:
-    """What a worker asks before each lasting change to its fold's folder."""
+    """A worker's check before each change to its fold's folder."""
 
     def __init__(self, read: Callable[[], Attempt | None], own: Attempt | None) -> None:
         """read: the fold's attempt.json as it is now. own: this worker's; None is never refused."""
         self._read, self._own = read, own
 
     def check(self) -> None:
-        """Raise Superseded when the fold belongs to another attempt by now."""
+        """Raise Superseded when another attempt now owns the fold."""
         self._checked(self._now())
 
     def _checked(self, now: Attempt | None) -> bool:

@@ -1,6 +1,6 @@
-"""What a fold's worker reports while it works: fold-K/progress.json, its heartbeat.
+"""A fold's heartbeat: fold-K/progress.json, which its worker rewrites while it works.
 
-It may be missing, half a second old, or of a worker that is gone: readers decide by its time and by the
+It may be missing, or left by a worker that no longer exists: readers judge it by its time and by the
 attempt that wrote it.
 """
 
@@ -46,7 +46,7 @@ class Heartbeat:
         return datetime.fromisoformat(self.time) < datetime.fromisoformat(started)
 
     def show_in(self, state: FoldState) -> None:
-        """Put it into the state of its fold, for the screen."""
+        """Copy it into the state of its fold, for the screen."""
         state.phase, state.note = self.phase, ""
         state.epoch, state.step, state.steps = self.epoch, self.step, self.steps
         state.images_per_s, state.left_s = self.images_per_s, self.left_s

@@ -40,7 +40,7 @@ _held: set[int] = set()
 
 
 class Lease:
-    """`with Lease(folder, "train"):` - no other command writes the run meanwhile.
+    """`with Lease(folder, "train"):` - no other command writes the run inside this block.
 
     Entering raises UserError, naming the holder, when another command works on the run.
     """
@@ -79,7 +79,7 @@ class Lease:
         self._way.give_up()
 
     def check(self) -> None:
-        """Raise RunFailed unless the run is known to be ours; to be called before a lasting write.
+        """Raise RunFailed unless the run is known to be ours; call it before each write that stays.
 
         On an object store it may wait for some seconds, when the last renewal is too old.
         """
@@ -107,8 +107,9 @@ class _FileLease:
             atomic.make_folders(self.folder.local_path)
             path = self.folder.local_path / LEASE
             # Not inheritable (Python's default, PEP 446): a program started by this one must not
-            # keep the lock. Opened for writing, since over NFS flock becomes a lock on the file's
-            # bytes, seen by all hosts (Linux 2.6.12 and later), and such a lock needs it.
+            # keep the lock. Opened for writing: over NFS, flock becomes a lock on the file's bytes
+            # that all hosts see (Linux 2.6.12 and later), and such a lock needs write access. Not
+            # truncated here, since the file may hold another holder's name.
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -125,18 +126,19 @@ class _FileLease:
         _close_in_forks()
         _held.add(descriptor)
         os.truncate(descriptor, 0)
-        os.write(descriptor, Holder.ours(self._purpose).to_bytes())
+        os.write(descriptor, Holder.of_this_process(self._purpose).to_bytes())
 
     def give_up(self) -> None:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             _held.discard(descriptor)
+            # A full disk or a lost mount must not keep the lock: only close() frees it.
             with contextlib.suppress(OSError):
                 os.truncate(descriptor, 0)
             os.close(descriptor)
 
     def check(self) -> None:
-        """Another command would lock the file that has the name now, not ours."""
+        """Compare the locked file with the one of this name: another command would lock the latter."""
         if self._descriptor is None:
             return
         ours = os.fstat(self._descriptor)
@@ -144,10 +146,12 @@ class _FileLease:
             named = (self.folder.local_path / LEASE).stat()
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ESTALE):
-                # Says nothing about the lock; a write that follows meets the same error.
+                # A disk that cannot be read says nothing about the lock; if it stays so, the write
+                # that follows fails with the same error.
                 _log.warning("lease not found run=%s error=%s", self.folder.shown, error)
                 return
         else:
+            # Device and inode: a file of the same name may be a new one after a delete.
             if (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino):
                 return
         raise RunFailed(
@@ -165,6 +169,7 @@ def _wait_for_holder(folder: Folder) -> Holder | None:
     return None
 
 
+# A hook that is registered cannot be removed, so that it must be registered only once.
 _forks_are_seen = False
 
 
@@ -179,6 +184,7 @@ def _close_in_forks() -> None:
 
 def _close_all() -> None:
     for descriptor in _held:
+        # An exception here would appear in a child that has nothing to do with the run.
         with contextlib.suppress(OSError):
             os.close(descriptor)
     _held.clear()

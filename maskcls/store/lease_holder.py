@@ -28,20 +28,22 @@ class Holder:
     """Object store: how often the lease was rewritten."""
 
     @classmethod
-    def ours(cls, purpose: str, holder: str = "") -> Self:
-        """This process, from now on."""
+    def of_this_process(cls, purpose: str, holder: str = "") -> Self:
+        """This process as holder, from now on."""
         started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         return cls(purpose, socket.gethostname(), os.getpid(), started, holder)
 
     @classmethod
     def parse(cls, text: bytes) -> Self | None:
-        """None when the text names nobody."""
+        """The holder named in the text; None when it names none."""
         try:
             content = json.loads(text)
         except ValueError:
             return None
         if not isinstance(content, dict) or not content:
             return None
+        # Another version may have written it: a value of another type counts as unknown, since the
+        # refusal must name what is known instead of failing.
         defaults = asdict(cls())
         known = {name: content.get(name, default) for name, default in defaults.items()}
         return cls(
@@ -49,7 +51,7 @@ class Holder:
         )
 
     def to_bytes(self) -> bytes:
-        """JSON; without what only object stores need on a local disk."""
+        """As JSON; a local lease leaves out the fields that only object stores need."""
         content = asdict(self)
         if not self.holder:
             del content["holder"], content["renewals"]
@@ -61,7 +63,7 @@ class Holder:
 
 
 def read_holder(folder: Folder) -> Holder | None:
-    """Who holds the lease of a run; None when nobody does or the content cannot be read."""
+    """The holder of a run's lease; None when it is free or the content cannot be read."""
     try:
         return Holder.parse(folder.read_bytes(LEASE))
     except FileNotFoundError:
@@ -69,7 +71,7 @@ def read_holder(folder: Folder) -> Holder | None:
 
 
 def refusal(folder: Folder, other: Holder | None) -> str:
-    """The message for a command that finds the run held; other: None when it is not known by whom."""
+    """The message for a command that finds the run held; other: None when its name is not known."""
     return (
         f"{folder.shown}: another command ({other or Holder()}) is working on this run; wait for it or"
         " stop it."

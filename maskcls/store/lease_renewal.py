@@ -34,7 +34,9 @@ class RenewedLease:
         self, folder: Folder, purpose: str, say: Callable[[str], None], times: Times
     ) -> None:
         self.folder, self._say, self._times = folder, say, times
-        self._us = Holder.ours(purpose, holder=secrets.token_hex(8))
+        # Host and pid are no name for a lease: containers may share both.
+        self._own = Holder.of_this_process(purpose, holder=secrets.token_hex(8))
+        # A daemon: a command that fails before give_up must be able to end.
         self._renewer = threading.Thread(target=self._renew, name="lease", daemon=True)
         # Guards the next three, which the renewing thread changes.
         self._changed = threading.Condition()
@@ -44,11 +46,13 @@ class RenewedLease:
 
     def take(self) -> None:
         """UserError when another command works on the run."""
-        self._refuse_the_living()
+        self._refuse_active_holder()
         try:
+            # The time before the write: the lease is never newer than this process believes.
             self._renewed_s = _clock_s()
             self._write()
-            # Of several that found the run free, the last to write has it.
+            # An object store has no test-and-set. Of several commands that found the run free, the
+            # last to write has it, once all their writes must have arrived.
             time.sleep(self._times.settle)
             other = read_holder(self.folder)
             if not self._is_ours(other):
@@ -59,25 +63,27 @@ class RenewedLease:
         self._renewer.start()
 
     def give_up(self) -> None:
-        """Free the run, unless it is another's."""
+        """Free the run, unless another command has it."""
         with self._changed:
             self._is_over = True
             self._changed.notify_all()
         if self._renewer.is_alive():
-            self._renewer.join(self._times.free_after)  # a store that hangs must not hang us
-        # A store that cannot be reached now frees the run by itself, 45 s later.
+            # A renewal still being written would create the object again after the delete below. Not
+            # for ever: a store that does not answer must not keep the command from ending.
+            self._renewer.join(self._times.free_after)
+        # If the store cannot be reached now, the lease expires 45 s later.
         with contextlib.suppress(Exception):
             if self._is_ours(read_holder(self.folder)):
                 self.folder.delete(LEASE)
 
     def check(self) -> None:
-        """Raise RunFailed unless the run is known to be ours.
+        """Raise RunFailed unless this command is known to hold the run.
 
-        When the last renewal is too old, waits for the store to say so, 12 s at most.
+        When the last renewal is too old, waits up to 12 s for another.
         """
         with self._changed:
             if self._is_late() and not self._is_lost and self._renewer.is_alive():
-                self._changed.notify_all()
+                self._changed.notify_all()  # wakes the renewing thread before its 10 s have passed
                 patience_s = self._times.renew + self._times.settle
                 self._changed.wait_for(lambda: self._is_lost or not self._is_late(), patience_s)
             if self._is_lost:
@@ -91,7 +97,7 @@ class RenewedLease:
             " works on this run."
         )
 
-    def _refuse_the_living(self) -> None:
+    def _refuse_active_holder(self) -> None:
         """Return when the run is free or its holder does not renew; UserError when it does."""
         first = read_holder(self.folder)
         if first is None or (age_s := self._age_s()) >= self._times.free_after:
@@ -103,20 +109,22 @@ class RenewedLease:
         )
         ends = time.monotonic() + left_s
         while time.monotonic() < ends:
+            # Often enough to refuse within seconds, not only after a whole renewal interval.
             time.sleep(self._times.renew / 4)
             now = read_holder(self.folder)
             if now is None:
                 return
             if now != first:
                 raise UserError(refusal(self.folder, now))
-        # An earlier checkout's holder writes the same again. Half: stores cut times to seconds.
+        # A holder of an earlier version rewrites the object unchanged, so its age decides. Half: some
+        # stores cut times to whole seconds.
         if self._age_s() < self._times.free_after / 2:
             raise UserError(refusal(self.folder, first))
 
     def _age_s(self) -> float:
         """Seconds since the lease was last written, both times by the store's clock."""
-        # The clocks of two hosts may differ by more than the lease's 45 s.
-        probe = f"{LEASE}-{self._us.holder}"
+        # By a probe object, since the clocks of two hosts may differ by more than the lease's 45 s.
+        probe = f"{LEASE}-{self._own.holder}"
         self.folder.write_bytes(probe, b"")
         try:
             times = {entry.name: entry.mtime_ns for entry in self.folder.list()}
@@ -125,11 +133,12 @@ class RenewedLease:
         return (times[probe] - times.get(LEASE, 0)) / 1e9
 
     def _write(self) -> None:
-        self.folder.write_bytes(LEASE, self._us.to_bytes())
-        self._us = replace(self._us, renewals=self._us.renewals + 1)
+        self.folder.write_bytes(LEASE, self._own.to_bytes())
+        # A content that differs each time shows waiting commands that this one is alive.
+        self._own = replace(self._own, renewals=self._own.renewals + 1)
 
     def _is_ours(self, content: Holder | None) -> bool:
-        return content is not None and content.holder == self._us.holder
+        return content is not None and content.holder == self._own.holder
 
     def _renew(self) -> None:
         """The renewing thread. No exception ends it: later renewals may succeed."""
@@ -140,6 +149,7 @@ class RenewedLease:
                 if self._is_over:
                     return
             try:
+                # Outside the lock: check() must not wait for a request.
                 renewed_s = self._renew_once()
             except Exception as error:
                 _log.warning("lease not renewed run=%s error=%r", self.folder.shown, error)
@@ -153,14 +163,15 @@ class RenewedLease:
                 return
 
     def _renew_once(self) -> float | None:
-        """When the lease was renewed, by `_clock_s`; None when it is another's."""
+        """When the lease was renewed, by `_clock_s`; None when another command has it."""
         if not self._is_ours(read_holder(self.folder)):
             return None
+        # Before the write, which may hang for minutes: only what was true when it began counts.
         is_late, begun_s = self._is_late(), _clock_s()
         self._write()
         if is_late:
-            # This process slept, or the store was away: another command may have found the lease
-            # free just now, so it is claimed as in `take`.
+            # This process was suspended, or the store was unavailable: another command may have
+            # found the lease free just now, so it is claimed as in `take`.
             time.sleep(self._times.settle)
             if not self._is_ours(read_holder(self.folder)):
                 return None

@@ -1,6 +1,6 @@
-"""Files that the user names for results (--out): links are followed, devices and pipes written through.
+"""Files that the user names for results (--out): links are followed, devices and pipes written to.
 
-Files of a run are replaced by a rename whatever stands at their place (`maskcls.store.atomic`). A name
+Files of a run are replaced by a rename, whatever has their name (`maskcls.store.atomic`). A name
 that the user typed means what it means to other programs: the file that a link leads to, the device,
 the reader of a pipe, this process's own stdout.
 """
@@ -23,7 +23,7 @@ from maskcls.core.names import without_credentials
 from maskcls.store import atomic
 from maskcls.store.paths import Folder, in_words
 
-_MAX_LINKS = 40  # as Linux; more of them lead in a circle
+_MAX_LINKS = 40  # as Linux: more links than this are taken for a cycle
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class OutputFile:
         return self.folder.is_local and _is_stream(self._path)
 
     def write(self, data: atomic.Data) -> None:
-        """Write the content: whole or not at all, unless it is a stream."""
+        """Write the content; atomically, unless it is a stream."""
         if self.is_stream:
             with self._stream() as file:
                 file.write(data)
@@ -65,6 +65,7 @@ class OutputFile:
             folder, name = self._target()
             folder.fill_file(name, fill)
             return
+        # fill may seek, as parquet and zip writers do, and a pipe cannot.
         with tempfile.TemporaryDirectory(prefix="maskcls-") as temporary:
             filled = Path(temporary) / "file"
             fill(filled)
@@ -88,10 +89,12 @@ class OutputFile:
         descriptor = _own_descriptor(path)
         try:
             with in_words(self.folder, "write"):
-                if descriptor is None:  # a pipe without a reader waits for one
+                if descriptor is None:  # opening a pipe waits for a reader, as in other programs
+                    # O_NOCTTY: writing to a terminal must not make it the controlling one.
                     opened = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
                 else:
-                    # Opened anew it would begin at its start, over what was printed already.
+                    # A file that stdout is redirected to would, opened again, be overwritten from its
+                    # start; a duplicate continues after what was printed, once that is flushed.
                     if sys.stdout is not None:
                         sys.stdout.flush()
                     opened = os.dup(descriptor)
@@ -111,7 +114,7 @@ def _is_stream(path: Path) -> bool:
         return True
     try:
         mode = path.stat().st_mode
-    except OSError:
+    except OSError:  # not there yet: it will be a regular file
         return False
     return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
 
@@ -128,7 +131,8 @@ def _why_refused(path: Path) -> str:
     try:
         mode = path.stat().st_mode
     except OSError as e:
-        return "the link leads in a circle" if e.errno == errno.ELOOP else ""
+        return "the link is part of a cycle" if e.errno == errno.ELOOP else ""
+    # Writing to a disk's device would destroy its file system; a rename would replace the device file.
     if stat.S_ISBLK(mode):
         return "this is a disk"
     if stat.S_ISSOCK(mode):
@@ -139,6 +143,7 @@ def _why_refused(path: Path) -> str:
 def _own_descriptor(path: Path) -> int | None:
     """N of /proc/self/fd/N, /dev/fd/N, /dev/stdout and links to them; None for any other path."""
     own = (f"/proc/{os.getpid()}/fd", "/dev/fd")  # the second where there is no /proc
+    # Link by link: realpath would follow /proc/self/fd/1 further, to the file that it stands for.
     for _ in range(_MAX_LINKS):
         parent = os.path.realpath(path.parent)
         if parent in own:

@@ -1,14 +1,14 @@
 """Folders on local disk or on an object store: the only way to data and run folders.
 
 Local files are handled by the standard library; pyarrow is imported when an object store is opened.
-What is written is there whole or not at all (`maskcls.store.atomic`; one put on an object store).
+A write is atomic: after a failure the old content is there (`maskcls.store.atomic`; a single put on an
+object store).
 """
 
 import contextlib
 import errno
 import io
 import json
-import os
 import re
 import secrets
 import tempfile
@@ -21,6 +21,7 @@ from urllib.parse import unquote
 from maskcls.core.errors import StorageError, UserError
 from maskcls.core.names import as_on_disk, printable, without_credentials
 from maskcls.store import atomic
+from maskcls.store.listing import Entry, scan, scan_store
 from maskcls.store.uris import (
     Uri,
     endpoint,
@@ -32,19 +33,6 @@ from maskcls.store.uris import (
 )
 
 CHUNK_BYTES = 8 * 2**20
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A file or folder found by `Folder.list`."""
-
-    name: str
-    """Path relative to the folder listed, with / between its parts."""
-    size_bytes: int
-    """0 for a folder."""
-    mtime_ns: int
-    """Last change [ns since 1970]; 0 for a folder on an object store."""
-    is_file: bool
 
 
 @dataclass(frozen=True)
@@ -74,11 +62,13 @@ class Folder:
         text = str(location)
         if not text:
             raise UserError("the name of a folder is empty; give a path or a URI.")
+        # pyarrow and Ray refuse a lone surrogate only later, in the middle of the work.
         if (shown := printable(text)) != text:
             raise UserError(f"{shown}: this name is not UTF-8, as tables and Ray need; rename it.")
         if not is_uri(text):
             if found := re.match(r"(s3|gs|gcs|abfss?|hdfs|file):/", text):
-                # Also what pathlib makes of a URI.
+                # A typing error, or what pathlib makes of a URI: without this check it would become a
+                # local folder named "s3:".
                 kind = found[1]
                 raise UserError(f"{kind}:/...: a URI has two slashes after the colon: {kind}://...")
             return cls(str(as_on_disk(absolute_path(text))), is_local=True)
@@ -88,6 +78,7 @@ class Folder:
             if uri.authority not in ("", "localhost"):
                 raise UserError(f"{uri.shown}: files of another host cannot be read; mount them.")
             return cls(str(as_on_disk(absolute_path(unquote(uri.path)))), is_local=True)
+        # Opened now and not at the first use, so that a wrong address is reported before any work.
         open_store(uri.root, endpoint())
         return cls(str(uri), is_local=False)
 
@@ -95,7 +86,7 @@ class Folder:
     def of_file(cls, location: str) -> tuple[Self, str]:
         """The folder of a file, and its name there; UserError when the location names a folder."""
         path, query = location, ""
-        if is_uri(location):  # elsewhere a question mark is a letter like any other
+        if is_uri(location):  # in a local path a question mark is an ordinary character
             path, _, query = location.partition("?")
             if path.endswith("://") or "/" not in path.partition("://")[2]:
                 raise UserError(f"{Uri.parse(location).shown}: names no file; name one in it.")
@@ -119,6 +110,7 @@ class Folder:
         """
         if not self.is_local:
             return Uri.parse(self.location).shown
+        # Not below the working folder, or the working folder was deleted: the full path is shown.
         with contextlib.suppress(ValueError, FileNotFoundError):
             short = str(self.local_path.relative_to(Path.cwd()))
             return self.location if short == "." else short
@@ -132,7 +124,7 @@ class Folder:
 
     @property
     def local_path(self) -> Path:
-        """The folder as a local path; RuntimeError when it lies on an object store."""
+        """The folder as a local path; RuntimeError when it is on an object store."""
         if not self.is_local:
             raise RuntimeError(f"{self.shown} is not on the local disk")
         return Path(self.location)
@@ -165,8 +157,8 @@ class Folder:
         """
         with in_words(self, "read"):
             if self.is_local:
-                return sorted(_scan(self._path(name), recursive), key=_by_name)
-            return _scan_store(*self._store(name), recursive)
+                return scan(self._path(name), recursive)
+            return scan_store(*self._store(name), recursive)
 
     def read_bytes(self, name: str) -> bytes:
         """The content of a file."""
@@ -175,6 +167,7 @@ class Folder:
     def open(self, name: str) -> IO[bytes]:
         """A file to read parts of; from an object store it is fetched whole."""
         if not self.is_local:
+            # Parquet seeks back and forth; each seek would be a request of its own.
             return io.BytesIO(self.read_bytes(name))
         with in_words(self, "read"):
             return self._path(name).open("rb")
@@ -212,7 +205,7 @@ class Folder:
             ) from error
 
     def write_bytes(self, name: str, data: atomic.Data) -> None:
-        """Create or replace a file, atomically and lastingly; makes missing folders."""
+        """Create or replace a file, atomically and flushed to disk; makes missing folders."""
         with in_words(self, "write"):
             if self.is_local:
                 atomic.write_file_atomically(self._path(name), data)
@@ -226,6 +219,7 @@ class Folder:
             if self.is_local:
                 atomic.fill_file_atomically(self._path(name), fill)
                 return
+            # Through a local file: an upload cut short by an error in fill would become visible.
             with tempfile.TemporaryDirectory(prefix="maskcls-") as folder:
                 file = Path(folder) / "file"
                 fill(file)
@@ -243,6 +237,7 @@ class Folder:
                 atomic.remove(self._path(name))
                 return
             store, path = self._store(name)
+            # pyarrow has one call for each kind, and either fails for a missing name.
             match self._info(name).type.name:
                 case "File":
                     store.delete_file(path)
@@ -266,7 +261,7 @@ class Folder:
     ) -> None:  # fmt: skip
         """Make the local folder `staged` appear as the folder `name`, replacing one of that name.
 
-        Local disk: flushed, then one rename; `staged` lies on the same file system. Object store:
+        Local disk: flushed, then one rename; `staged` is on the same file system. Object store:
         file by file, the file `last` at the end, so that a folder without it is not valid.
         `staged` is gone afterwards. before: called once more before each change that is seen; what it
         raises ends the publishing.
@@ -276,10 +271,12 @@ class Folder:
                 atomic.rename_into_place(staged, self._path(name), before)
                 return
             store, path = self._store(name)
-            files = [entry.name for entry in _scan(staged, recursive=True) if entry.is_file]
-            # What makes an old folder valid goes before anything else changes.
+            files = [entry.name for entry in scan(staged, recursive=True) if entry.is_file]
+            # An object store has no rename. The old folder becomes invalid before anything else
+            # changes, and the new one valid with its last file: a reader never sees a mixture.
             self.delete(f"{name}/{last}")
             for old in self.list(name, recursive=True):
+                # Files of the same name are overwritten below; only the others must be deleted.
                 if old.is_file and old.name not in files:
                     self.delete(f"{name}/{old.name}")
             for file in sorted(files, key=lambda file: (file == last, file)):
@@ -288,9 +285,9 @@ class Folder:
             atomic.remove(staged)
 
     def sweep(self) -> None:
-        """Delete what killed commands left half-written in this folder (not in those below).
+        """Delete what killed commands left half-written in this folder (not in its subfolders).
 
-        To be called under the run's lease: another command may be writing otherwise.
+        Call it only while holding the run's lease: otherwise another command may be writing these.
         """
         for entry in self.list():
             if entry.name.startswith((atomic.TEMPORARY, atomic.STAGING)):
@@ -302,11 +299,12 @@ class Folder:
 
     def _path(self, name: str) -> Path:
         path = Path(self.location, _checked(name))
-        # ASCII is composed in one way only: nothing to look up.
+        # ASCII has one Unicode form only, so that the common case needs no look at the disk.
         return path if name.isascii() else as_on_disk(path)
 
     def _store(self, name: str) -> tuple[Any, str]:
         uri = Uri.parse(self.location).below(_checked(name))
+        # By URI each time, and not kept: a Folder is sent to other processes, a client cannot be.
         store, bucket = open_store(uri.root, endpoint())
         inside = unquote(uri.path).strip("/")
         return store, f"{bucket}/{inside}" if inside else bucket
@@ -323,9 +321,9 @@ def json_bytes(value: Any) -> bytes:
 
 @contextlib.contextmanager
 def in_words(folder: Folder, verb: str) -> Iterator[None]:
-    """Turn the errors of disk or store that a user can mend into UserError; others pass.
+    """Turn the errors of disk or store that a user can fix into UserError; others pass.
 
-    A full disk or quota becomes a StorageError: somebody else may have filled it, and free it.
+    A full disk or quota becomes a StorageError: another program may have filled it, and may free it.
     """
     try:
         yield
@@ -333,7 +331,8 @@ def in_words(folder: Folder, verb: str) -> Iterator[None]:
         sentence = _in_words(folder, verb, error)
         if sentence is None:
             raise
-        # Room may be there when the same is tried again; a permission will not.
+        # Space may be free at the next attempt, a permission will not change: only the former is
+        # retried.
         kind = StorageError if error.errno in (errno.ENOSPC, errno.EDQUOT) else UserError
         raise kind(f"{folder.shown}: {sentence}") from error
 
@@ -341,6 +340,7 @@ def in_words(folder: Folder, verb: str) -> Iterator[None]:
 def _in_words(folder: Folder, verb: str, error: OSError) -> str | None:
     match error.errno:
         case errno.ENOSPC:
+            # With an object store it is the disk of the temporary folder, where uploads are prepared.
             free = _free_bytes(folder.local_path) if folder.is_local else None
             free = _free_bytes(Path(tempfile.gettempdir())) if free is None else free
             where = "the disk" if folder.is_local else f"the disk of {tempfile.gettempdir()}"
@@ -362,10 +362,10 @@ def _in_words(folder: Folder, verb: str, error: OSError) -> str | None:
         case errno.EROFS:
             return "the disk is read-only; choose another folder."
         case errno.ENOTDIR | errno.EEXIST:
-            return f"a file stands where a folder is meant ({error.filename}); choose another name."
+            return f"a file is in the place of a folder ({error.filename}); choose another name."
     if folder.is_local:
         return None
-    # pyarrow gives the store's answer as text only.
+    # pyarrow reports the store's answer as text only, without a code.
     if "NO_SUCH_BUCKET" in str(error):
         return "there is no such bucket; create it, or correct its name."
     if re.search(
@@ -377,70 +377,18 @@ def _in_words(folder: Folder, verb: str, error: OSError) -> str | None:
 
 def absolute_path(text: str) -> Path:
     """A local path made absolute, ~ expanded; UserError when there is no such home folder."""
+    # absolute, not resolve: links stay as typed, and a missing folder is fine.
     try:
         return Path(text).expanduser().absolute()
     except RuntimeError as error:
-        raise UserError(f"{text}: there is no such home folder; give its whole path.") from error
-
-
-def _by_name(entry: Entry) -> str:
-    return entry.name
-
-
-def _scan(folder: Path, recursive: bool) -> Iterator[Entry]:
-    # The last of the three: folders entered on the way there, against links that lead in circles.
-    pending: list[tuple[str, str, tuple[Path, ...]]] = [("", str(folder), ())]
-    while pending:
-        prefix, path, above = pending.pop()
-        try:
-            entries = os.scandir(path)
-        except FileNotFoundError:
-            continue
-        with entries:
-            for entry in entries:
-                name = prefix + entry.name
-                try:
-                    stat = entry.stat()
-                except OSError as error:
-                    # A link to nothing or to itself, or a file deleted meanwhile.
-                    if error.errno not in (errno.ENOENT, errno.ELOOP):
-                        raise
-                    yield Entry(name, 0, 0, is_file=False)
-                    continue
-                if not entry.is_dir():
-                    yield Entry(name, stat.st_size, stat.st_mtime_ns, is_file=entry.is_file())
-                    continue
-                yield Entry(name, 0, stat.st_mtime_ns, is_file=False)
-                if not recursive:
-                    continue
-                inside = above
-                if entry.is_symlink():
-                    target = Path(entry.path).resolve()
-                    inside = (*above, Path(path).resolve(), target)
-                    if any(entered.is_relative_to(target) for entered in inside[:-1]):
-                        continue
-                pending.append((f"{name}/", entry.path, inside))
-
-
-def _scan_store(store: Any, path: str, recursive: bool) -> list[Entry]:
-    from pyarrow.fs import FileSelector
-
-    found = store.get_file_info(FileSelector(path, allow_not_found=True, recursive=recursive))
-    entries = [
-        Entry(
-            name=info.path.removeprefix(path).strip("/"),
-            size_bytes=info.size or 0,
-            mtime_ns=info.mtime_ns or 0,
-            is_file=info.is_file,
-        )
-        for info in found
-    ]
-    return sorted(entries, key=_by_name)
+        raise UserError(f"{text}: there is no such home folder; give its full path.") from error
 
 
 def _free_bytes(folder: Path) -> int:
+    # Imported here: it is needed for one message, and brings compression modules with it.
     import shutil
 
+    # A folder that does not exist yet will lie on its parent's disk.
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free

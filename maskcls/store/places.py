@@ -1,7 +1,7 @@
 """Folders outside of runs: the cache of decoded pixels, and what belongs to this user alone.
 
 The cache may be shared by the users of a machine (cluster.cache_dir); the token of local dashboards
-lets its reader run code as its owner, so it lies in the user's own folder.
+lets its reader run code as its owner, so it is in the user's own folder.
 """
 
 import os
@@ -27,8 +27,9 @@ def cache_root(setting: str) -> Path:
                         " local disk; name a local folder.")  # fmt: skip
     try:
         root = Path(text).expanduser().absolute()
-    except RuntimeError as e:
+    except RuntimeError as e:  # what pathlib raises for ~ without a home folder
         raise _no_home(text) from e
+    # Checked before the work: the cache is filled on other nodes, whose errors arrive much later.
     if why := _why_unmakable(root):
         raise UserError(
             f"{root}: {why}; set MASKCLS_CACHE or cluster.cache_dir to a folder that is yours."
@@ -37,7 +38,7 @@ def cache_root(setting: str) -> Path:
 
 
 def require_home() -> None:
-    """UserError when this user has no home folder: Ray's and torch's threads would die of it."""
+    """UserError when this user has no home folder: Ray's and torch's threads would fail with it."""
     try:
         Path.home()
     except RuntimeError as e:
@@ -45,19 +46,22 @@ def require_home() -> None:
 
 
 def token_path(cache: Path) -> Path:
-    """Where this user's token for local dashboards lies, whether it is there yet or not.
+    """The path of this user's token for local dashboards, whether it exists yet or not.
 
     In $XDG_STATE_HOME/maskcls or ~/.local/state/maskcls; where that cannot be written or is another
     user's (as after sudo), in a folder of the user's own below the cache. Raises nothing.
     """
     state = os.environ.get("XDG_STATE_HOME", "")
-    # The standard says that a relative one is to be ignored.
+    # The XDG standard: a relative path must be ignored.
     base = Path(state) if state.startswith("/") else _home_state()
     if base is not None:
         path = base / "maskcls" / _TOKEN
+        # The folder may not exist yet; what counts is where it would be created. After sudo, HOME may
+        # still be the user's: root can write there, but the user could not replace the file later.
         there = nearest(path)
         if os.access(there, os.W_OK) and there.stat().st_uid == os.geteuid():
             return path
+    # Per user: the cache may be shared, and another user's token cannot be read.
     return cache / f"user-{os.geteuid()}" / _TOKEN
 
 
@@ -70,7 +74,7 @@ def read_token(cache_dir: str) -> str | None:
 
 
 def nearest(folder: Path) -> Path:
-    """The folder itself or its nearest parent that is there."""
+    """The folder itself or its nearest parent that exists."""
     return next((p for p in (folder, *folder.parents) if os.path.lexists(p)), Path("/"))
 
 
@@ -82,12 +86,12 @@ def _home_state() -> Path | None:
 
 
 def _why_unmakable(folder: Path) -> str:
-    """Why a folder that is missing cannot be made; "" when it can, or is there."""
+    """Why a missing folder cannot be created; "" when it can, or exists."""
     there = nearest(folder)
     if there == folder and folder.is_dir():
-        return ""  # one that is full of pixels may be read without writing
+        return ""  # a cache that is complete is only read, so it need not be writable
     if not there.is_dir():
-        return f"{there} is no folder"
+        return f"{there} is not a folder"
     return "" if os.access(there, os.W_OK | os.X_OK) else f"{there} cannot be written"
 
 
@@ -95,5 +99,5 @@ def _no_home(text: str) -> UserError:
     return UserError(
         f"{text}: user id {os.geteuid()} has no home folder (HOME is not set, and the system's list of"
         " users has no such id); set HOME to a folder that is yours, and MASKCLS_CACHE or"
-        " cluster.cache_dir where decoded pixels shall lie elsewhere."
+        " cluster.cache_dir if decoded pixels should be elsewhere."
     )

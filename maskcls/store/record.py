@@ -1,4 +1,4 @@
-"""record.json: where a run came from and what became of it; enough to tell two runs apart for ever."""
+"""record.json: where a run came from and which commands worked on it, so that runs can be compared."""
 
 import importlib.metadata
 import logging
@@ -7,7 +7,7 @@ import platform
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ _PACKAGES = (
 
 
 def now() -> str:
-    """The time in UTC, to the second."""
+    """The time in UTC, in whole seconds, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
@@ -38,21 +38,33 @@ def versions() -> dict[str, str]:
     for name in _PACKAGES:
         try:
             found[name] = importlib.metadata.version(name)
+        # A checkout on PYTHONPATH, or a package built by hand: no reason not to train.
         except importlib.metadata.PackageNotFoundError:
             found[name] = "not installed as a package"
     return found
 
 
-def machine() -> dict[str, Any]:
+@dataclass(frozen=True)
+class Machine:
+    """What a command runs on; cores: of the whole machine, not of the container."""
+
+    host: str
+    platform: str
+    processor: str
+    cores: int | None
+    memory_gib: float
+
+
+def machine() -> Machine:
     """What the command runs on."""
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return {
-        "host": socket.gethostname(),
-        "platform": platform.platform(),
-        "processor": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "memory_gib": round(pages / 2**30, 1),
-    }
+    memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return Machine(
+        socket.gethostname(),
+        platform.platform(),
+        platform.processor() or platform.machine(),  # the former is empty on most Linux systems
+        os.cpu_count(),
+        round(memory_bytes / 2**30, 1),
+    )
 
 
 def git_commit() -> str | None:
@@ -60,8 +72,11 @@ def git_commit() -> str | None:
     here = Path(__file__).parent
     try:
         commit = _git(here, "rev-parse", "HEAD")
+        # Installed into a virtual environment inside the user's own repository, git would answer
+        # with that repository's commit: only a tracked file is of a checkout of this program.
         tracked = _git(here, "ls-files", "--error-unmatch", Path(__file__).name)
         dirty = _git(here, "status", "--porcelain", "--untracked-files=no")
+    # No git, no repository, or one of another owner: the record just lacks the commit.
     except (OSError, subprocess.SubprocessError):
         return None
     return f"{commit}-dirty" if dirty else commit if tracked else None
@@ -70,7 +85,8 @@ def git_commit() -> str | None:
 def _git(folder: Path, *words: str) -> str:
     done = subprocess.run(  # noqa: S603 (fixed words)
         ["git", "-C", str(folder), *words],  # noqa: S607 (the user's own git)
-        capture_output=True, text=True, check=True, timeout=10,
+        capture_output=True, text=True, check=True,
+        timeout=10,  # on a network file system, git status may take minutes
     )  # fmt: skip
     return done.stdout.strip()
 
@@ -107,11 +123,11 @@ class Record:
     format: int
     created: str
     versions: dict[str, str]
-    machine: dict[str, Any]
+    machine: Machine
     git_commit: str | None
     data: Described
     starts: list[Start] = field(default_factory=list)
-    plan: dict[str, Any] | None = None
+    plan: Mapping[str, object] | None = None
 
     @classmethod
     def new(cls, data: Described) -> Self:
@@ -119,8 +135,9 @@ class Record:
         return cls(FORMAT, now(), versions(), machine(), git_commit(), data)
 
     @classmethod
-    def from_json(cls, values: dict[str, Any], where: str) -> Self:
+    def from_json(cls, values: Mapping[str, Any], where: str) -> Self:
         """Read a record back; UserError for one of another version of the program."""
+        # Before the fields, which another format may not even have.
         if values.get("format") != FORMAT:
             raise UserError(
                 f"{where}: written by another version of maskcls (format {values.get('format')},"
@@ -129,7 +146,7 @@ class Record:
         return from_plain(cls, values)
 
     def add_start(self, command: Sequence[str]) -> Start:
-        """Note that a command starts on the run; returns its entry, to be completed by ending."""
+        """Add an entry for a command that starts; `ending` completes it."""
         start = Start(
             command=[without_credentials(word) for word in command],
             started=now(),
@@ -151,7 +168,7 @@ class Record:
 
 @dataclass
 class Ending:
-    """How a command ends; a failure until it says otherwise."""
+    """How a command ends; a failure unless the command sets another exit code."""
 
     exit_code: Exit = Exit.FAILURE
 
@@ -170,11 +187,12 @@ def ending(start: Start, write: Callable[[], None]) -> Iterator[Ending]:
     end = Ending()
     try:
         yield end
-    except BaseException as e:
+    except BaseException as e:  # Ctrl-C and SIGTERM too: the record should say how it ended
         kinds = {KeyboardInterrupt: Exit.INTERRUPTED, UserError: Exit.MISTAKE}
         end.exit_code = next((c for k, c in kinds.items() if isinstance(e, k)), Exit.FAILURE)
         try:
             complete()
+        # The disk that made training fail is often the one that the record is on.
         except (OSError, UserError) as also:
             _log.warning("the record of this command's end cannot be written: %s", also)
         raise

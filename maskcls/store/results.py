@@ -1,5 +1,6 @@
-"""What the files of a finished fold and a finished run say, as types: fold.json and metrics.json."""
+"""The results of a fold and of a run, as typed records: fold.json and metrics.json."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,8 +73,8 @@ class Metrics:
     """metrics.json.
 
     oof: None where no fold has validation rows. repeats: only with several. warning: of
-    folds.scheme=image. no_face_found: images cropped at the centre for want of a face, by "train" and
-    "eval". time_s: where the command's time went [s].
+    folds.scheme=image. no_face_found: number of images cropped at the centre for
+    lack of a face, by "train" and "eval". time_s: where the command's time went [s].
     """
 
     oof: OutOfFold | None
@@ -85,15 +86,16 @@ class Metrics:
     eval_faults: int = 0
     time_s: dict[str, float] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
-        """The file's content: scores stand flat beside the counts, absent things are left out."""
+    def to_json(self) -> dict[str, object]:
+        """The file's content: scores and counts in one object, what is None left out."""
         oof = self.oof
-        out: dict[str, Any] = {
+        out: dict[str, object] = {
             "oof": oof and oof.score.to_json() | {"images": oof.images, "faults": oof.faults},
             "folds": [
                 to_plain(f.result) | {"repeat": f.repeat, "fold": f.fold} for f in self.folds
             ],
         }
+        # A key that is present means that there is something to read in it: people read this file.
         if self.repeats:
             out["repeats"] = [to_plain(repeat) for repeat in self.repeats]
         for name in ("warning", "no_face_found"):
@@ -106,9 +108,10 @@ class Metrics:
         }
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "Metrics":
-        """Read to_json back. A fold's running number is not in the file, and is made from its place."""
+    def from_json(cls, values: Mapping[str, Any]) -> "Metrics":
+        """Read to_json back."""
         oof, folds = values["oof"], values["folds"]
+        # "fold" is the place within the repeat; the running number is computed from both.
         per_repeat = 1 + max((f["fold"] for f in folds), default=0)
         return cls(
             oof=oof and OutOfFold(Score.from_json(oof), oof["images"], oof["faults"]),

@@ -1,18 +1,18 @@
-"""A run's folder: the one place that knows the names of its files, and what each of them says as a type.
+"""A run's folder: the one place that knows the names of its files, and the type of each one's content.
 
-    RUN/config.json network.json faults.json                             see config/, below
-    RUN/record.json metrics.json                                         store/record.py, results.py
-    RUN/table.parquet eval_table.parquet folds.parquet                   rows, and the split
-    RUN/extra_table.parquet pseudo.parquet                               more training rows, if any
-    RUN/oof.parquet eval.parquet                                         logits of all folds
-    RUN/fold-K/attempt.json progress.json history.jsonl                  while it trains
-    RUN/fold-K/checkpoints/                                              see training/checkpoint.py
-    RUN/fold-K/held_out/epoch-NNNN.parquet                               validation logits of each epoch
-    RUN/fold-K/eval_logits.parquet                                       eval logits of the best epoch
-    RUN/fold-K/fold.json                                                 written last: the fold is done
-    RUN/ray/                                                             Ray Train's records (cluster)
+    RUN/config.json network.json faults.json             settings, network, images not decoded
+    RUN/record.json metrics.json                         see store/record.py, store/results.py
+    RUN/table.parquet eval_table.parquet folds.parquet   what is trained on, and the split
+    RUN/extra_table.parquet pseudo.parquet               more training rows, if any
+    RUN/oof.parquet eval.parquet                         logits of all folds
+    RUN/fold-K/attempt.json progress.json history.jsonl  while it trains
+    RUN/fold-K/checkpoints/                              see training/checkpoint.py
+    RUN/fold-K/held_out/epoch-NNNN.parquet               validation logits of each epoch
+    RUN/fold-K/eval_logits.parquet                       eval logits of the best epoch
+    RUN/fold-K/fold.json                                 written last: the fold is done
+    RUN/ray/                                             Ray Train's records, on a cluster
 
-Folds are numbered through: fold-K is fold K % n of repeat K // n, where n is `Folds.per_repeat`.
+Folds are numbered over all repeats: fold-K is fold K % n of repeat K // n, with n `Folds.per_repeat`.
 """
 
 import json
@@ -56,7 +56,7 @@ Int64 = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Network:
-    """network.json: what the network is, found out before anything trains.
+    """network.json: what the network is, determined by the preflight.
 
     mean, std: of the pixels that the backbone was trained with, on 0..1. weights_sha256: SHA-256 of each
     file of initial weights, by its path (or "hub:NAME").
@@ -80,13 +80,13 @@ class Faults:
 
 @dataclass(frozen=True)
 class Run:
-    """A run's folder, whether or not it is there yet; `open` refuses one that is no run."""
+    """A run's folder, whether it exists yet or not; `open` refuses a folder that is not a run."""
 
     folder: Folder
 
     @classmethod
     def at(cls, location: str) -> Self:
-        """The run at a local path or URI, there or not."""
+        """The run at a local path or URI, whether it exists yet or not."""
         return cls(Folder.at(location))
 
     @classmethod
@@ -109,7 +109,7 @@ class Run:
 
     @property
     def is_prepared(self) -> bool:
-        """Whether the first files are all there: the split is written last of them."""
+        """Whether the first files are all there: the split is written last."""
         return self.folder.exists(FOLDS)
 
     @property
@@ -118,7 +118,7 @@ class Run:
         return self.folder.exists(EVAL_TABLE)
 
     def refuse_other_content(self) -> None:
-        """UserError for a folder that holds something, but no run; nothing in it is touched."""
+        """UserError for a folder with other content than a run; nothing in it is touched."""
         refuse_other_content(self.folder, self.exists)
 
     # The files of the run
@@ -141,7 +141,7 @@ class Run:
         self.folder.write_json(_CONFIG, to_json(config))
 
     def network(self) -> Network | None:
-        """What the network is; None before the first start has found out."""
+        """What the network is; None before the first preflight."""
         if not self.folder.exists(_NETWORK):
             return None
         return from_plain(Network, self.folder.read_json(_NETWORK))
@@ -186,7 +186,7 @@ class Run:
 
     @property
     def probe_file(self) -> str:
-        """A file that stands for the folder when other machines are asked whether they reach it."""
+        """The file that other machines try to read when they check whether they reach the folder."""
         return _RECORD
 
     @property
@@ -204,7 +204,8 @@ class Run:
 
 
 def refuse_other_content(folder: Folder, is_ours: bool) -> None:
-    """UserError for a folder that is not ours and holds something other than hidden files."""
+    """UserError for a folder that is not a run and has more than hidden files in it."""
+    # Hidden files are fine: an earlier command may have left its .lease.
     if not is_ours and any(not entry.name.startswith(".") for entry in folder.list()):
         raise UserError(f"{folder}: this folder is not empty and is not a run; name another one.")
 
@@ -232,7 +233,7 @@ class Fold:
         return self.folder.exists(_RESULT)
 
     def result(self) -> FoldResult | None:
-        """What came of it; None while it is not done."""
+        """The fold's result; None while it is not done."""
         if not self.is_done:
             return None
         return from_plain(FoldResult, self.folder.read_json(_RESULT))
@@ -242,11 +243,12 @@ class Fold:
         self.folder.write_json(_RESULT, to_plain(result))
 
     def forget_result(self) -> None:
-        """Make the fold one that is not done; its checkpoints stay."""
+        """Mark the fold as not done; its checkpoints stay."""
         self.folder.delete(_RESULT)
 
     def history(self) -> list[EpochEntry]:
         """The finished epochs; [] before the first, or while the storage does not answer."""
+        # Read each second for the screen: a storage that is away for a moment must not end the command.
         try:
             lines = self.folder.read_text(_HISTORY).splitlines()
             return [from_plain(EpochEntry, json.loads(line)) for line in lines]
@@ -255,11 +257,12 @@ class Fold:
 
     def write_history(self, history: list[EpochEntry]) -> None:
         """Write history.jsonl: a line of JSON per epoch."""
+        # Whole each time, since an object store has no appending, and a resumed fold may have fewer.
         text = "".join(json.dumps(to_plain(entry)) + "\n" for entry in history)
         self.folder.write_bytes(_HISTORY, text.encode())
 
     def heartbeat(self) -> Heartbeat | None:
-        """What the worker reported last; None before that, or while the storage does not answer."""
+        """The worker's last report; None before the first, or while the storage does not answer."""
         try:
             return from_plain(Heartbeat, self.folder.read_json(_PROGRESS))
         except (OSError, ValueError, KeyError, UserError):
@@ -280,12 +283,13 @@ class Fold:
         self.folder.write_json(_ATTEMPT, to_plain(attempt))
 
     def state(self, epochs: int, heartbeat: Heartbeat | None) -> FoldState:
-        """How far the fold is, as its files say; heartbeat: what counts of its worker's reports."""
+        """How far the fold is, by its files; heartbeat: the report of its worker, unless outdated."""
         state = FoldState(self.number, epochs)
         if heartbeat is not None:
             heartbeat.show_in(state)
             state.attempt = heartbeat.attempt
         state.history = self.history()
+        # A worker may end before it has reported that it is done; the result file decides.
         if self.is_done:
             state.phase, state.left_s = "done", None
         return state

@@ -6,7 +6,7 @@ Logits are a nullable list<float32> column, 18 values a row: pandas shows float3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +22,11 @@ from maskcls.store.paths import Folder
 Float32 = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 
-# Arrow's own allocator keeps what was freed; the system's gives it back (see core.memory).
+# Arrow's own allocator keeps freed memory; the system's returns it (see core.system.release_memory).
 pa.set_memory_pool(pa.system_memory_pool())
 
-_GROUP_ROWS = 4_096  # a group is in memory whole, when it is written and when it is read
+# A row group is held in memory whole, by the writer and by the reader.
+_GROUP_ROWS = 4_096
 LIST_TYPE = pa.list_(pa.float32())
 
 
@@ -38,7 +39,7 @@ def write_table(
     """Write a table as the parquet file `name`, atomically; a frame's index is not kept.
 
     list_columns: columns of lists of float32; in a frame each element is an array or missing.
-    Raises TypeError for a column that is no plain type (objects, extension types).
+    Raises TypeError for a column that is not of a plain type (objects, extension types).
     """
     table = frame if isinstance(frame, pa.Table) else _table_of(frame, list_columns)
     for column in list_columns:
@@ -58,19 +59,21 @@ def write_table(
 def write_parts(folder: Folder, name: str, parts: Iterable["pa.Table"]) -> None:
     """As write_table, for a table too big to hold: its parts, one after the other, all of one schema.
 
-    There must be at least one part. Whatever the iteration raises is raised, and nothing written.
+    One part is the minimum. An exception of the iterable passes through, and no file is written.
     """
 
     def fill(path: Path) -> None:
         writer = None
         try:
             for part in parts:
+                # The schema is known only with the first part.
                 if writer is None:
                     for field in part.schema:
                         _require_plain(field.name, field.type)
                     writer = pq.ParquetWriter(path, part.schema, **_options(part.schema))
                 writer.write_table(part, row_group_size=_GROUP_ROWS)
         finally:
+            # Also after an error: an open writer would keep the temporary file, which is deleted next.
             if writer is not None:
                 writer.close()
 
@@ -78,24 +81,32 @@ def write_parts(folder: Folder, name: str, parts: Iterable["pa.Table"]) -> None:
     pa.default_memory_pool().release_unused()
 
 
-def _options(schema: "pa.Schema") -> dict[str, Any]:
-    # Page checksums find a flipped bit, which zstd alone may pass on. A dictionary of logits, hardly
-    # any of which comes twice, would only be more to hold and to read.
+class _ParquetOptions(TypedDict):
+    compression: str
+    write_page_checksum: bool
+    use_dictionary: list[str]
+
+
+def _options(schema: "pa.Schema") -> _ParquetOptions:
+    # Page checksums find a flipped bit, which zstd alone may not notice. A dictionary of logits, which
+    # hardly ever repeat, would only cost memory and time.
     texts = [f.name for f in schema if not pa.types.is_list(f.type)]
     return {"compression": "zstd", "write_page_checksum": True, "use_dictionary": texts}
 
 
 def read_parts(folder: Folder, name: str, columns: list[str] | None = None) -> "Iterator[pa.Table]":
-    """The table in a parquet file, at most 4,096 rows at a time; of no rows, one part without any.
+    """The table in a parquet file, at most 4,096 rows at a time; an empty table is one empty part.
 
     Errors as in read_arrow.
     """
-    # Without threads: each would have memory of its own.
+    # Without threads: each would hold buffers of its own.
     with _opened(folder, name) as file:
         batches = file.iter_batches(_GROUP_ROWS, columns=columns, use_threads=False)
+        # Without rows there is no batch, but readers need the schema.
         if not file.metadata.num_rows:
             yield file.schema_arrow.empty_table().select(columns or file.schema_arrow.names)
         while True:
+            # Not "for": what the caller raises at the yield below is not damage of this file.
             try:
                 batch = next(batches, None)
             except (pa.ArrowException, OSError) as error:
@@ -126,11 +137,11 @@ def _opened(folder: Folder, name: str) -> Iterator[Any]:
         ) from error
     with source:
         try:
-            # Not by path: pyarrow would take "a=1" in it for a column.
+            # Not by path: pyarrow would read a folder named "a=1" as a partition column.
             file = pq.ParquetFile(
                 pa.PythonFile(source, "r"),
                 page_checksum_verification=True,
-                pre_buffer=False,  # it would hold what was read until the end: the whole file
+                pre_buffer=False,  # it would keep all that was read until the end: the whole file
             )
         except (pa.ArrowException, OSError) as error:
             raise _damaged(folder, name, error) from error
@@ -142,7 +153,7 @@ def _damaged(folder: Folder, name: str, error: Exception) -> Exception:
         return error
     reason = str(error).partition("\n")[0].rstrip(".")
     return UserError(
-        f"{folder.shown}/{name}: not a whole parquet file ({reason}); delete it and run the command"
+        f"{folder.shown}/{name}: not a complete parquet file ({reason}); delete it and run the command"
         " that writes it again."
     )
 
@@ -184,8 +195,8 @@ def logits_of(column: "pa.ChunkedArray | pa.Array") -> tuple[Float32, Bool]:
         if valid[start:stop].any():
             lengths = pc.min_max(pc.list_value_length(chunk)).as_py()
             if set(lengths.values()) != {NUM_CLASSES}:
-                raise ValueError(f"a row of logits has not {NUM_CLASSES} values: {lengths}")
-            # flatten() minds slices and leaves out null rows.
+                raise ValueError(f"a row of logits must have {NUM_CLASSES} values: {lengths}")
+            # flatten(), not .values: the latter ignores slices and includes null rows.
             flat = chunk.flatten().to_numpy(zero_copy_only=False)
             values[start:stop][valid[start:stop]] = flat.reshape(-1, NUM_CLASSES)
         start = stop
@@ -197,11 +208,11 @@ def _table_of(frame: pd.DataFrame, list_columns: tuple[str, ...]) -> Any:
     try:
         table = pa.Table.from_pandas(plain, preserve_index=False)
     except pa.ArrowException as error:
-        raise TypeError(f"a column is of no plain type: {error}") from error
+        raise TypeError(f"a column is not of a plain type: {error}") from error
     columns = {name: _lists(frame[name]) for name in list_columns}
     columns |= {name: table[name] for name in table.column_names}
     names = [str(name) for name in frame.columns]
-    # The metadata tells pandas its own types, such as string or categorical.
+    # From the metadata pandas restores its own types, such as string or categorical.
     metadata = table.schema.metadata
     return pa.table({name: columns[name] for name in names}).replace_schema_metadata(metadata)
 
@@ -223,6 +234,6 @@ def _list_array(offsets: npt.NDArray[np.int32], flat: Float32, valid: Bool) -> A
 
 def _require_plain(name: str, kind: Any) -> None:
     if isinstance(kind, pa.BaseExtensionType) or pa.types.is_struct(kind) or pa.types.is_map(kind):
-        raise TypeError(f"column {name!r} is of type {kind}, which is no plain type")
+        raise TypeError(f"column {name!r} is of type {kind}, which is not a plain type")
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        raise TypeError(f"column {name!r} holds bytes, which are no plain type")
+        raise TypeError(f"column {name!r} holds bytes, which are not a plain type")

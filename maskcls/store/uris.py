@@ -11,9 +11,10 @@ from urllib.parse import quote, unquote
 from maskcls.core.errors import StorageError, UserError
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-# Of options such as Azure's client_secret; none of those that a location needs is called so.
+# Names of options such as Azure's client_secret; no option that a location needs has such a name.
 _SECRET = re.compile(r"secret|password|passwd|token|credential|signature|(access|account)_?key")
-_KINDS_ARE_NO_SECRET = ("credential_kind",)
+# Azure's choice of a method, not a credential, although its name has the word.
+_NOT_SECRET = ("credential_kind",)
 
 
 def is_uri(text: str) -> bool:
@@ -36,7 +37,8 @@ class Uri:
         scheme, _, rest = text.partition("://")
         rest, _, query = rest.partition("?")
         authority, _, path = rest.partition("/")
-        # Spaces and Hangul as typed; what is encoded already stays.
+        # Spaces and Hangul are encoded as pyarrow expects; "%" is safe, or what is encoded already would
+        # be encoded twice.
         path = quote(path.strip("/"), safe="/%~!$&'()*+,;=:@")
         return cls(scheme, authority, f"/{path}" if path else "", query)
 
@@ -46,7 +48,7 @@ class Uri:
 
     @property
     def root(self) -> str:
-        """The bucket alone, with its query: names a client."""
+        """The bucket alone, with its query: all folders with this root share a client."""
         return str(Uri(self.scheme, self.authority, "", self.query))
 
     @property
@@ -55,15 +57,16 @@ class Uri:
         rest = self.authority + unquote(self.path)
         user, at, host = self.authority.rpartition("@")
         if at and not (self.scheme.startswith("abfs") and ":" not in user):
-            # On Azure a word without a colon is the container's name.
+            # On Azure a word before the @, without a colon, is the container's name, no user.
             rest = host + unquote(self.path)
         elif self.is_torn:
+            # The secret is cut at some place we cannot know: show only what surely follows it.
             rest = rest.rpartition("@")[2] if "@" in rest else "..."
         return f"{self.scheme}://{rest}"
 
     @property
     def is_torn(self) -> bool:
-        """Whether a / or ? in the secret, not percent-encoded, cut the authority short."""
+        """Whether a / or ? in the secret, not percent-encoded, ended the authority too early."""
         # Only HDFS names a host, with a port after the colon.
         at_host = self.scheme in ("hdfs", "viewfs") or "@" in self.authority
         return ":" in self.authority and not at_host
@@ -77,12 +80,12 @@ class Uri:
         is_container = self.scheme.lower().startswith("abfs") and ":" not in user
         if at and user != "anonymous" and not is_container:
             return True
-        # Other programs' addresses name a host and its port.
+        # These are no folders, and in them a colon separates host and port.
         is_store = self.scheme.lower() not in ("http", "https", "ray", "grpc")
         if self.is_torn and is_store and "@" in f"{self.path}?{self.query}":
             return True
         options = [option.partition("=")[0].lower() for option in self.query.split("&")]
-        return any(_SECRET.search(o) for o in options if o not in _KINDS_ARE_NO_SECRET)
+        return any(_SECRET.search(o) for o in options if o not in _NOT_SECRET)
 
     def below(self, name: str) -> "Uri":
         """A name below this folder; "" is the folder itself."""
@@ -121,8 +124,9 @@ _REFUSALS = (
 @functools.lru_cache(maxsize=16)
 def open_store(root: str, endpoint: str | None) -> tuple[Any, str]:
     """pyarrow's filesystem of a bucket, and the bucket's name; UserError when it cannot be opened."""
-    # One client for all folders of a bucket. pyarrow reads the endpoint itself (since 14); here it
-    # only says which clients are the same.
+    # One client for all folders of a bucket: each opens connections of its own. pyarrow reads
+    # the endpoint itself (since 14); as an argument it only separates clients in the cache.
+    # Imported here, since commands on local folders do not need pyarrow.
     import pyarrow as pa
     from pyarrow.fs import FileSystem
 
@@ -134,11 +138,12 @@ def open_store(root: str, endpoint: str | None) -> tuple[Any, str]:
         " gs://bucket/folder."
     )
     if uri.is_torn:
-        raise unknown
+        raise unknown  # not even tried: pyarrow would repeat the secret in its error
     try:
         store, bucket = FileSystem.from_uri(root)
     except pa.ArrowInvalid:
-        # pyarrow's own message repeats the URI with its options: neither shown nor chained.
+        # pyarrow's own message repeats the URI with its options: neither shown nor chained, since a
+        # traceback shows the chain.
         raise unknown from None
     except (OSError, pa.ArrowException) as error:
         reason = str(error).partition("\n")[0]
@@ -153,9 +158,9 @@ def open_store(root: str, endpoint: str | None) -> tuple[Any, str]:
 
 
 def put(store: Any, path: str, data: Any) -> None:
-    """Write an object whole or not at all."""
-    # All in one write: closing the stream after a failed one reports its error, while closing it
-    # between two writes would make half a file visible.
+    """Write an object atomically: complete or not at all."""
+    # All in one write: closing the stream after a failed write reports the error, while an exception
+    # between two writes would close it properly and so publish half a file.
     with store.open_output_stream(path) as stream:
         stream.write(data)
 
@@ -164,5 +169,6 @@ def put_file(store: Any, path: str, file: Path) -> None:
     """Put a local file as an object."""
     import pyarrow as pa
 
+    # One buffer, for the reason given in put.
     with pa.OSFile(str(file)) as source:
         put(store, path, source.read_buffer())

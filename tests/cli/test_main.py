@@ -12,7 +12,7 @@ from maskcls.cli.main import main
 from maskcls.config.resolve import resolve, to_json
 from maskcls.runs.preflight import Preflight
 from tests.commands.run_factory import logits_for, write_run
-from tests.store.test_paths import WITH_CREDENTIALS
+from tests.store.test_uris import WITH_CREDENTIALS
 
 ROOT = str(Path(__file__).parents[2])
 SUBMISSION = "ImageID,ans\na.jpg,3\n"
@@ -203,7 +203,7 @@ def test_a_current_folder_that_was_deleted_is_one_sentence(tmp_path: Path) -> No
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1:] == [
-        "maskcls train: the current folder does not exist any more; change to one that does."
+        "maskcls train: the current folder no longer exists; change to one that does."
     ]
     assert "Traceback" not in done.stderr
 

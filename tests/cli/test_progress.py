@@ -180,7 +180,7 @@ def test_a_stream_that_is_gone_is_left_alone() -> None:
     os.close(read)
     with os.fdopen(write, "w", buffering=1) as stream:
         progress = make_progress(stream)
-        progress.say("nobody reads this")
+        progress.say("no reader")
         progress.warn("nor this")
         progress.close()
         assert isinstance(progress, PlainProgress)

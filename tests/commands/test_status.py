@@ -76,7 +76,7 @@ def test_a_run_whose_command_has_ended_is_over(run: Run, code: int, name: str) -
     assert found.left_s is None
     assert lines_of([found])[-2:] == [
         "1 of 3 folds are done",
-        f"its command has ended with exit code {code} ({name}); the same one goes on",
+        f"its command ended with exit code {code} ({name}); the same command resumes",
     ]
     # A new one has begun.
     again = start | {"ended": None, "exit_code": None}
@@ -113,7 +113,7 @@ def test_without_a_name_those_right_here_are_shown(
     assert main(["status"]) == 0
     told = capsys.readouterr().out
     assert "1 of 3 folds are done" in told
-    assert "0 trials, 0 at work, 1:00 spent" in told
+    assert "0 trials, 0 running, 1:00 spent" in told
 
 
 def test_a_folder_that_may_not_be_read_is_passed_over(
@@ -183,7 +183,7 @@ def test_a_search_shows_its_trials_best_first(tmp_path: Path, run: Run) -> None:
         "1", "finished", "0.3500", "0.0700", "0.4000", "2", "optim.lr=0.001",
     ]  # fmt: skip
     assert [line.split()[0] for line in lines[2:5]] == ["1", "0", "2"]
-    assert lines[-1] == "3 trials, 1 at work, 12:34 spent"
+    assert lines[-1] == "3 trials, 1 running, 12:34 spent"
     # Beside a run, each keeps its own form.
     assert lines_of([found, status(run.folder.location)])[0] == run.folder.location
 

@@ -141,5 +141,5 @@ def test_true_is_no_value_of_an_own_setting(setting: str, name: str) -> None:
     own = parts.own_settings(setting, name)[0]
     assert own.kind != "bool"
     head = ["head.name=branches"] if setting == "head.age" else []
-    with pytest.raises(UserError, match="true and false are no value for this"):
+    with pytest.raises(UserError, match="true and false are not valid here"):
         resolve(sets=[*head, f"{setting}={name}", f"{own.name}=true"])

@@ -1,4 +1,4 @@
-"""Relations: each contradiction is told in one sentence, before anything starts."""
+"""Relations: each contradiction is reported in one sentence, before anything starts."""
 
 import dataclasses
 from pathlib import Path
@@ -29,16 +29,16 @@ CONTRADICTIONS = [
     ),
     (
         "train.batch_size=7 cluster.workers_per_fold=4",
-        "train.batch_size must be at least twice cluster.workers_per_fold: batch normalisation needs"
-        " company.",
+        "train.batch_size must be at least twice cluster.workers_per_fold: BatchNorm needs at least 2"
+        " samples per worker.",
     ),
     (
         "folds.scheme=all folds.repeats=2",
-        "folds.repeats draws splits anew, and folds.scheme=all has none; vary train.seed.",
+        "folds.repeats draws several splits, and folds.scheme=all has none; vary train.seed.",
     ),
     (
         "folds.scheme=image rows.pseudo_labels=runs/a",
-        "rows.pseudo_labels goes by folds of people, and folds.scheme=image has none.",
+        "rows.pseudo_labels needs folds of people, and folds.scheme=image has none.",
     ),
     (
         "head.name=branches head.mask_weight=0 head.gender_weight=0 head.age_weight=0",
@@ -75,14 +75,14 @@ CONTRADICTIONS = [
     ),
     (
         "optim.schedule=onecycle optim.warmup_epochs=1",
-        "optim.schedule=onecycle warms up by itself; leave optim.warmup_epochs at 0.",
+        "optim.schedule=onecycle has its own warm-up; leave optim.warmup_epochs at 0.",
     ),
     (
         "optim.schedule=cosine optim.min_lr=.01 optim.lr=.01",
         "optim.min_lr must be below optim.lr.",
     ),
-    ("optim.schedule=multistep optim.milestones=[15,10]", "optim.milestones must rise."),
-    ("optim.schedule=multistep optim.milestones=[5,5]", "optim.milestones must rise."),
+    ("optim.schedule=multistep optim.milestones=[15,10]", "optim.milestones must be increasing."),
+    ("optim.schedule=multistep optim.milestones=[5,5]", "optim.milestones must be increasing."),
     ("loss.name=f1+focal+f1", "loss.name=f1+focal+f1 names a loss twice."),
     (
         "loss.name=f1+focal loss.weights=[.4,.3,.3]",
@@ -124,7 +124,7 @@ def test_borders_of_the_relations_are_allowed() -> None:
     for text in (
         "train.batch_size=8 cluster.workers_per_fold=4",
         "cluster.gpus_per_worker=.75",
-        "cluster.gpus_per_worker=.5 cluster.workers_per_fold=2",  # wrong on GPUs only: the plan tells
+        "cluster.gpus_per_worker=.5 cluster.workers_per_fold=2",  # wrong on GPUs only: the plan checks
         "cluster.gpus_per_worker=.5 cluster.workers_per_fold=2 cluster.gpus=0",
         "cluster.gpus_per_worker=1 cluster.workers_per_fold=2",
         "optim.swa_epochs=2 train.epochs=2",
@@ -149,9 +149,9 @@ def test_one_sentence_even_when_several_relations_are_broken() -> None:
 
 
 def test_relations_hold_for_configurations_made_in_python_too() -> None:
-    with pytest.raises(ValueError, match=r"^folds\.repeats draws splits anew"):
+    with pytest.raises(ValueError, match=r"^folds\.repeats draws several splits"):
         Config(folds=Folds(scheme="all", repeats=2))
-    with pytest.raises(ValueError, match="batch normalisation"):
+    with pytest.raises(ValueError, match="BatchNorm needs"):
         dataclasses.replace(Config(), cluster=Cluster(workers_per_fold=33))
 
 

@@ -125,7 +125,7 @@ def test_unknown_names_come_with_the_nearest_one() -> None:
     assert refusal("xyzzy=1") == ["xyzzy (from --set): no such setting; see maskcls train --help."]
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     file = TomlFile("a.toml", b"[optim]\nlr = -1\n[image]\nsize = 'big'\n")
     losses = ", ".join(parts.choices("loss.name"))
     lines = refusal("train.epoch=3", "train.epochs=0", "loss.name=focus", file=file)
@@ -155,9 +155,7 @@ def test_all_faults_are_told_at_once() -> None:
     ],
 )
 def test_true_is_no_number_and_no_name(name: str) -> None:
-    assert refusal(f"{name}=true") == [
-        f"{name} (from --set): true and false are no value for this."
-    ]
+    assert refusal(f"{name}=true") == [f"{name} (from --set): true and false are not valid here."]
 
 
 def test_true_inside_a_table_is_no_number() -> None:

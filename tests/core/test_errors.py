@@ -123,7 +123,7 @@ def test_torchs_own_types_are_a_gpu_fault(name: str, module: str) -> None:
         (RuntimeError("CUDA error: device-side assert triggered"), True),
         (RuntimeError("CUBLAS_STATUS_NOT_INITIALIZED when calling cublasCreate"), True),
         (RuntimeError("NVML_SUCCESS == r INTERNAL ASSERT FAILED"), True),
-        (ValueError("CUDA error: in a message of somebody else"), False),
+        (ValueError("CUDA error: in a message of another library"), False),
         (RuntimeError("CUDA is not set up; run maskcls doctor"), False),
         (MemoryError(), False),
         (OSError(5, "CUDA error"), False),

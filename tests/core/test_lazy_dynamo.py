@@ -1,4 +1,4 @@
-"""The start of a worker needs no compiler; who needs it gets the real one."""
+"""A worker starts without the compiler; a use of it loads the real one."""
 
 import subprocess
 import sys
@@ -92,5 +92,5 @@ def test_building_and_training_do_not_import_the_compiler() -> None:
     ],
     ids=["a module of it", "a name of it"],
 )
-def test_who_asks_for_more_gets_the_real_one(uses: list[str]) -> None:
+def test_any_other_use_loads_the_real_one(uses: list[str]) -> None:
     assert run("\n".join([TRAINS, *uses])) == "True\n" * len(uses)

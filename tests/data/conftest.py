@@ -1,4 +1,4 @@
-"""A tiny data set in the competition's layout, and the least folder that reads it."""
+"""A tiny data set in the competition's layout, and a folder that lists its files in reverse order."""
 
 import shutil
 from collections.abc import Iterable, Sequence

@@ -100,7 +100,7 @@ def test_a_folder_of_images_that_are_not_read_says_which_there_are(folder: "Loca
 def test_a_csv_may_have_blanks_around_names_and_values() -> None:
     data = " path\t, x\n a.jpg ,1\n\u3000b.jpg\u00a0,2\n".encode()
     assert images_from_csv(data, "new.csv") == ["a.jpg", "b.jpg"]
-    with pytest.raises(UserError, match=r"line 3: path 'a\.jpg' stands in line 2 too"):
+    with pytest.raises(UserError, match=r"line 3: path 'a\.jpg' is in line 2, too"):
         images_from_csv(b"path\na.jpg\na.jpg \n", "new.csv")
     with pytest.raises(UserError, match="line 2: path '' is not"):
         images_from_csv(b"path,x\n ,1\n", "new.csv")
@@ -122,7 +122,7 @@ def test_csv_keeps_its_order(column: str) -> None:
         (b"path\n/etc/a.jpg\n", ["line 2", "'/etc/a.jpg'"]),
         (b"path\na/../../b.jpg\n", ["line 2"]),
         (b"path\na\\b.jpg\n", ["line 2"]),
-        (b"path\na.jpg\na.jpg\n", ["line 3", "line 2 too"]),
+        (b"path\na.jpg\na.jpg\n", ["line 3", "line 2, too"]),
     ],
 )
 def test_bad_csv_is_refused(data: bytes, words: list[str]) -> None:

@@ -11,9 +11,12 @@ TRUTH = "ImageID,ans\n" + "".join(f"{n}.jpg,{n}\n" for n in range(18))
 
 def test_right_answers_score_one() -> None:
     result = score_files(TRUTH.encode(), TRUTH.encode())
-    assert (result["macro_f1"], result["accuracy"], result["images"]) == (1, 1, 18)
-    assert result["joined_on"] == "ImageID"
-    assert "warning" not in result
+    assert (result.score.macro_f1, result.score.accuracy, result.images) == (1, 1, 18)
+    assert result.warning is None
+    values = result.to_json()
+    assert list(values)[:3] == ["macro_f1", "accuracy", "per_class"]
+    assert (values["images"], values["joined_on"]) == (18, "ImageID")
+    assert "warning" not in values
 
 
 def test_wrong_answers_score_as_in_scikit_learn() -> None:
@@ -21,34 +24,35 @@ def test_wrong_answers_score_as_in_scikit_learn() -> None:
     result = score_files(submission, TRUTH.encode())
     labels = list(range(18))
     predicted = [0, 1, 2, 4, *range(4, 18)]
-    assert result["macro_f1"] == pytest.approx(
+    assert result.score.macro_f1 == pytest.approx(
         f1_score(labels, predicted, average="macro", zero_division=0)
     )
 
 
 def test_blanks_around_names_and_values_change_nothing() -> None:
     padded = "\n".join(f" {line.replace(',', ' , ')} " for line in TRUTH.split()).encode()
-    assert score_files(padded, TRUTH.encode())["macro_f1"] == 1
-    assert score_files(TRUTH.encode(), padded)["macro_f1"] == 1
+    assert score_files(padded, TRUTH.encode()).score.macro_f1 == 1
+    assert score_files(TRUTH.encode(), padded).score.macro_f1 == 1
 
 
 def test_other_order_is_joined_and_warned_about() -> None:
     header, *rows = TRUTH.split()
     submission = "\n".join([header, *reversed(rows)]).encode()
     result = score_files(submission, TRUTH.encode(), ("mine.csv", "true.csv"))
-    assert result["macro_f1"] == 1
-    assert "mine.csv is in another order than true.csv" in result["warning"]
-    assert "would give macro F1 0.0000" in result["warning"]
+    assert result.score.macro_f1 == 1
+    assert "mine.csv is in another order than true.csv" in (result.warning or "")
+    assert "would give macro F1 0.0000" in (result.warning or "")
+    assert result.to_json()["warning"] == result.warning
 
 
 def test_placeholder_answers_are_warned_about() -> None:
     info = b"ImageID,ans\na.jpg,0\nb.jpg,0\n"
-    assert "every answer of truth.csv is 0" in score_files(info, info)["warning"]
+    assert "every answer of truth.csv is 0" in (score_files(info, info).warning or "")
 
 
 def test_extra_columns_bom_and_crlf_are_fine() -> None:
     submission = b"\xef\xbb\xbfans,note,ImageID\r\n3,x,a.jpg\r\n"
-    assert score_files(submission, b"ImageID,ans\na.jpg,3\n")["accuracy"] == 1
+    assert score_files(submission, b"ImageID,ans\na.jpg,3\n").score.accuracy == 1
 
 
 @pytest.mark.parametrize(
@@ -58,7 +62,7 @@ def test_extra_columns_bom_and_crlf_are_fine() -> None:
         ("ImageID,ans\na.jpg,-1\n", ["line 2", "'-1'"]),
         ("ImageID,ans\na.jpg,3.0\n", ["line 2", "'3.0'"]),
         ("ImageID,ans\na.jpg,\n", ["line 2", "''"]),
-        ("ImageID,ans\na.jpg,3\nb.jpg,4\na.jpg,3\n", ["line 4", "'a.jpg'", "line 2 too"]),
+        ("ImageID,ans\na.jpg,3\nb.jpg,4\na.jpg,3\n", ["line 4", "'a.jpg'", "line 2, too"]),
         ("ImageID,ans\n,3\n", ["line 2", "ImageID is empty"]),
         ("ImageID,label\na.jpg,3\n", ["no column ans", "ImageID,label"]),
         ("ImageID,ans\n", ["no rows"]),

@@ -1,4 +1,4 @@
-"""DATA as a table: what is accepted, what is told, what is refused."""
+"""DATA as a table: what is accepted, reported and refused."""
 
 import subprocess
 import sys
@@ -144,7 +144,7 @@ def test_spellings_of_csv_mean_the_same(
         ("id,gender\n가,나\n".encode("cp949"), ["line 2", "0xb0", "not UTF-8", "save it as UTF-8"]),
         (b"id,gender,race,age\n1,male,Asian,20\n", ["no column path", "id,gender,race,age"]),
         (b"id;gender;race;age;path\n", ["gender, age, path", "id;gender;race;age;path"]),
-        (b"id,gender,race,age,path,age\n", ["column 'age' stands twice"]),
+        (b"id,gender,race,age,path,age\n", ["column 'age' occurs twice"]),
         (b"\n\nid,path\n", ["line 3: no column gender, age"]),
     ],
 )
@@ -209,10 +209,10 @@ def test_double_path_names_both_lines(dataset: "Dataset") -> None:
     message = refusal(dataset)
     assert message.startswith("train/train.csv line 4: ")
     assert WOMAN in message
-    assert "line 2 too" in message
+    assert "line 2, too" in message
 
 
-def test_several_faults_are_told_at_once_up_to_ten(dataset: "Dataset") -> None:
+def test_several_faults_are_reported_at_once_up_to_ten(dataset: "Dataset") -> None:
     dataset.write_csv(*(f"{n},male,Asian,old,p{n}" for n in range(13)))
     lines = refusal(dataset).split("\n")
     assert lines[0].startswith("train/train.csv line 2: ")
@@ -220,7 +220,7 @@ def test_several_faults_are_told_at_once_up_to_ten(dataset: "Dataset") -> None:
     assert lines[10:] == ["... and 3 more"]
 
 
-def test_faults_of_both_csv_files_are_told_together(dataset: "Dataset") -> None:
+def test_faults_of_both_csv_files_are_reported_together(dataset: "Dataset") -> None:
     dataset.write_csv("1,both,Asian,20,x")
     dataset.write_eval("a.jpg", "a.jpg", files=["a.jpg"])
     lines = refusal(dataset).split("\n")
@@ -270,10 +270,10 @@ def test_a_folder_and_a_file_whose_names_end_in_a_blank_are_found(dataset: "Data
 def test_rows_that_differ_in_blanks_alone_are_one(dataset: "Dataset") -> None:
     dataset.write_csv(WOMAN_ROW, f"{WOMAN_ROW} ")
     assert "line 3: path" in refusal(dataset)
-    assert "stands in line 2 too" in refusal(dataset)
+    assert "is in line 2, too" in refusal(dataset)
     dataset.write_csv()
     dataset.write_eval("a.jpg", "a.jpg ", files=["a.jpg"])
-    assert "line 3: ImageID 'a.jpg ' stands in line 2 too" in refusal(dataset)
+    assert "line 3: ImageID 'a.jpg ' is in line 2, too" in refusal(dataset)
 
 
 def test_commas_too_many_at_the_end_of_lines_are_no_columns(dataset: "Dataset") -> None:
@@ -286,7 +286,7 @@ def test_commas_too_many_at_the_end_of_lines_are_no_columns(dataset: "Dataset") 
 
 def test_a_column_that_stands_twice_but_for_blanks_is_refused(dataset: "Dataset") -> None:
     dataset.write_csv(f"{WOMAN_ROW},1", header="id,gender,race,age,path, age")
-    assert "column 'age' stands twice" in refusal(dataset)
+    assert "column 'age' occurs twice" in refusal(dataset)
 
 
 # ---- people and ids
@@ -306,7 +306,7 @@ def test_double_id_is_two_people_and_a_finding(dataset: "Dataset") -> None:
     assert [(one.kind, one.where) for one in table.findings] == [
         ("double_id", "train/train.csv line 4")
     ]
-    assert "'003397' stands in lines 2, 4; they count as 2 people" in table.findings[0].text
+    assert "'003397' is in lines 2, 4; they count as 2 people" in table.findings[0].text
 
 
 def test_id_with_stripped_zeros_changes_nothing(dataset: "Dataset") -> None:
@@ -392,7 +392,7 @@ def test_images_that_are_not_read_are_counted_by_extension(dataset: "Dataset") -
     assert len(dataset.read().images) == 21
 
 
-def test_stray_files_and_folders_are_told(dataset: "Dataset") -> None:
+def test_stray_files_and_folders_are_reported(dataset: "Dataset") -> None:
     dataset.write_bytes("train/images/readme.txt")
     dataset.write_bytes(f"train/images/{MAN}/copy/mask1.jpg")
     found = findings(dataset, "unknown_files")
@@ -409,7 +409,7 @@ def test_two_files_for_one_shot_are_refused(dataset: "Dataset", second: str) -> 
     assert second in message
 
 
-def test_person_with_missing_shots_is_used_and_told(dataset: "Dataset") -> None:
+def test_person_with_missing_shots_is_used_and_reported(dataset: "Dataset") -> None:
     dataset.remove(f"train/images/{MAN}/mask2.jpg")
     dataset.remove(f"train/images/{MAN}/normal.jpg")
     assert findings(dataset, "missing_shots") == [
@@ -419,7 +419,7 @@ def test_person_with_missing_shots_is_used_and_told(dataset: "Dataset") -> None:
     assert list(people["num_images"]) == [7, 5, 7]
 
 
-def test_row_without_folder_or_images_is_told_with_its_line(dataset: "Dataset") -> None:
+def test_row_without_folder_or_images_is_reported_with_its_line(dataset: "Dataset") -> None:
     dataset.remove(f"train/images/{WOMAN}")
     for shot in SHOTS:
         dataset.remove(f"train/images/{OLD}/{shot}.jpg")
@@ -433,7 +433,7 @@ def test_row_without_folder_or_images_is_told_with_its_line(dataset: "Dataset") 
     assert list(dataset.read().people["person"]) == [MAN]
 
 
-def test_folder_without_row_is_told(dataset: "Dataset") -> None:
+def test_folder_without_row_is_reported(dataset: "Dataset") -> None:
     dataset.write_person("000009_male_Asian_20")
     assert findings(dataset, "no_row") == [
         "train/images/000009_male_Asian_20: no row in train.csv; not used"
@@ -471,7 +471,7 @@ def test_one_name_in_both_forms_is_refused(dataset: "Dataset") -> None:
     if len(list(dataset.images.glob("*"))) == 5:  # a Mac's file system knows only one of them
         assert "NFC, NFD" in refusal(dataset)
     dataset.write_csv(*(f"7,male,Asian,20,{form}" for form in forms))
-    assert "stands in line 2 too" in refusal(dataset)
+    assert "is in line 2, too" in refusal(dataset)
 
 
 # ---- layout
@@ -624,7 +624,7 @@ def test_eval_name_matches_in_either_form(dataset: "Dataset") -> None:
 @pytest.mark.parametrize(
     ("info", "words"),
     [
-        (b"ImageID,ans\na.jpg,0\nb.jpg,0\na.jpg,0\n", ["line 4", "a.jpg", "line 2 too"]),
+        (b"ImageID,ans\na.jpg,0\nb.jpg,0\na.jpg,0\n", ["line 4", "a.jpg", "line 2, too"]),
         (b"ImageID,ans\nx/a.jpg,0\n", ["line 2", "'x/a.jpg'"]),
         (b"ImageID,ans\n..\\a.jpg,0\n", ["line 2"]),
         (b"ImageID,ans\n,0\n", ["line 2", "''"]),
@@ -656,7 +656,7 @@ def test_half_an_eval_is_refused(dataset: "Dataset", removed: str, words: str) -
     assert words in refusal(dataset)
 
 
-def test_empty_eval_folder_is_told(dataset: "Dataset") -> None:
+def test_empty_eval_folder_is_reported(dataset: "Dataset") -> None:
     (dataset.root / "eval").mkdir()
     table = dataset.read()
     assert table.eval_images is None

@@ -36,7 +36,7 @@ def contact_sheet(
 
     source: a data folder in the competition's layout, from which the first person of every group
     is taken, or the people to draw. Sizes in pixels. Returns an RGB picture.
-    Raises UserError when there is nobody to show, or a folder lacks train.csv or an image.
+    Raises UserError when there is no person to show, or a folder lacks train.csv or an image.
     """
     if isinstance(source, Path):
         shown = _read_images(source, columns, shots)
@@ -46,7 +46,7 @@ def contact_sheet(
             for person in source[:columns]
         ]
     if not shown:
-        raise UserError("contact sheet: there is nobody to show; give at least one person")
+        raise UserError("contact sheet: there is no person to show; give at least one person")
     font_px = max(9, image_width // 14)
     font = ImageFont.load_default(font_px)
     cell_height, cell_width = image_height + 2 * font_px + _GAP_PX, image_width + _GAP_PX

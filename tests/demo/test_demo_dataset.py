@@ -83,7 +83,7 @@ def test_layout_of_eval_and_truth(demo: DemoData) -> None:
 
 
 def test_the_truth_is_in_the_pictures(demo: DemoData) -> None:
-    """Drawing eval person 0's images anew finds them under the right answers."""
+    """Drawing eval person 0's images again finds them under the right answers."""
     person = cast(1, 3, dataset._FIRST_EVAL_PERSON)[0]
     truth = {row["ImageID"]: int(row["ans"]) for row in _rows(demo.truth)}
     gender = GENDERS.index(person.gender)
@@ -136,10 +136,10 @@ def test_an_interrupted_demo_is_completed(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_other_peoples_folders_are_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(UserError, match="is not empty and no demo"):
+    with pytest.raises(UserError, match="is not empty and not a demo"):
         _write_small(tmp_path)
     (tmp_path / "demo.json").write_text('{"generator": "someone"}', encoding="utf-8")
-    with pytest.raises(UserError, match="is not empty and no demo"):
+    with pytest.raises(UserError, match="is not empty and not a demo"):
         _write_small(tmp_path)
     with pytest.raises(UserError, match="is a file"):
         _write_small(tmp_path / "thesis.txt")

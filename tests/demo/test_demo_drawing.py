@@ -89,8 +89,8 @@ def test_the_sheet_shows_one_of_each_group() -> None:
     assert contact_sheet(people, columns=2, image_height=64, image_width=48).width < sheet.width
 
 
-def test_the_sheet_needs_somebody() -> None:
-    with pytest.raises(UserError, match="nobody to show"):
+def test_the_sheet_needs_a_person() -> None:
+    with pytest.raises(UserError, match="no person to show"):
         contact_sheet([])
 
 

@@ -126,7 +126,7 @@ def probs_to_logits(*rows: dict[int, float]) -> np.ndarray:
 def test_votes_by_task_by_hand_where_they_differ_from_a_vote() -> None:
     # Three members agree on nothing but parts: worn male <30 (0), worn female 30-59 (4), incorrect
     # female <30 (9). Each class has one vote, and the surest is 0. By task: worn 2:1, female 2:1,
-    # <30 2:1, which is class 3, that nobody named.
+    # <30 2:1, which is class 3, that no member named.
     logits = probs_to_logits({0: 0.9, 1: 0.1}, {4: 0.6, 5: 0.4}, {9: 0.6, 11: 0.4})
     assert combine(logits, "vote")[0].argmax() == 0
     scores = combine(logits, "vote_tasks")[0]

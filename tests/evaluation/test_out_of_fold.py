@@ -11,6 +11,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from maskcls.config.resolve import resolve
+from maskcls.evaluation.fold_logits import has_logits
 from maskcls.evaluation.out_of_fold import Scored, run_metrics, write_eval, write_out_of_fold
 from maskcls.store import run, tables
 from maskcls.store.results import FoldOfRun, FoldResult, Metrics
@@ -40,7 +41,7 @@ def fill(there: run.Run, fold: int, rows: Sequence[int], epoch: int = 1) -> None
 
 @dataclass(frozen=True)
 class Finished:
-    """A run whose folds are finished: fold_of_person[repeat][person], -1 for nobody's."""
+    """A run whose folds are finished: fold_of_person[repeat][person], -1 for none."""
 
     run: run.Run
     frame: pd.DataFrame
@@ -176,7 +177,7 @@ def test_holdout_has_the_held_out_people_only(tmp_path: Path) -> None:
     (scored,) = write_out_of_fold(made.run, made.results, FAULTS)
     found = pd.read_parquet(tmp_path / "oof.parquet")
     assert sorted(set(found["person"])) == ["p0", "p3"]
-    assert (scored.predicted >= 0).sum() == 2 * IMAGES - 1  # row 3 is p0's; row 20 is nobody's
+    assert (scored.predicted >= 0).sum() == 2 * IMAGES - 1  # row 3 is p0's; row 20 is of no fold
     assert scored.num_faults == 1
 
 
@@ -282,3 +283,9 @@ def test_of_no_eval_images_there_is_an_empty_table(tmp_path: Path) -> None:
     table = pa.parquet.read_table(tmp_path / "eval.parquet")
     assert table.num_rows == 0
     assert table.schema.names == ["ImageID", "repeat", "fold", "logits", "fault"]
+
+
+def test_a_row_has_logits_when_all_18_are_finite() -> None:
+    logits = np.zeros((3, 18), np.float32)
+    logits[1, 5], logits[2] = np.inf, np.nan
+    assert has_logits(logits).tolist() == [True, False, False]

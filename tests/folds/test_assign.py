@@ -103,7 +103,7 @@ def test_one_person_cannot_be_cross_validated() -> None:
         assign_folds(people_of([3]), 2, 0)
     assert str(raised.value) == (
         "folds.count=2: there is only one person, and one group cannot be cross-validated; give more"
-        " people, or train on everybody with folds.scheme=all"
+        " people, or train on all of them with folds.scheme=all"
     )
 
 
@@ -125,7 +125,10 @@ def test_small_groups_are_named() -> None:
     people = people_of([0] * 5 + [1] * 5 + [2] * 5 + [3] * 5 + [4] * 5 + [5] * 3)
     assert small_groups(people, 3) == []
     (sentence,) = small_groups(people, 5)
-    assert sentence == "group female, 60+: 3 people for 5 folds, so 2 folds hold out none of them"
+    assert (
+        sentence
+        == "group female, 60+: 3 people for 5 folds, so 2 folds have none of them in validation"
+    )
     assert len(small_groups(people_of([0, 0]), 2)) == 5
 
 
@@ -202,7 +205,7 @@ def test_holdout_seeds_differ_and_repeat_themselves() -> None:
     assert drawn[3] == tuple(assign_holdout(people, 0.3, 3))
 
 
-def test_everybody_is_equally_likely_to_be_held_out() -> None:
+def test_every_person_is_equally_likely_to_be_held_out() -> None:
     folds = np.array([assign_holdout(people_of([2] * 10), 0.2, seed) for seed in range(900)])
     # 180 times each, standard deviation 12; 60 is five of them.
     assert np.abs((folds == 0).sum(axis=0) - 180).max() < 60
@@ -255,5 +258,5 @@ def test_composed_and_decomposed_names_are_one() -> None:
     ]
     assert found[0] == found[1]
     double = pd.Series([normalize(form, "가") for form in ("NFC", "NFD")])
-    with pytest.raises(ValueError, match="a name is there twice"):
+    with pytest.raises(ValueError, match="a name occurs twice"):
         deal(double, np.zeros(2, np.int64), 2, 0)

@@ -55,9 +55,9 @@ def test_holdout_and_all(table: Table) -> None:
     found = draw_splits(table, Folds(scheme="holdout", share=0.25, seed=5))
     assert found["fold"].tolist() == assign_holdout(table.people, 0.25, 5).tolist()
     assert (found["fold"] == 0).sum() == 3
-    nobody = draw_splits(table, Folds(scheme="all"))
-    assert nobody["fold"].eq(-1).all()
-    assert len(nobody) == 12
+    none = draw_splits(table, Folds(scheme="all"))
+    assert none["fold"].eq(-1).all()
+    assert len(none) == 12
 
 
 def test_image_folds_are_of_images_and_stratified_on_the_class(table: Table) -> None:
@@ -173,7 +173,7 @@ def with_person_of(table: pd.DataFrame, row: int, other: int) -> pd.DataFrame:
     return table
 
 
-def test_a_image_in_the_folder_of_somebody_on_the_other_side_is_noticed(
+def test_an_image_in_the_folder_of_a_person_of_the_other_side_is_noticed(
     table: Table, tmp_path: Path
 ) -> None:
     there = write(table, tmp_path, Folds(count=2))
@@ -189,7 +189,7 @@ def test_a_image_in_the_folder_of_somebody_on_the_other_side_is_noticed(
 
 
 @pytest.mark.parametrize("fold", ["the same", "another"])
-def test_somebody_who_is_there_twice_is_refused(table: Table, tmp_path: Path, fold: str) -> None:
+def test_a_person_who_occurs_twice_is_refused(table: Table, tmp_path: Path, fold: str) -> None:
     there = write(table, tmp_path, Folds(count=2, repeats=2))  # once in each repeat is right
     person = there.folds["person"][3]
 
@@ -200,17 +200,17 @@ def test_somebody_who_is_there_twice_is_refused(table: Table, tmp_path: Path, fo
 
     changed(there, "folds.parquet", twice)
     for read in read_both(there):
-        with pytest.raises(UserError, match=rf"{person} is there twice in repeat 0; the file was"):
+        with pytest.raises(UserError, match=rf"{person} occurs twice in repeat 0; the file was"):
             read()
     assert len(fold_rows.read_fold_of_row(there.run, 1)) == 84
 
 
-def test_somebody_without_a_fold_is_named(table: Table, tmp_path: Path) -> None:
+def test_a_person_without_a_fold_is_named(table: Table, tmp_path: Path) -> None:
     there = write(table, tmp_path, Folds(count=2))
     person = there.folds["person"][3]
     changed(there, "folds.parquet", lambda folds: folds.drop(index=3))
     for read in read_both(there):
-        with pytest.raises(RuntimeError, match=rf"folds\.parquet: person {person} is not there"):
+        with pytest.raises(RuntimeError, match=rf"folds\.parquet: person {person} is missing"):
             read()
 
 

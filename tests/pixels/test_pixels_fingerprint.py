@@ -218,5 +218,5 @@ def test_a_damaged_index_is_made_again(images: Images, damage: bytes) -> None:
 
 def test_a_cache_that_cannot_be_written_is_told(images: Images) -> None:
     (images.root / "cache").write_bytes(b"a file")
-    with pytest.raises(UserError, match="a file stands where a folder is meant"):
+    with pytest.raises(UserError, match="a file is in the place of a folder"):
         images.digests()

@@ -1,4 +1,4 @@
-"""Which attempt may write: the token in attempt.json decides, read anew each time."""
+"""Which attempt may write: the token in attempt.json decides, and is read each time."""
 
 import pickle  # noqa: TID251 (as Ray does between processes)
 import re
@@ -60,7 +60,7 @@ def test_the_request_to_stop_is_seen_and_refuses_nothing() -> None:
     fence.check()
 
 
-def test_the_file_is_read_anew_each_time() -> None:
+def test_the_file_is_read_each_time() -> None:
     file = File(ONE)
     fence = Fence(file.read, ONE)
     fence.check()

@@ -16,7 +16,8 @@ from maskcls.core.errors import RunFailed
 from maskcls.store.atomic import Data
 from maskcls.store.lease import LEASE, Lease
 from maskcls.store.lease_renewal import RenewedLease
-from maskcls.store.paths import Entry, Folder
+from maskcls.store.listing import Entry
+from maskcls.store.paths import Folder
 
 
 def _nothing() -> None:
@@ -141,7 +142,7 @@ def test_a_store_that_hangs_does_not_hang_the_check(tmp_path: Path) -> None:
         with pytest.raises(RunFailed, match="could not be renewed"):
             lease.check()
         goes_on.set()
-        # Nobody else took the run meanwhile, so it is ours again.
+        # No other command has taken the run, so this one holds it again.
         _wait_until(lambda: not lease.lost)
 
 

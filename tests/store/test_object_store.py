@@ -13,7 +13,7 @@ from maskcls.core.errors import RunFailed, UserError
 from maskcls.store import paths
 from maskcls.store.lease import LEASE, Lease
 from maskcls.store.lease_renewal import RenewedLease
-from maskcls.store.manifest import MANIFEST, verify, why_invalid, write_manifest
+from maskcls.store.manifest import MANIFEST, why_invalid, write_manifest
 from maskcls.store.paths import Folder
 from maskcls.store.tables import read_table, write_table
 from tests.object_store import Bucket, new_bucket
@@ -110,7 +110,8 @@ def test_publish_puts_the_manifest_last(folder: Folder, monkeypatch: pytest.Monk
     assert puts == ["empty", "old", MANIFEST, "empty", "new", MANIFEST]
     files = [entry.name for entry in folder.list("best", recursive=True) if entry.is_file]
     assert files == ["empty", MANIFEST, "z/new"]
-    assert (verify(folder, "best") or {})["content"] == "new"
+    assert why_invalid(folder, "best") is None
+    assert folder.read_json(f"best/{MANIFEST}")["content"] == "new"
 
 
 def test_damage_is_noticed(folder: Folder) -> None:

@@ -122,7 +122,7 @@ def test_what_takes_no_file_is_refused_before_the_work(tmp_path: Path) -> None:
         os.chdir(tmp_path) if len(str(tmp_path)) > 90 else None
         server.bind(str(tmp_path / "socket")[-100:])
         for name, why in {
-            "socket": "this is a socket", "loop": "leads in a circle", "folder": "this is a folder",
+            "socket": "this is a socket", "loop": "part of a cycle", "folder": "this is a folder",
             "outer": "this is a folder",
         }.items():  # fmt: skip
             with pytest.raises(UserError, match=why):

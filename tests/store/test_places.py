@@ -11,7 +11,7 @@ from maskcls.store import places
 
 
 @pytest.fixture
-def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_home(monkeypatch: pytest.MonkeyPatch) -> None:
     """A user id without an entry in passwd, and no HOME: as in a container."""
 
     def unknown(uid: int) -> None:
@@ -33,13 +33,13 @@ def _readonly(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 def test_where_the_cache_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert places.cache_root("~/own") == tmp_path / "own"
-    monkeypatch.setenv("MASKCLS_CACHE", "~/told")
-    assert places.cache_root("auto") == tmp_path / "told"
+    monkeypatch.setenv("MASKCLS_CACHE", "~/named")
+    assert places.cache_root("auto") == tmp_path / "named"
     monkeypatch.delenv("MASKCLS_CACHE")
     assert places.cache_root("auto") == tmp_path / ".cache/maskcls"
 
 
-@pytest.mark.usefixtures("nobody")
+@pytest.mark.usefixtures("no_home")
 def test_no_home_folder_is_one_sentence_with_the_ways_out(tmp_path: Path) -> None:
     for look in (places.require_home, lambda: places.cache_root("auto")):
         with pytest.raises(UserError) as raised:
@@ -63,7 +63,7 @@ def test_a_cache_that_cannot_be_made_names_the_ways_out(
     ):
         places.cache_root("auto")
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="is no folder; set MASKCLS_CACHE"):
+    with pytest.raises(UserError, match="is not a folder; set MASKCLS_CACHE"):
         places.cache_root(str(tmp_path / "file/cache"))
     (tmp_path / ".cache/maskcls").mkdir(parents=True)  # may be whole, and is only read then
     assert places.cache_root("auto") == tmp_path / ".cache/maskcls"

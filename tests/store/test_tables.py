@@ -128,13 +128,13 @@ def test_list_column_without_any_list_keeps_its_type(folder: Folder, rows: list[
         pd.Series(pd.period_range("2026", periods=1, freq="D")),
     ],
 )
-def test_what_is_no_plain_type_is_refused(folder: Folder, column: "pd.Series[Any]") -> None:
-    with pytest.raises(TypeError, match="no plain type"):
+def test_other_than_plain_types_are_refused(folder: Folder, column: "pd.Series[Any]") -> None:
+    with pytest.raises(TypeError, match=r"not (of )?a plain type"):
         write_table(folder, "a.parquet", pd.DataFrame({"a": column}))
     assert not folder.exists("a.parquet")
 
 
-def test_any_damage_is_told_with_the_files_name(folder: Folder) -> None:
+def test_any_damage_is_reported_with_the_files_name(folder: Folder) -> None:
     with pytest.raises(UserError, match=r"a\.parquet: there is no such file"):
         read_table(folder, "a.parquet")
     write_table(folder, "a.parquet", pd.DataFrame({"a": np.arange(1000)}))
@@ -142,11 +142,11 @@ def test_any_damage_is_told_with_the_files_name(folder: Folder) -> None:
     whole = path.read_bytes()
     for length in range(0, len(whole), 37):
         path.write_bytes(whole[:length])
-        with pytest.raises(UserError, match=r"a\.parquet: not a whole parquet file"):
+        with pytest.raises(UserError, match=r"a\.parquet: not a complete parquet file"):
             read_table(folder, "a.parquet")
     # Within the first page, where the numbers are.
     path.write_bytes(whole[:200] + bytes([whole[200] ^ 1]) + whole[201:])
-    with pytest.raises(UserError, match=r"a\.parquet: not a whole parquet file"):
+    with pytest.raises(UserError, match=r"a\.parquet: not a complete parquet file"):
         read_table(folder, "a.parquet")
 
 
@@ -213,23 +213,23 @@ def test_what_the_iteration_raises_is_raised_and_nothing_written(folder: Folder)
     assert [entry.name for entry in folder.list()] == ["a.parquet"]
 
 
-def test_parts_of_another_schema_and_of_no_plain_type_are_refused(folder: Folder) -> None:
+def test_parts_of_another_schema_and_other_than_plain_types_are_refused(folder: Folder) -> None:
     with pytest.raises(ValueError, match="schema"):
         write_parts(folder, "a.parquet", [_part(0, 3), pa.table({"row": ["a"]})])
-    with pytest.raises(TypeError, match="no plain type"):
+    with pytest.raises(TypeError, match=r"not (of )?a plain type"):
         write_parts(folder, "a.parquet", [pa.table({"a": [b"bytes"]})])
     assert folder.list() == []
 
 
-def test_damage_is_told_with_the_files_name_when_read_in_parts_too(folder: Folder) -> None:
+def test_damage_is_reported_with_the_files_name_when_read_in_parts_too(folder: Folder) -> None:
     with pytest.raises(UserError, match=r"a\.parquet: there is no such file"):
         list(read_parts(folder, "a.parquet"))
     write_table(folder, "a.parquet", pd.DataFrame({"a": np.arange(1000)}))
     path = folder.local_path / "a.parquet"
     whole = path.read_bytes()
     path.write_bytes(whole[:-20])
-    with pytest.raises(UserError, match=r"a\.parquet: not a whole parquet file"):
+    with pytest.raises(UserError, match=r"a\.parquet: not a complete parquet file"):
         list(read_parts(folder, "a.parquet"))
     path.write_bytes(whole[:200] + bytes([whole[200] ^ 1]) + whole[201:])
-    with pytest.raises(UserError, match=r"a\.parquet: not a whole parquet file"):
+    with pytest.raises(UserError, match=r"a\.parquet: not a complete parquet file"):
         list(read_parts(folder, "a.parquet"))

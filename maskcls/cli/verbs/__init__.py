@@ -1,4 +1,4 @@
-"""The verbs: a file for each, with its options, what it runs, and what it prints of the result."""
+"""The verbs: a file for each, with its options, the function it runs, and how its result is printed."""
 
 from maskcls.cli.verbs import (
     check,

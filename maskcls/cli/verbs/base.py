@@ -1,4 +1,4 @@
-"""What all verbs are made of."""
+"""The type of a verb, and options that several verbs share."""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -9,6 +9,7 @@ from maskcls.core.names import without_credentials
 LOCATION = "local path or object-store URI (s3://..., gs://...)"
 
 
+# A function, since the settings of --help depend on the preset in the command line.
 def _no_epilog(words: Sequence[str]) -> str | None:
     return None
 
@@ -26,6 +27,7 @@ class Verb:
 
 def say(text: str = "") -> None:
     """Print a line of the result."""
+    # Flushed, since a reader of a pipe may wait for it; and no location shows its credentials.
     print(without_credentials(text), flush=True)
 
 
@@ -37,16 +39,21 @@ def add_set(parser: argparse.ArgumentParser, text: str) -> None:
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """The options that make a configuration."""
-    parser.add_argument("--preset", metavar="NAME", help="a whole configuration (default: report)")
+    """The options from which the configuration is resolved."""
+    parser.add_argument(
+        "--preset", metavar="NAME", help="a complete configuration (default: report)"
+    )
     parser.add_argument("--config", metavar="FILE.toml", help="settings that replace the preset's")
-    add_set(parser, "one setting, such as optim.lr=1e-4; may be given often; wins")
+    add_set(
+        parser, "one setting, such as optim.lr=1e-4; may be repeated; overrides preset and file"
+    )
 
 
 def settings_epilog(words: Sequence[str]) -> str:
     """Every setting with its value in the preset that the command line names."""
     from maskcls.cli.settings_help import settings_text
 
+    # By hand: argparse builds the help before it has parsed any option.
     preset = None
     for i, word in enumerate(words):
         if word == "--preset" and i + 1 < len(words):

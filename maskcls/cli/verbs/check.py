@@ -1,4 +1,4 @@
-"""`maskcls check`: is this folder what it should be."""
+"""`maskcls check`: reads a data folder and reports faults and findings."""
 
 import argparse
 
@@ -15,6 +15,7 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
 def _check(args: argparse.Namespace, command: list[str]) -> int:
     from maskcls.commands.check import check
 
+    # Closed before anything is printed, or the live table would be drawn over the result.
     with make_progress() as progress:
         found = check(args.data, progress, decode_images=not args.no_decode)
     table = found.table
@@ -32,13 +33,13 @@ def _check(args: argparse.Namespace, command: list[str]) -> int:
     for path, reason in found.faults.items():
         say(f"fault  {path}: {reason}")
     if not found.faults and not found.findings:
-        say("nothing is wrong with it")
+        say("no faults and no findings")
     return found.exit_code
 
 
 VERB = Verb(
     "check",
-    "Is this folder what it should be? Counts, class table, faults.",
+    "Check a data folder: counts, class table, faults.",
     _check_arguments,
     _check,
 )

@@ -1,4 +1,4 @@
-"""`maskcls demo`: draw people, run the whole main job on them."""
+"""`maskcls demo`: draws people and runs the complete job on them."""
 
 import argparse
 
@@ -19,9 +19,10 @@ def _demo(args: argparse.Namespace, command: list[str]) -> int:
     folder = args.out or ("maskcls-demo-quick" if args.quick else "maskcls-demo")
     with make_progress() as progress:
         done = demo(folder, args.quick, progress, command)
-    oof = done.metrics.oof
-    assert oof is not None
+    oof, answers = done.metrics.oof, done.score.score
+    assert oof is not None  # the demo's settings have validation folds
     images, folds = f"{oof.images:,} images to train on", f"{len(done.metrics.folds)} folds"
+    # Repeated, the demo finds everything done; "Drew" would be wrong then.
     did = f"Drew {images}, trained {folds}"
     if done.was_there:
         did = f"Found {images} and {folds} trained by an earlier demo"
@@ -31,16 +32,16 @@ def _demo(args: argparse.Namespace, command: list[str]) -> int:
         "   (18 classes; guessing gives about .05)"
     )
     say(
-        f"  submission   macro F1 {done.score['macro_f1']:.3f}"
-        f"  accuracy {done.score['accuracy']:.3f}   (by the drawn truth)"
+        f"  submission   macro F1 {answers.macro_f1:.3f}"
+        f"  accuracy {answers.accuracy:.3f}   (by the drawn truth)"
     )
     say("Where to look:")
     for path, what in (
-        ("data/train/images", "the people that were drawn, seven images each"),
+        ("data/train/images", "the drawn people, seven images each"),
         ("run/metrics.json", "scores, per class and per fold"),
-        ("run/oof.parquet", "every training image's logits, from the fold that held it out"),
-        ("run/fold-0/history.jsonl", "a line an epoch"),
-        ("submission.csv", "the ensemble's answers; .provenance.json says where they come from"),
+        ("run/oof.parquet", "each training image's logits, from the fold that did not train on it"),
+        ("run/fold-0/history.jsonl", "a line per epoch"),
+        ("submission.csv", "the ensemble's answers; .provenance.json names their sources"),
     ):
         say(f"  {done.folder.name + '/' + path:<40} {what}")
     say("The same on your images: maskcls check DATA, then maskcls train DATA --run RUN")
@@ -49,7 +50,7 @@ def _demo(args: argparse.Namespace, command: list[str]) -> int:
 
 VERB = Verb(
     "demo",
-    "Draw a small data set, run the whole main job on it, say where to look.",
+    "Draw a small data set, run the complete job on it, list the results.",
     _demo_arguments,
     _demo,
 )

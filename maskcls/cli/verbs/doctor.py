@@ -1,4 +1,4 @@
-"""`maskcls doctor`: what this machine has."""
+"""`maskcls doctor`: what this machine has and what would fail on it."""
 
 import argparse
 

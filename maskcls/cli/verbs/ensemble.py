@@ -1,6 +1,7 @@
 """`maskcls ensemble`: the submission."""
 
 import argparse
+from collections.abc import Mapping
 from typing import Any
 
 from maskcls.cli.progress import make_progress
@@ -13,17 +14,17 @@ def _ensemble_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="FILE.csv", help="the submission")
     add_rule(parser)
     parser.add_argument(
-        "--weights", metavar="6:3:1", help="weight of each run (default: each fold counts alike)"
+        "--weights", metavar="6:3:1", help="weight of each run (default: all folds count equally)"
     )
     parser.add_argument(
         "--allow-missing-folds",
         action="store_true",
-        help="average what is there; the provenance and exit code 3 say so",
+        help="average the folds that are there; provenance and exit code 3 report it",
     )
 
 
 def add_rule(parser: argparse.ArgumentParser) -> None:
-    """How several answers become one."""
+    """The option --rule: how several answers are combined."""
     parser.add_argument(
         "--rule",
         choices=("logits", "probs", "vote", "vote_tasks"),
@@ -54,13 +55,14 @@ def _ensemble(args: argparse.Namespace, command: list[str]) -> int:
     return done.exit_code
 
 
-def print_ensemble(out: str, provenance: dict[str, Any]) -> None:
-    """What the submission was made of; what is missing."""
+def print_ensemble(out: str, provenance: Mapping[str, Any]) -> None:
+    """What the submission was made from; what is missing."""
     members, lost = provenance["members"], provenance["fallback"]["images"]
     say(
         f"{out}: {provenance['images']:,} images, {len(members)} folds, {provenance['rule']};"
-        f" {out}.provenance.json says where they come from"
+        f" {out}.provenance.json names their sources"
     )
+    # Names of images may be thousands: the provenance has them, here their number is enough.
     if lost:
         say(
             f"degraded: {len(lost)} images without logits got class {provenance['fallback']['class']}"

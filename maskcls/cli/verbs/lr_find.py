@@ -20,6 +20,7 @@ def _lr_find_arguments(parser: argparse.ArgumentParser) -> None:
 def _lr_find(args: argparse.Namespace, command: list[str]) -> int:
     from maskcls.runs.settings import settings
 
+    # Before the next import: a wrong setting is refused without waiting for torch and Ray.
     config = settings(args.preset, args.config, args.sets)
     from maskcls.commands.lr_find import lr_find
 
@@ -28,7 +29,7 @@ def _lr_find(args: argparse.Namespace, command: list[str]) -> int:
             args.data, args.out, config, progress, args.low, args.high, args.updates, command
         )
     say(f"{found.folder}/lr_find.png: the loss falls fastest at {found.steepest:.2g}")
-    say(f"and is lowest at {found.lowest:.2g}; a good optim.lr lies near the first.")
+    say(f"and is lowest at {found.lowest:.2g}; a good optim.lr is near the first.")
     return 0
 
 

@@ -20,6 +20,7 @@ def _pipeline_arguments(parser: argparse.ArgumentParser) -> None:
 def _pipeline(args: argparse.Namespace, command: list[str]) -> int:
     from maskcls.runs.settings import settings
 
+    # Before the next import: a wrong setting is refused without waiting for torch and Ray.
     config = settings(args.preset, args.config, args.sets)
     from maskcls.commands.train import pipeline
 

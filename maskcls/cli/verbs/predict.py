@@ -20,14 +20,13 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.csv",
         help="path,ans,p0..p17: the class and the probabilities of all 18",
     )
-    add_set(
-        parser, "how the work is placed here: cluster.gpus=0 and the like, see maskcls train --help"
-    )
+    add_set(parser, "how the work is placed here, such as cluster.gpus=0; see maskcls train --help")
 
 
 def _predict(args: argparse.Namespace, command: list[str]) -> int:
     from maskcls.runs.settings import settings_of_predict
 
+    # Before the next import: a wrong setting is refused without waiting for torch and Ray.
     placing = settings_of_predict(args.sets)
     from maskcls.commands.predict import predict
 

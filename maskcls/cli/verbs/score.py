@@ -18,16 +18,17 @@ def _score(args: argparse.Namespace, command: list[str]) -> int:
 
     found = score(args.submission, args.truth)
     if args.json:
-        say(json.dumps(found))
+        say(json.dumps(found.to_json()))  # with the warning in it, for programs
         return 0
-    if "warning" in found:
-        print(f"warning: {found['warning']}", file=sys.stderr)
+    if found.warning is not None:
+        # To stderr: a script that reads the score from stdout must not stumble over it.
+        print(f"warning: {found.warning}", file=sys.stderr)
     say(
-        f"macro F1 {found['macro_f1']:.4f}  accuracy {found['accuracy']:.4f}"
-        f"  ({found['images']:,} images)"
+        f"macro F1 {found.score.macro_f1:.4f}  accuracy {found.score.accuracy:.4f}"
+        f"  ({found.images:,} images)"
     )
-    for row in found["per_class"]:
-        say(f"{row['class']:>5}  F1 {row['f1']:.3f}  {row['images']:>6,}  {row['name']}")
+    for row in found.score.per_class:
+        say(f"{row.number:>5}  F1 {row.f1:.3f}  {row.images:>6,}  {row.name}")
     return 0
 
 

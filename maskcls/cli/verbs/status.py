@@ -1,4 +1,4 @@
-"""`maskcls status`: how far runs and searches are."""
+"""`maskcls status`: progress of runs and searches."""
 
 import argparse
 import sys
@@ -12,18 +12,18 @@ def _status_arguments(parser: argparse.ArgumentParser) -> None:
         "runs",
         metavar="RUN",
         nargs="*",
-        help=f"runs or searches to look at: {LOCATION} (default: those right in this folder)",
+        help=f"runs or searches to show: {LOCATION} (default: those directly in this folder)",
     )
     parser.add_argument(
-        "--watch", type=float, metavar="SECONDS", help="look again and again, until all are done"
+        "--watch", type=float, metavar="SECONDS", help="repeat at this interval until all are done"
     )
     parser.add_argument(
         "--address",
         metavar="URL",
-        help="Ray's dashboard, for what it says of the workers (default: RAY_API_SERVER_ADDRESS, else"
+        help="Ray's dashboard, for the state of the workers (default: RAY_API_SERVER_ADDRESS, else"
         " that of the run's own local Ray)",
     )
-    parser.add_argument("--json", action="store_true", help="all that is known, as JSON")
+    parser.add_argument("--json", action="store_true", help="all figures as JSON")
 
 
 def _status(args: argparse.Namespace, command: list[str]) -> int:
@@ -34,10 +34,11 @@ def _status(args: argparse.Namespace, command: list[str]) -> int:
     from maskcls.store.paths import Folder
 
     if args.watch is not None and args.watch <= 0:
-        raise UserError("--watch: give the seconds between two looks, such as --watch 5")
+        raise UserError("--watch: give the interval in seconds, such as --watch 5")
+    # To stderr, since stdout may be JSON.
     runs = args.runs or runs_in(Folder.at("."), lambda text: print(text, file=sys.stderr))
     if not runs:
-        raise UserError("status: no run or search lies right in this folder; name one: RUN")
+        raise UserError("status: no run or search is directly in this folder; name one: RUN")
     while True:
         found = [status(run, args.address) for run in runs]
         for line in [as_json(found)] if args.json else lines_of(found):
@@ -49,7 +50,7 @@ def _status(args: argparse.Namespace, command: list[str]) -> int:
 
 VERB = Verb(
     "status",
-    "How far runs and searches are: folds, epochs, images/s, loss, score, time left.",
+    "Progress of runs and searches: folds, epochs, images/s, loss, score, time left.",
     _status_arguments,
     _status,
 )

@@ -8,7 +8,7 @@ from maskcls.cli.verbs import ensemble, pipeline, predict, train, tune
 from maskcls.cli.verbs.base import Verb, say
 
 _JOBS = {m.VERB.name: m.VERB for m in (train, ensemble, predict, tune, pipeline)}
-# Options that name a place, as what stands without an option does.
+# Options whose value is a location, as every positional argument is.
 _PLACES = ("--run", "--out", "--config", "--space")
 
 
@@ -33,8 +33,9 @@ def _submit_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "arguments",
         metavar="ARGUMENTS",
+        # Everything after JOB is the job's own, even options that submit has, too.
         nargs=argparse.REMAINDER,
-        help="those of maskcls JOB; locations are the cluster's. Options of submit stand before JOB",
+        help="those of maskcls JOB; locations are the cluster's. Options of submit come before JOB",
     )
 
 
@@ -56,14 +57,16 @@ def _submit(args: argparse.Namespace, command: list[str]) -> int:
 
 
 def _places(job: str, words: Sequence[str]) -> list[tuple[str, str]]:
-    """What of a job's arguments names a place: its name in the help, and what was given.
+    """The locations among a job's arguments: the name in the help, and the value given.
 
-    The job's own parser tells, and ends the command here for what the job would not understand.
+    Parsed by the job's own parser, so that a wrong option ends the command here, not on the cluster.
     """
+    # With submit in its name, or its usage would look like that of a local command.
     parser = argparse.ArgumentParser(prog=f"maskcls submit {job}", allow_abbrev=False)
     _JOBS[job].add_arguments(parser)
     given = parser.parse_args(words)
     found: list[tuple[str, str]] = []
+    # _actions is private, but argparse has no other list; a test holds what comes of it.
     for action in parser._actions:
         if action.option_strings and not set(_PLACES) & set(action.option_strings):
             continue
@@ -75,7 +78,7 @@ def _places(job: str, words: Sequence[str]) -> list[tuple[str, str]]:
 
 VERB = Verb(
     "submit",
-    "Send a job to a Ray cluster, follow its log, fetch what it made.",
+    "Send a job to a Ray cluster, follow its log, fetch its results.",
     _submit_arguments,
     _submit,
 )

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 def add_data_and_run(parser: argparse.ArgumentParser) -> None:
-    """DATA and --run, for all that trains."""
+    """DATA and --run, for every verb that trains."""
     parser.add_argument("data", metavar="DATA", help=f"folder with train/ and eval/: {LOCATION}")
     parser.add_argument(
         "--run",
         dest="run_folder",
         metavar="RUN",
         required=True,
-        help=f"the run's folder, made or gone on with: {LOCATION}",
+        help=f"the run's folder, created or resumed: {LOCATION}",
     )
 
 
@@ -30,6 +30,7 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
 def _train(args: argparse.Namespace, command: list[str]) -> int:
     from maskcls.runs.settings import settings
 
+    # Before the next import: a wrong setting is refused without waiting for torch and Ray.
     config = settings(args.preset, args.config, args.sets)
     from maskcls.commands.train import train
 
@@ -41,8 +42,9 @@ def _train(args: argparse.Namespace, command: list[str]) -> int:
 
 
 def print_metrics(metrics: "Metrics") -> None:
-    """Scores of folds and run; what is missing."""
+    """Scores of the folds and of the run; what is missing."""
     for fold in metrics.folds:
+        # Without repeats, "repeat 0" in each line would only raise questions.
         name = f"fold {fold.fold}" + (f" repeat {fold.repeat}" if metrics.repeats else "")
         result = fold.result
         if result.macro_f1 is None:
@@ -72,7 +74,7 @@ def print_metrics(metrics: "Metrics") -> None:
 
 VERB = Verb(
     "train",
-    "Train the folds of a run, or go on with it; write its out-of-fold score.",
+    "Train the folds of a run, or resume it; write its out-of-fold score.",
     _train_arguments,
     _train,
     settings_epilog,

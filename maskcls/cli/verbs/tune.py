@@ -12,7 +12,7 @@ def _tune_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_and_run(parser)
     parser.add_argument(
         "--space", required=True, metavar="FILE.toml",
-        help=f"which settings are searched, and how: docs/search.md; {LOCATION}",
+        help=f"which settings are searched, and how: see docs/search.md; {LOCATION}",
     )  # fmt: skip
     add_settings(parser)
 
@@ -26,12 +26,14 @@ def _tune(args: argparse.Namespace, command: list[str]) -> int:
             args.data, args.run_folder, args.space, progress, args.preset, args.config, args.sets,
             command,
         )  # fmt: skip
+    # The table of the search is that of `maskcls status`.
     for line in trial_table(done.trials):
         say(line)
-    say(f"{done.run}/search.html says what mattered; next:")
+    say(f"{done.run}/search.html shows which settings mattered; next:")
     best = f"{args.run_folder}/best.toml"
-    if not done.run.is_local:  # a URI's query stays at its end
+    if not done.run.is_local:  # a name is not appended after a URI's query
         best = done.run.child("best.toml").location
+    # Quoted, so that the line can be pasted into a shell whatever the names are.
     say(f"  maskcls train {quote(args.data)} --run RUN --config {quote(best)}")
     return done.exit_code
 

@@ -1,0 +1,225 @@
+"""What verbs make of their options, and what they print of a result."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from maskcls.cli.main import main
+from maskcls.cli.verbs import VERBS, demo, ensemble, lr_find, pipeline
+from maskcls.cli.verbs import score as score_verb
+from maskcls.cli.verbs.base import say, settings_epilog
+from maskcls.cli.verbs.ensemble import print_ensemble
+from maskcls.cli.verbs.train import print_metrics
+from maskcls.commands import demo as demo_command
+from maskcls.commands import lr_find as lr_find_command
+from maskcls.commands import score as score_command
+from maskcls.commands import submit as submit_command
+from maskcls.commands import train as train_command
+from maskcls.commands.submit import Argument, Order
+from maskcls.commands.train import Piped, Trained
+from maskcls.core.errors import Exit
+from maskcls.core.metrics import score
+from maskcls.store.paths import Folder
+from maskcls.store.results import FoldOfRun, Metrics, OutOfFold, RepeatScore
+from tests.record_factory import result
+
+PROVENANCE = {
+    "images": 1200, "rule": "logits", "members": [{}, {}],
+    "fallback": {"images": ["a.jpg"], "class": 0},
+    "runs": [{"run": "one", "missing_folds": []}, {"run": "two", "missing_folds": [1, 3]}],
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def run_metrics(**changes: Any) -> Metrics:
+    """Of two folds, one of which has no validation set."""
+    labels = np.arange(18)
+    return Metrics(
+        OutOfFold(score(labels, labels), 1234, 0),
+        [FoldOfRun(0, 0, result(0, 0.5)), FoldOfRun(0, 1, result(1, None))],
+        **changes,
+    )
+
+
+def test_a_verb_for_each_file() -> None:
+    files = Path(ensemble.__file__).parent.glob("[!_]*.py")
+    names = {path.stem.replace("_", "-") for path in files} - {"base"}
+    assert {verb.name for verb in VERBS} == names
+
+
+def test_scores_are_printed_per_fold_and_over_all(capsys: pytest.CaptureFixture[str]) -> None:
+    print_metrics(run_metrics(train_faults=2, warning="split by image"))
+    assert capsys.readouterr().out.splitlines() == [
+        "fold 0  macro F1 0.5000  accuracy 0.5000  best epoch 1",
+        "fold 1  no validation set",
+        "out-of-fold  macro F1 1.0000  accuracy 1.0000"
+        "  (1,234 images; mask 1.000  gender 1.000  age 1.000)",
+        "warning: split by image",
+        "degraded: 2 training and 0 eval images could not be decoded; faults.json in the run names"
+        " them",
+    ]
+
+
+def test_repeats_are_named_and_a_run_without_validation_has_no_score(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fold = FoldOfRun(1, 0, result(2, None))
+    print_metrics(Metrics(None, [fold], repeats=[RepeatScore(0, 0.5, 0.5)]))
+    assert capsys.readouterr().out.splitlines() == [
+        "fold 0 repeat 1  no validation set",
+        "out-of-fold  no score: there is no validation set",
+    ]
+
+
+def test_what_a_submission_lacks_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    print_ensemble("a.csv", PROVENANCE)
+    assert capsys.readouterr().out.splitlines() == [
+        "a.csv: 1,200 images, 2 folds, logits; a.csv.provenance.json names their sources",
+        "degraded: 1 images without logits got class 0",
+        "degraded: two lacks fold 1, 3",
+    ]
+
+
+def test_results_show_no_credentials(capsys: pytest.CaptureFixture[str]) -> None:
+    say("s3://key:secret@bucket/run: done")
+    assert capsys.readouterr().out == "s3://bucket/run: done\n"
+
+
+@pytest.mark.parametrize("words", [["--preset", "smoke"], ["data", "--preset=smoke"]])
+def test_the_help_shows_the_preset_of_the_command_line(words: list[str]) -> None:
+    assert "under preset smoke" in settings_epilog(["train", *words])
+    assert "under preset report" in settings_epilog(["train"])
+
+
+def test_score_prints_a_line_per_class_or_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "truth.csv").write_text("ImageID,ans\na.jpg,3\nb.jpg,3\n")
+    (tmp_path / "submission.csv").write_text("ImageID,ans\nb.jpg,3\na.jpg,4\n")
+    assert main([score_verb.VERB.name, "submission.csv", "truth.csv"]) == 0
+    out, err = capsys.readouterr()
+    first, *classes = out.splitlines()
+    assert first == "macro F1 0.0370  accuracy 0.5000  (2 images)"
+    assert classes[3] == "    3  F1 0.667       2  worn, female, <30"
+    assert len(classes) == 18
+    assert err.startswith("warning: submission.csv is in another order than truth.csv")
+    assert main(["score", "--json", "submission.csv", "truth.csv"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith('{"macro_f1": 0.037')
+    assert '"images": 2, "joined_on": "ImageID", "warning": "submission.csv is' in out
+    assert err == ""
+
+
+def test_pipeline_prints_both_results_and_the_worse_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    asked: list[Any] = []
+
+    def piped(*given: Any) -> Piped:
+        asked.extend(given)
+        done = Trained(Exit.GOOD, run_metrics(), Folder.at(tmp_path))
+        ensembled = train_command.Ensembled(Exit.DEGRADED, "a.csv", PROVENANCE)
+        return Piped(done, ensembled)
+
+    monkeypatch.setattr(train_command, "pipeline", piped)
+    words = [pipeline.VERB.name, "data", "--run", "run", "--out", "a.csv", "--rule", "vote"]
+    assert main([*words, "--preset", "smoke"]) == Exit.DEGRADED
+    assert (asked[:3], asked[5]) == (["data", "run", "a.csv"], "vote")
+    out = capsys.readouterr().out
+    assert "fold 0  macro F1" in out
+    assert "degraded: two lacks fold 1, 3" in out
+
+
+@pytest.mark.parametrize(
+    ("verb", "sentence"),
+    [
+        ("train", "the same command resumes from the last checkpoints."),
+        ("score", "run the same command again."),
+    ],
+)
+def test_an_interrupted_command_says_what_comes_next(
+    verb: str, sentence: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*given: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_command, "train", interrupted)
+    monkeypatch.setattr(score_command, "score", interrupted)
+    words = {"train": ["data", "--run", "run", "--preset", "smoke"], "score": ["a", "b"]}[verb]
+    assert main([verb, *words]) == Exit.INTERRUPTED
+    assert capsys.readouterr().err == f"maskcls {verb}: interrupted; {sentence}\n"
+
+
+def test_lr_find_names_both_rates(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    found = lr_find_command.Found(Folder.at(tmp_path / "out"), 1e-4, 1e-2)
+    monkeypatch.setattr(lr_find_command, "lr_find", lambda *given: found)
+    assert main([lr_find.VERB.name, "data", "--out", "out", "--preset", "smoke"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "out/lr_find.png: the loss falls fastest at 0.0001",
+        "and is lowest at 0.01; a good optim.lr is near the first.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "folder"),
+    [([], "maskcls-demo"), (["--quick"], "maskcls-demo-quick"), (["--out", "here"], "here")],
+)
+def test_the_demo_says_whether_it_found_an_earlier_one(
+    words: list[str], folder: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str], tmp_path: Path,
+) -> None:  # fmt: skip
+    labels = np.arange(18)
+    (tmp_path / "s.csv").write_text("ImageID,ans\n" + "".join(f"{n},{n}\n" for n in labels))
+    answers = score_command.score("s.csv", "s.csv")
+
+    def drawn(where: str, *given: Any) -> demo_command.Demonstrated:
+        assert where == folder
+        return demo_command.Demonstrated(
+            Exit.GOOD, Path(where), run_metrics(), answers, 3.0, where == "here"
+        )
+
+    monkeypatch.setattr(demo_command, "demo", drawn)
+    assert main([demo.VERB.name, *words]) == 0
+    out = capsys.readouterr().out
+    assert ("trained by an earlier demo" in out) is (folder == "here")
+    assert "submission   macro F1 1.000  accuracy 1.000" in out
+    assert f"  {folder}/submission.csv" in out
+
+
+def test_submit_sends_the_job_with_its_locations(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    orders: list[Order] = []
+
+    def submit(order: Order, *given: Any) -> submit_command.Submitted:
+        orders.append(order)
+        return submit_command.Submitted(
+            Exit.DEGRADED, "job", ("metrics.json",), ("oof.parquet is missing.",)
+        )
+
+    monkeypatch.setattr(submit_command, "submit", submit)
+    words = [
+        "submit",
+        "--fetch",
+        "here",
+        "--no-wait",
+        "train",
+        "s3://a/data",
+        "--run",
+        "s3://a/run",
+    ]
+    assert main(words) == Exit.DEGRADED
+    (order,) = orders
+    assert (order.job, order.wait, order.fetch) == ("train", False, "here")
+    assert set(order.places) == {Argument("DATA", "s3://a/data"), Argument("--run", "s3://a/run")}
+    assert capsys.readouterr().out.splitlines() == [
+        "here: metrics.json", "degraded: oof.parquet is missing.",
+    ]  # fmt: skip
