@@ -44,7 +44,7 @@ _TIMES = ("start", "build", "train", "evaluate", "predict", "checkpoint")
 class RunContext:
     """What a command's work on a run shares; the lease of the run is held.
 
-    still_ours: raises RunFailed when another command has taken the run over. images: dropped before the
+    check_lease: raises RunFailed when another command has taken the run over. images: dropped before the
     run is collected, with the tables that it holds. time_s: where the command's time goes [s].
     """
 
@@ -55,7 +55,7 @@ class RunContext:
     record: Record
     images: RunPixels | None
     progress: Progress
-    still_ours: Callable[[], None]
+    check_lease: Callable[[], None]
     time_s: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -65,7 +65,7 @@ class RunContext:
         return self.images
 
 
-def begin(prepared: Prepared, progress: Progress, still_ours: Callable[[], None]) -> RunContext:
+def begin(prepared: Prepared, progress: Progress, check_lease: Callable[[], None]) -> RunContext:
     """Write the run's first files, or refuse what does not belong to it; see write_first_files."""
     record = write_first_files(prepared)
     config, cache = prepared.config, prepared.cache
@@ -73,7 +73,7 @@ def begin(prepared: Prepared, progress: Progress, still_ours: Callable[[], None]
         prepared.data_set, prepared.inputs.extra_images, config.image, cache, progress
     )
     return RunContext(
-        prepared.data, prepared.run, config, cache, record, images, progress, still_ours
+        prepared.data, prepared.run, config, cache, record, images, progress, check_lease
     )
 
 
@@ -192,7 +192,7 @@ def train_folds(context: RunContext, plan: Plan, session: "Session") -> None:
     )
     queue = FoldQueue(
         jobs(context, plan, session.own_node()), plan, settings, context.progress,
-        context.still_ours,
+        context.check_lease,
     )  # fmt: skip
     outcomes = queue.run()
     context.time_s["folds"] = time.monotonic() - started

@@ -108,7 +108,7 @@ class FirstFold:
                 look_every_s=_LOOK_EVERY_S if self.table.root.is_local else _LOOK_EVERY_S_REMOTE,
                 resources=places.resources_of(self.place), at_once=places.folds_at_once,
                 waits_for="a GPU" if places.device == "cuda" else "a worker",
-                most_epochs=self._most_epochs(), retries=cluster.retries, stall_s=cluster.stall_s,
+                max_epochs=self._max_epochs(), retries=cluster.retries, stall_s=cluster.stall_s,
                 progress=self.progress,
             ),
             storage, f"search-{self.record.starts}",
@@ -130,7 +130,7 @@ class FirstFold:
         self.progress.warn(f"{number} trials: no other settings were found in this space")
         return None
 
-    def _most_epochs(self) -> int:
+    def _max_epochs(self) -> int:
         domain = self.space.domains.get("train.epochs")
         if domain is None:
             return self.prepared.config.train.epochs

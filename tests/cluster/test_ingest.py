@@ -101,8 +101,8 @@ def test_it_is_told_how_many_images_had_no_face(
     cache.finish_building(place, [fill(place, images)])
     found = ingest.ensure_pixels(place, images, pd.Series(PATHS), heard)
     assert found.fallbacks == (1, 4)
-    told = "no face found in 2 of 4 images (50.0 %); their centre crop is used"
-    assert heard.lines == [told]
+    reported = "no face found in 2 of 4 images (50.0 %); their centre crop is used"
+    assert heard.lines == [reported]
 
 
 def test_nothing_is_told_of_faces_that_were_all_found(tmp_path: Path, heard: Heard) -> None:
@@ -209,7 +209,7 @@ def test_what_was_decoded_before_storage_went_away_or_a_kill_is_kept(
     three_chunks.stop_at = None
     resumed = three_chunks.run(heard)
     assert three_chunks.filled == [512]
-    said = "decoding 517 images (512 of them are there from an earlier start)"
+    said = "decoding 517 images (512 of them were decoded by an earlier start)"
     assert any(line.startswith(said) for line in heard.lines)
     assert len(resumed.faults) == NUM_IMAGES // 3
     three_chunks.run(heard, "in one go")

@@ -12,6 +12,7 @@ import pytest
 from maskcls.cluster.ray_internals import SWITCH
 from maskcls.cluster.session import ray_session
 from tests.conftest import Heard
+from tests.record_factory import heartbeat
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -68,7 +69,7 @@ class Fit:
 
         self.ended_publicly = True
         pid, node = self.file.read_text().split()
-        kill_worker({"pid": int(pid), "node": node})
+        kill_worker(heartbeat(pid=int(pid), node=node))
 
     @property
     def pid(self) -> int:
@@ -90,7 +91,7 @@ def _no_such_call() -> dict[str, str]:
 def test_stopping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SWITCH, "1")
     with ray_session(tmp_path, False, Heard()) as session:
-        # Without _temp_dir, Ray's files lie below our folder all the same.
+        # Without _temp_dir, Ray's files are below our folder, too.
         assert session.temporary is not None
         assert list(session.temporary.glob("ray/session_2*"))
         public = Fit(tmp_path, "public")

@@ -1,4 +1,4 @@
-"""The failure policy: who waits is said once, who hangs is killed, who is lost is retried after a
+"""The failure policy: waiting is reported once, a hung worker is killed, a lost one retried after a
 pause.
 """
 
@@ -104,7 +104,7 @@ def test_a_heartbeat_of_another_attempt_counts_for_nothing(watched: Watched) -> 
     assert beat is not None
     assert beat.pid == 12
     watched.begin()
-    # The stale worker goes on reporting: it neither counts as life nor is it killed in the name of
+    # The stale worker continues to report: it neither counts as life nor is it killed in the name of
     # the new.
     for step in range(2, 40):
         watched.report(12, step, token=old)
@@ -117,7 +117,7 @@ def test_a_heartbeat_of_another_attempt_counts_for_nothing(watched: Watched) -> 
     assert watched.killed == [13]
 
 
-def test_while_the_callers_loop_stands_still_nobody_hangs(watched: Watched) -> None:
+def test_while_the_callers_loop_is_blocked_no_silence_counts(watched: Watched) -> None:
     # It makes pixels of another size, and the workers wait for it to take their reports.
     watched.begin()
     watched.report(11, 1)

@@ -305,9 +305,9 @@ def test_where_rays_sockets_do_not_fit_is_noted_and_nowhere_is_a_problem(
     longest = temporary.max_root_bytes()
     _says(ray_works.temp_path(Path("/tmp")), "ok", str(longest))  # noqa: S108  # never written to
     _says(ray_works.temp_path(Path("/" + "x" * longest)), "note", "characters", str(longest))
-    monkeypatch.setattr(temporary, "_USUAL", ("/no/such",))
+    monkeypatch.setattr(temporary, "_STANDARD", ("/no/such",))
     monkeypatch.setenv("TMPDIR", "/neither")
-    _says(ray_works.temp_path(Path("/neither")), "problem", "/neither is no folder", "/no/such")
+    _says(ray_works.temp_path(Path("/neither")), "problem", "/neither is not a folder", "/no/such")
 
 
 def test_a_ray_that_does_not_start_is_a_problem_with_its_last_words(

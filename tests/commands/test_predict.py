@@ -186,7 +186,7 @@ def test_a_machine_without_the_images_is_told_and_nothing_is_written(
         return exists(self, name) and (played.node == "home" or self.location != str(images))
 
     monkeypatch.setattr(Folder, "exists", not_there)
-    with pytest.raises(UserError, match="RUN and IMAGES must lie on storage"):
+    with pytest.raises(UserError, match="RUN and IMAGES must be on storage"):
         predict(run.location, str(images), str(tmp_path / "p.csv"), heard)
     assert not (tmp_path / "p.csv").exists()
 

@@ -111,9 +111,9 @@ def test_without_a_name_those_right_here_are_shown(
     search = Folder.at(tmp_path / "search")
     write_search(search, 60.0, {"ended": None})
     assert main(["status"]) == 0
-    told = capsys.readouterr().out
-    assert "1 of 3 folds are done" in told
-    assert "0 trials, 0 at work, 1:00 spent" in told
+    reported = capsys.readouterr().out
+    assert "1 of 3 folds are done" in reported
+    assert "0 trials, 0 at work, 1:00 spent" in reported
 
 
 def test_a_folder_that_may_not_be_read_is_passed_over(
@@ -129,9 +129,11 @@ def test_a_folder_that_may_not_be_read_is_passed_over(
 
     monkeypatch.setattr(Folder, "exists", refused)  # root, who may run this, may read everything
     run.write_record(record())
-    told: list[str] = []
-    assert runs_in(Folder.at(run.folder.local_path.parent), told.append) == [run.folder.location]
-    (text,) = told
+    reported: list[str] = []
+    assert runs_in(Folder.at(run.folder.local_path.parent), reported.append) == [
+        run.folder.location
+    ]
+    (text,) = reported
     assert text.endswith("private is passed over: private: no permission to read here.")
 
 

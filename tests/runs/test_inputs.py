@@ -1,4 +1,4 @@
-"""What trains besides the table: corrected labels, an extra folder, pseudo-labels; and who is told."""
+"""What trains besides the table: corrected labels, an extra folder, pseudo-labels, and their notes."""
 
 import shutil
 from collections.abc import Sequence

@@ -82,16 +82,16 @@ def test_without_a_budget_there_are_twenty_trials() -> None:
     ],
 )
 def test_what_is_wrong_is_one_sentence(text: str, sentence: str) -> None:
-    with pytest.raises(UserError, match=r"space\.toml") as told:
+    with pytest.raises(UserError, match=r"space\.toml") as reported:
         space(text)
-    assert sentence in str(told.value)
-    assert len(str(told.value).splitlines()) == 1
+    assert sentence in str(reported.value)
+    assert len(str(reported.value).splitlines()) == 1
 
 
 def test_all_faults_are_told_at_once() -> None:
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as reported:
         space("[space]\noptim.lr = 3\nno.such = [1, 2]\nfolds.count = [2, 3]")
-    assert len(str(told.value).splitlines()) == 3
+    assert len(str(reported.value).splitlines()) == 3
 
 
 def shares() -> st.SearchStrategy[float]:

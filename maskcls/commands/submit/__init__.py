@@ -84,7 +84,7 @@ def submit(order: Order, show: Callable[[str], None], progress: Progress) -> Sub
     follow_hint, stop_hint = hints(address, mode, job_id)
     told = f"To follow it: {follow_hint}\nTo stop it: {stop_hint}"
     with source.source() as (folder, is_checkout):
-        files = source.travelling(folder)
+        files = source.uploaded_files(folder)
         refuse_left_behind(order.places, files if is_checkout else ())
         source.refuse_large(files)
         show(f"job {job_id} at {address.url}")

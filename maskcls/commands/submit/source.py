@@ -53,13 +53,13 @@ def _package(name: str) -> Path:
     return Path(folders[0])
 
 
-def travelling(folder: Path) -> dict[str, int]:
+def uploaded_files(folder: Path) -> dict[str, int]:
     """The files that Ray sends of a working directory: size of each [bytes], by its path within.
 
     Less what .gitignore and .rayignore name, .git, environments, __pycache__.
     """
     try:
-        return submission.travelling(folder, quiet_ray())
+        return submission.uploaded_files(folder, quiet_ray())
     except OSError as e:
         raise UserError(
             f"{e.filename}: would travel with the job and cannot be read ({e.strerror}); mend it, or"

@@ -81,17 +81,17 @@ def test_a_proxy_is_not_asked_for_this_machine(
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "told"),
+    ("answer", "code", "reported"),
     [(b"no such page", 404, "HTTP 404"), (b"", 401, "HTTP 401"), (b"<html>", 200, "understood"),
      (b"\xff\xfe\xfa", 200, "understood"), ([], 200, "guarded"), ({}, 200, "guarded"),
      ({"authentication_mode": "unknown"}, 200, "guarded"),
      ({"authentication_mode": None}, 200, "guarded")],
 )  # fmt: skip
 def test_who_does_not_answer_as_ray_does_is_not_ray(
-    serve: Serve, answer: object, code: int, told: str
+    serve: Serve, answer: object, code: int, reported: str
 ) -> None:
     server = serve(answer, code)
-    with pytest.raises(UserError, match=f"not the dashboard of a Ray.*{told}"):
+    with pytest.raises(UserError, match=f"not the dashboard of a Ray.*{reported}"):
         authentication_mode(parse_address(server.url, {}))
 
 
