@@ -54,7 +54,7 @@ def watched(tmp_path: Path, heard: Heard) -> Watched:
     return Watched(tmp_path, heard)
 
 
-def test_a_trial_without_a_report_waits_which_is_said_once(watched: Watched) -> None:
+def test_a_trial_without_a_report_waits_which_is_reported_once(watched: Watched) -> None:
     watched.begin()
     watched.wait(15)
     assert watched.heard.lines == []
@@ -64,7 +64,7 @@ def test_a_trial_without_a_report_waits_which_is_said_once(watched: Watched) -> 
     assert watched.killed == []  # who waits does not hang
 
 
-def test_what_a_worker_notes_is_said_once(watched: Watched) -> None:
+def test_what_a_worker_notes_is_reported_once(watched: Watched) -> None:
     watched.begin()
     first, second = "node b: decoding 9 images", "resumes from checkpoint epoch-0001"
     for step, notes in enumerate([(first,), (first,), (first, second), (first, second)]):

@@ -117,7 +117,7 @@ class TestFarFromTheCommand:
         assert far == []
 
     @pytest.mark.parametrize("lost", ["images/a.jpg", "checkpoints/epoch-0001/state.json"])
-    def test_storage_it_does_not_reach_is_told_in_a_sentence(
+    def test_storage_it_does_not_reach_is_reported_in_a_sentence(
         self, far: list[tuple[Any, ...]], source: Source, job: PredictJob, tmp_path: Path, lost: str
     ) -> None:
         (tmp_path / lost).unlink()

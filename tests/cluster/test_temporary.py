@@ -66,7 +66,7 @@ def test_tmpdir_is_used_where_it_is_fit(short: Path, monkeypatch: pytest.MonkeyP
         ("locked", "is not writable"),
     ],
 )
-def test_what_keeps_tmpdir_from_being_used_is_said(
+def test_what_keeps_tmpdir_from_being_used_is_reported(
     short: Path, monkeypatch: pytest.MonkeyPatch, name: str, why: str
 ) -> None:
     folder = short / name

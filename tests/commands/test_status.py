@@ -137,7 +137,7 @@ def test_a_folder_that_may_not_be_read_is_passed_over(
     assert text.endswith("private is passed over: private: no permission to read here.")
 
 
-def test_a_silent_fold_is_said_to_be(run: Run) -> None:
+def test_a_silent_fold_is_shown_as_silent(run: Run) -> None:
     run.fold(1).write_heartbeat(heartbeat(500, phase="training", epoch=2, left_s=75.0))
     found = status(run.folder.location)
     assert "has reported nothing for 50" in found.folds[1].note

@@ -208,7 +208,7 @@ def test_a_trial_that_is_done_is_not_lost(world: World) -> None:
     assert world.states() == ["finished"] * 3
 
 
-def test_nothing_but_losses_is_a_failure_that_says_how_to_go_on(world: World) -> None:
+def test_nothing_but_losses_is_a_failure_that_says_how_to_resume(world: World) -> None:
     world.on_fold_0 = dict.fromkeys(range(3), "lost: the disk is full")
     with pytest.raises(RunFailed, match="trial 0 was lost: the disk is full; the same command"):
         world.start()
@@ -253,7 +253,7 @@ def test_trials_that_are_lost_every_time_do_not_hold_up_the_others(world: World)
     assert world.states() == ["lost"] * 3 + ["finished"] * 2
 
 
-def test_a_space_that_holds_no_others_is_said_once(world: World) -> None:
+def test_a_space_that_holds_no_others_is_reported_once(world: World) -> None:
     world.budget = 20
     world.on_fold_0 = {0: "lost: the worker was killed", 2: "lost: the worker was killed"}
     assert world.start().exit_code == Exit.DEGRADED
@@ -383,7 +383,7 @@ def test_a_finalist_that_fails_by_itself_is_none_any_more(world: World) -> None:
     assert world.finals == []
 
 
-def test_all_finalists_lost_says_how_to_go_on(world: World) -> None:
+def test_all_finalists_lost_says_how_to_resume(world: World) -> None:
     lost = FoldsFailed("fold 1 failed: the actor died", by_training=False)
     world.on_all_folds = dict.fromkeys(range(3), lost)
     sentence = (

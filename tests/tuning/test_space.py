@@ -88,7 +88,7 @@ def test_what_is_wrong_is_one_sentence(text: str, sentence: str) -> None:
     assert len(str(reported.value).splitlines()) == 1
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     with pytest.raises(UserError) as reported:
         space("[space]\noptim.lr = 3\nno.such = [1, 2]\nfolds.count = [2, 3]")
     assert len(str(reported.value).splitlines()) == 3

@@ -162,7 +162,7 @@ def test_a_token_that_no_header_can_hold_is_refused_and_not_repeated(
     assert "hidden" not in str(refused.value)
 
 
-def test_ray_is_told_to_send_the_token_and_where_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ray_is_configured_to_send_the_token_and_where_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN", "abc")
     monkeypatch.setenv("NO_PROXY", "example.org")
     monkeypatch.delenv("RAY_AUTH_MODE")
@@ -177,7 +177,7 @@ def test_no_token_is_sent_to_who_asks_for_none() -> None:
     assert os.environ["RAY_AUTH_MODE"] == "disabled"
 
 
-def test_a_token_that_the_user_keeps_back_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_that_the_user_keeps_back_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN", "abc")
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     with pytest.raises(UserError, match="RAY_AUTH_MODE=disabled keeps the token back"):

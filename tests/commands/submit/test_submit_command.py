@@ -15,7 +15,7 @@ from tests.commands.submit.dashboards import MODE_PAGE, Serve, unused_address
 TRAIN = ["train", "s3://b/d", "--run", "s3://b/r"]
 
 
-def test_nothing_is_asked_before_the_users_mistakes_are_told(
+def test_nothing_is_asked_before_the_users_mistakes_are_reported(
     serve: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server = serve({"authentication_mode": "token"})
