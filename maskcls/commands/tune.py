@@ -50,8 +50,8 @@ def tune(
 
     data, run, space_file, file: local paths or object-store URIs. space_file: see tuning/space.py.
     preset, file, sets: the settings that the trials change.
-    Exit.DEGRADED: images could not be decoded, or a trial was lost to the system and is tried again
-    by the same command. Raises UserError for bad input or another search in the folder, RunFailed when
+    Exit.DEGRADED: images could not be decoded, or an infrastructure failure ended a trial, which the
+    same command retries. Raises UserError for bad input or another search in the folder, RunFailed when
     no trial was trained on all folds.
     """
     if os.environ.get("RAY_ADDRESS") and without_credentials(run) != run:
@@ -105,7 +105,7 @@ class _Tuning:
                 str(t.number) for t in self.table.trials.values() if t.is_lost or t.is_open
             ]:
                 self.progress.warn(
-                    f"lost to the system: trial {some(lost)}; the same command tries it again"
+                    f"infrastructure failure: trial {some(lost)}; the same command tries it again"
                 )
             end.exit_code = Exit.DEGRADED if degraded or lost else Exit.GOOD
         return Tuned(end.exit_code, trials, self.prepared.run.folder)
