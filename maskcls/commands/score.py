@@ -8,7 +8,7 @@ from maskcls.store.paths import Folder
 
 
 def score(submission: str, truth: str) -> dict[str, Any]:
-    """Score submission.csv against truth.csv, both ImageID,ans; see core.scoring.score_files.
+    """Score submission.csv against truth.csv, both ImageID,ans; see data/submission_score.py.
 
     Raises UserError when one of them is missing or they do not match.
     """

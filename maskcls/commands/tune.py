@@ -1,11 +1,11 @@
-"""`maskcls tune`: search settings; weak ones end early, the best are trained on all folds.
+"""`maskcls tune`: search settings; weak trials end early, the best are trained on all folds.
 
-RUN/search.json       what is searched, on what, from which settings; and the time spent
+RUN/search.json       the space, the data, the settings that trials change; and the time spent
 RUN/folds.parquet     the folds, the same for all trials
-RUN/trials/NNN.json   a trial's record; RUN/trials/NNN/ is its run, as maskcls train makes it
+RUN/trials/NNN.json   a trial's record; RUN/trials/NNN/ is its run, like one of maskcls train
 RUN/trials.json       the table, best first
-RUN/best.toml         the best settings whole, for --config
-RUN/search.html       what was found, and what mattered
+RUN/best.toml         all settings of the best trial, for --config
+RUN/search.html       the report
 """
 
 import os
@@ -35,7 +35,7 @@ from maskcls.tuning.trials import Trial
 
 @dataclass(frozen=True)
 class Tuned:
-    """How it ended, the trials, best first, and where all lies."""
+    """Exit code, the trials, best first, and the search's folder."""
 
     exit_code: Exit
     trials: list[Trial]
@@ -46,7 +46,7 @@ def tune(
     data: str, run: str, space_file: str, progress: Progress, preset: str | None = None,
     file: str | None = None, sets: Iterable[str] = (), command: Sequence[str] = (),
 ) -> Tuned:  # fmt: skip
-    """Search, or go on with a search.
+    """Start or resume a search.
 
     data, run, space_file, file: local paths or object-store URIs. space_file: see tuning/space.py.
     preset, file, sets: the settings that the trials change.
@@ -54,6 +54,7 @@ def tune(
     same command retries. Raises UserError for bad input or another search in the folder, RunFailed when
     no trial was trained on all folds.
     """
+    # On a cluster only: for a local Ray, Tune's records are in a temporary folder.
     if os.environ.get("RAY_ADDRESS") and without_credentials(run) != run:
         raise UserError(
             "--run: Ray Tune would keep the credentials of this URI in its records; give them by"
@@ -76,7 +77,7 @@ def _checked(config: Config) -> Config:
         )
     if config.folds.scheme == "all":
         raise UserError(
-            "folds.scheme=all: it holds nobody out, so trials have no score to compare."
+            "folds.scheme=all: it has no validation set, so trials have no score to compare."
         )
     return config
 
@@ -94,11 +95,12 @@ class _Tuning:
         self.table = TrialTable(prepared.run.folder, self.record, progress)
 
     def run(self) -> Tuned:
-        # A record whose lease is lost is another command's.
+        # After the lease is lost, the record belongs to another command and is not written.
         with self.record.ending(lambda: not self.lease.lost) as end:
             self.table.forget_losses()
             if self._is_left():
                 self._train()
+            # Also without any training: a kill may have come between the last trial and the report.
             trials = write_results(self.table, self.space, self.record.content)
             degraded = any(t.out_of_fold and t.out_of_fold.faults for t in trials)
             if lost := [
@@ -119,6 +121,7 @@ class _Tuning:
         from maskcls.cluster.session import ray_session
 
         dashboard, losses = self.prepared.config.cluster.dashboard, TrialLosses(self.progress)
+        # One session for both parts: starting Ray takes seconds.
         with ray_session(self.prepared.cache, dashboard, self.progress) as session:
             FirstFold(
                 self.prepared, self.space, self.runs, self.table, self.record, losses, self.progress,

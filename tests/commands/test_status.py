@@ -134,7 +134,7 @@ def test_a_folder_that_may_not_be_read_is_passed_over(
         run.folder.location
     ]
     (text,) = reported
-    assert text.endswith("private is passed over: private: no permission to read here.")
+    assert text.endswith("private is skipped: private: no permission to read here.")
 
 
 def test_a_silent_fold_is_shown_as_silent(run: Run) -> None:

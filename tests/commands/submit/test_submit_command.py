@@ -23,9 +23,12 @@ def test_nothing_is_asked_before_the_users_mistakes_are_reported(
     (tmp_path / "full").mkdir()
     (tmp_path / "full/file").touch()
     for words, reported in (
-        (["--fetch", full, *TRAIN], "--fetch .*full: there is something already"),
-        (["--fetch", f"{full}/file", *TRAIN], "--fetch .*there is something already"),
-        (["--fetch", str(tmp_path / "new"), "--no-wait", *TRAIN], "--no-wait does not wait"),
+        (["--fetch", full, *TRAIN], "--fetch .*full: this is not an empty folder"),
+        (["--fetch", f"{full}/file", *TRAIN], "--fetch .*this is not an empty folder"),
+        (
+            ["--fetch", str(tmp_path / "new"), "--no-wait", *TRAIN],
+            "for which --no-wait does not wait",
+        ),
         (["--id", "a b", *TRAIN], "--id a b"),
         (["train", "data", "--run", "s3://b/r"], "DATA data: a relative path"),
         (["train", "s3://b/d", "--run", "runs/r"], "--run runs/r: a relative path"),
@@ -43,7 +46,7 @@ def test_without_a_token_nothing_is_sent(serve: Serve, capsys: pytest.CaptureFix
     assert main(["submit", "--address", server.url, *TRAIN]) == Exit.MISTAKE
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "the cluster asks for a token and there is none here" in captured.err
+    assert "the cluster requires a token and none is found here" in captured.err
     assert server.asked == [(MODE_PAGE, None)]
 
 

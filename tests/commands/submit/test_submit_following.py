@@ -58,9 +58,9 @@ def test_the_exit_code_is_the_jobs_own(status: str, reported: int, code: Exit) -
 @pytest.mark.parametrize(
     ("status", "message", "reported", "sentence"),
     [
-        ("STOPPED", None, None, "train-1 ended as stopped and its log tells no exit code."),
-        ("SUCCEEDED", "", None, "train-1 ended as succeeded and its log tells no exit code."),
-        ("FAILED", "no node\n is free", 0, "as failed and its log tells no exit code: no node is free"),
+        ("STOPPED", None, None, "train-1 ended as stopped and its log has no exit code."),
+        ("SUCCEEDED", "", None, "train-1 ended as succeeded and its log has no exit code."),
+        ("FAILED", "no node\n is free", 0, "as failed and its log has no exit code: no node is free"),
         ("FAILED", "Job failed with exit code 1, last available logs (truncated):\nline", None,
          "code: Job failed with exit code 1"),
     ],

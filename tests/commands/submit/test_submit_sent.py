@@ -1,4 +1,4 @@
-"""What is sent: the job's words, its places, and the source that travels."""
+"""What is sent: the job's words, its places, and the uploaded source."""
 
 import shlex
 from pathlib import Path
@@ -82,7 +82,7 @@ def test_a_relative_location_is_refused_by_its_name(name: str) -> None:
         refuse_relative([Argument(name, value)])
 
 
-def test_a_file_that_travels_may_be_named_as_it_lies_here() -> None:
+def test_an_uploaded_file_may_be_named_by_a_relative_path() -> None:
     names = {"mine.toml", "sub/mine.toml"}
     for value in (
         "mine.toml",
@@ -94,9 +94,9 @@ def test_a_file_that_travels_may_be_named_as_it_lies_here() -> None:
         refuse_relative([Argument("--config", value)])
         refuse_left_behind([Argument("--config", value)], names)
     for value in ("ignored.toml", "../mine.toml", "sub"):
-        with pytest.raises(UserError, match=r"^--space .*does not travel"):
+        with pytest.raises(UserError, match=r"^--space .*is not uploaded"):
             refuse_left_behind([Argument("--space", value)], names)
-    with pytest.raises(UserError, match="does not travel"):
+    with pytest.raises(UserError, match="is not uploaded"):
         refuse_left_behind([Argument("--config", "mine.toml")], ())
 
 
