@@ -15,7 +15,7 @@ from maskcls.pixels.decode import DecodeError, decode
 from maskcls.pixels.fingerprint import read_image
 from maskcls.store.paths import Folder
 
-_CHUNK = 64
+_CHUNK = 64  # small enough for steady progress, large enough that sending it costs nothing
 _Decoded = tuple[str, tuple[int, ...] | str]
 """Path of an image, and (height, width) or the reason why it cannot be decoded."""
 
@@ -73,6 +73,7 @@ def _decode_all(
     # Processes by spawn: forking a process that has threads can deadlock the child.
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         done = 0
+        # In order, so that the report does not depend on which process was faster.
         for found in pool.map(_decode_chunk, chunks):
             for path, result in found:
                 if isinstance(result, str):
@@ -97,7 +98,7 @@ def _decode_chunk(job: tuple[str, str, tuple[str, ...]]) -> list[_Decoded]:
             data = read_image(folder, path)
             result: tuple[int, ...] | str
             result = "the file is missing" if data is None else np.shape(decode(data))[:2]
-        except StorageError:
+        except StorageError:  # is a UserError, too, and must not become a fault of the image
             raise
         except (DecodeError, UserError) as e:
             result = str(e)

@@ -101,6 +101,7 @@ def ensemble(
     _refuse_doubles(members)
     first = members[0]
     fallback = _most_frequent_class(first.run)
+    # The fallback is of the first run: all runs have the same eval images, but perhaps other tables.
     weight, lost_ids, images = _weights(members, weights), list[str](), 0
 
     def fill(path: Path) -> None:
@@ -132,8 +133,10 @@ def ensemble(
             "images": {image: first.faults.get(image, "no logits") for image in lost_ids},
         },
     }
+    # After the submission, so that a provenance never describes a file that is not there.
     if not output.is_stream:  # there is no place next to stdout
         output.folder.write_json(f"{output.name}.provenance.json", provenance)
+    # Only the first: all of them are in the provenance.
     for image in lost_ids[:20]:
         reason = first.faults.get(image, "no logits")
         progress.warn(f"{image}: {reason}; answered with class {fallback} ({class_name(fallback)})")
@@ -154,6 +157,7 @@ def _weights(
             f" {':'.join(['1'] * len(members))}."
         )
     folds = [len(m.folds) for m in members]
+    # Divided by the folds, or a run of ten folds would count twice as much as one of five.
     shares = [[w / n] * n for w, n in zip(weights, folds, strict=True)]
     return np.array([share for run in shares for share in run])
 
@@ -197,6 +201,7 @@ def _parts(members: Sequence[_Member]) -> Iterator[tuple[list[str], Float32]]:
     names = [read_parts(m.run.folder, EVAL_TABLE, ["ImageID"]) for m in members]
     folds = [(m, FoldLogits(m.run.fold(fold), EVAL_LOGITS)) for m in members for fold in m.folds]
     start = 0
+    # zip_longest, so that a run with fewer images is refused and not cut to the shortest.
     for parts in itertools.zip_longest(*names):
         for member, part in zip(members, parts, strict=True):
             if part is None or not part.equals(parts[0]):
@@ -215,6 +220,7 @@ def _parts(members: Sequence[_Member]) -> Iterator[tuple[list[str], Float32]]:
 
 
 def _other_images(member: _Member, first: _Member) -> UserError:
+    # Read whole only here, for the message: comparing goes part by part.
     ids, others = (
         set(read_arrow(m.run.folder, EVAL_TABLE, ["ImageID"])["ImageID"].to_pylist())
         for m in (first, member)

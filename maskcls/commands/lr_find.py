@@ -40,6 +40,7 @@ def lr_find(
         raise UserError("lr-find: --low must be above 0 and below --high, and --updates 10 or more")
     prepared = prepare(data, out, config, progress)
     folder = prepared.run.folder
+    # The folder is like a run's, so another command must not write into it at the same time.
     with Lease(folder, "lr-find", progress.say) as lease:
         context = begin(prepared, progress, lease.check)
         with ray_session(context.cache, config.cluster.dashboard, progress) as session:

@@ -69,7 +69,7 @@ def predict(
     with ray_session(cache, placing.dashboard, progress) as session:
         home, machine = session.own_node(), session.machine(placing.resources_per_worker)
         plan = plan_predicting(placing, [result.threads for result in results], machine)
-        if home is not None:
+        if home is not None:  # a cluster: tasks may run on other nodes
             files = [(trained.folder, trained.probe_file), (image_folder, probe)]
             require_shared(plan, home, files, progress, "RUN and IMAGES")
         pixels = ensure_pixels(place, listed.folder, listed.paths, progress, home)
@@ -97,6 +97,7 @@ def predict(
         logits[member, at] = values
     faults = {rows["path"].iloc[row]: reason for row, reason in sorted(pixels.faults.items())}
     output.write(_csv(rows["path"], mean_logits(logits)))
+    # Only the first, as the CSV shows the others by their empty columns.
     for path, reason in list(faults.items())[:20]:
         progress.warn(f"{path}: no answer, {reason}")
     return PredictResult(Exit.DEGRADED if faults else Exit.GOOD, out, len(rows), faults)
@@ -145,6 +146,7 @@ def _list(images: str, progress: Progress) -> tuple[Folder, pd.DataFrame]:
         paths = images_from_csv(parent.read_bytes(name), images)
     except FileNotFoundError as e:
         raise UserError(f"{images}: there is no such file.") from e
+    # A sample decides: asking for each of a million objects in a bucket would take hours.
     if not any(parent.exists(path) for path in paths[:20]):
         # The competition's info.csv is next to the folder of its images.
         if not any(parent.exists(f"images/{path}") for path in paths[:20]):
@@ -177,6 +179,7 @@ def _csv(paths: "pd.Series[str]", mean: npt.NDArray[np.float64]) -> bytes:
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["path", "ans", *(f"p{k}" for k in range(NUM_CLASSES))])
     for path, answer, row in zip(paths, answers.tolist(), probs, strict=True):
+        # NaN: no fold has logits of this image, as it cannot be decoded.
         if np.isfinite(row).all():
             rows.writerow([path, answer, *(f"{p:.6g}" for p in row)])
         else:

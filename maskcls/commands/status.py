@@ -18,6 +18,7 @@ from maskcls.store.run import Run
 from maskcls.tuning.search_record import is_search, read_search
 from maskcls.tuning.trials import Trial, ranked, read_trials
 
+# Well above the interval of heartbeats, 1 to 5 s, and the time in which a worker imports torch.
 SILENT_S = 120.0
 """A fold in progress that has reported nothing for this time is shown as silent [s]."""
 
@@ -93,6 +94,7 @@ def runs_in(folder: Folder, warn: Callable[[str], None]) -> list[str]:
     """
     found = []
     for inside in (folder.child(entry.name) for entry in folder.list() if not entry.is_file):
+        # One folder without permission must not hide the other runs.
         try:
             if is_search(inside) or (Run(inside).exists and Run(inside).record() is not None):
                 found.append(inside.location)
@@ -130,6 +132,7 @@ def run_status(folder: Folder, address: str | None = None) -> RunStatus:
     workers = _workers(run, beats, address)
     left = [s.left_s for s in states if s.left_s is not None]
     metrics = run.metrics()
+    # Without a validation set (folds.scheme=all) there is no score.
     score = metrics.oof.score.macro_f1 if metrics and metrics.oof else None
     return RunStatus(
         folder.shown, tuple(states), tuple(workers), score, max(left, default=None), exit_code

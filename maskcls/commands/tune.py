@@ -62,10 +62,12 @@ def tune(
         )
     base = flat_settings(preset, file, sets)
     config = _checked(from_flat(base))
+    # Before the data is read: errors in settings and space are found within a second.
     space = read_space(read_toml(space_file), base)
     prepared = prepare(data, run, config, progress, marker=SEARCH_JSON)
     with Lease(prepared.run.folder, "tune", progress.say) as lease:
         if is_search(prepared.run.folder):
+            # Trials that have not started would otherwise begin with other weights.
             identity.refuse_other_weights(prepared.run.folder, prepared.network)
         return _Tuning(prepared, base, space, progress, lease, command).run()
 
@@ -97,6 +99,7 @@ class _Tuning:
     def run(self) -> Tuned:
         # After the lease is lost, the record belongs to another command and is not written.
         with self.record.ending(lambda: not self.lease.lost) as end:
+            # Before the budget is looked at: a search that is complete otherwise still retries these.
             self.table.forget_losses()
             if self._is_left():
                 self._train()

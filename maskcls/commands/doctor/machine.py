@@ -40,7 +40,9 @@ def memory() -> Check:
     text = f"{total / GIB:.1f} GiB, {available / GIB:.1f} GiB available"
     if limit is not None and limit < total:
         text += f", the container may use {limit / GIB:.1f} GiB"
+        # The machine's available memory may exceed what the container gets.
         available = min(available, limit)
+    # A note, not a problem: caches may be freed, and one fold at a time needs less.
     if available < MIN_MEMORY:
         return Check("memory", "note", f"{text}; train with cluster.folds_at_once=1")
     return Check("memory", "ok", text)

@@ -42,6 +42,7 @@ def packages() -> Check:
     if missing := [name for name, version in versions.items() if version is None]:
         text = f"{', '.join(missing)} not installed; install maskcls again. Installed: {listed}"
         return Check("packages", "problem", text)
+    # Only a note: other versions often work.
     if unmet := unmet_by("maskcls"):
         text = f"maskcls requires {', '.join(unmet)}; this may work, but is not tested. {listed}"
         return Check("packages", "note", text)

@@ -114,6 +114,7 @@ def submit(order: Order, show: Callable[[str], None], progress: Progress) -> Sub
     finally:
         log.close()
     code = ending(job_id, str(info.status), info.message, log.exit_code)
+    # A job that failed may have left old or incomplete files.
     if target is None or code not in (Exit.GOOD, Exit.DEGRADED):
         return Submitted(code, job_id)
     fetched, missing = fetch(order.job, order.places, target)

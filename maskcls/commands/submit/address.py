@@ -55,7 +55,7 @@ def parse_address(option: str | None, environment: Mapping[str, str]) -> Address
     if text is None:
         name = "RAY_API_SERVER_ADDRESS"
         text = environment.get(name) or DEFAULT_ADDRESS
-    shown = text.rpartition("@")[2]  # a password may stand before it
+    shown = text.rpartition("@")[2]  # messages must not show a password, which is before the @
     wrong = f"{name} {shown}: give the dashboard's address, as http://HOST:8265"
     try:
         parts = urlsplit(text.strip())
@@ -125,6 +125,7 @@ def prepare_environment(address: Address, mode: Mode) -> None:
         os.environ["RAY_AUTH_MODE"] = "disabled"  # do not send our token where none is asked for
     # This variable and RAY_ADDRESS override the address that is passed to Ray's client.
     os.environ["RAY_API_SERVER_ADDRESS"] = address.url
+    # `requests` in Ray's client would send the token to a proxy otherwise.
     if address.is_loopback:
         others = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
         os.environ["no_proxy"] = f"{others},{address.host}" if others else address.host

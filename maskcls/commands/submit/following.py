@@ -21,9 +21,11 @@ _AGAIN_S = 3.0
 async def follow(client: Any, job_id: str, log: "Log") -> Any:
     """Pass the log on until the job has ended; returns Ray's information about the job."""
     while True:
+        # Each connection gets the log from its start.
         log.rewind()
         async for text in _tail(client, job_id):
             log.take(text)
+        # In a thread, since Ray's client blocks.
         info = await asyncio.to_thread(client.get_job_info, job_id)
         if log.exit_code is None:  # the connection broke, or the last lines came after it closed
             whole = ""
@@ -32,6 +34,7 @@ async def follow(client: Any, job_id: str, log: "Log") -> Any:
                 whole = await asyncio.to_thread(client.get_job_logs, job_id)
             log.rewind()
             log.take(whole)
+        # Asked after the log has been read, so that no line of an ended job is missed.
         if info.status.is_terminal():
             return info
         await asyncio.sleep(_AGAIN_S)
@@ -73,6 +76,7 @@ class Log:
         new = text[max(self._seen - self._at, 0) :]
         self._at += len(text)
         self._seen = max(self._seen, self._at)
+        # A part may end within a line, which is kept until the rest arrives.
         *lines, self._rest = (self._rest + new).split("\n")
         for line in lines:
             self._pass_on(line)
@@ -158,6 +162,7 @@ def _copy(folder: Folder, names: Sequence[str], target: Folder, fetched: list[st
     for name in names:
         if not folder.exists(name):
             continue
+        # Two results may have a file of the same name.
         if target.exists(name):
             raise UserError(f"{target}/{name}: already exists; copy {folder}/{name} by hand.")
         target.fill_file(name, partial(_pour, folder, name))

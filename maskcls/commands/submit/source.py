@@ -29,6 +29,7 @@ def source() -> Iterator[tuple[Path, bool]]:
     if is_checkout(here):
         yield here, True
         return
+    # A copy of two packages only: site-packages would be uploaded whole.
     with tempfile.TemporaryDirectory(prefix="maskcls-source-") as folder:
         for name in PACKAGES:
             leave = shutil.ignore_patterns("__pycache__", "*.pyc")
@@ -72,6 +73,7 @@ def refuse_large(files: Mapping[str, int]) -> None:
     total = sum(files.values())
     if total <= LARGEST_SOURCE:
         return
+    # By top-level folder, which is what a user can name in .gitignore.
     tops: dict[str, int] = {}
     for name, size in files.items():
         top = name.partition("/")[0]
