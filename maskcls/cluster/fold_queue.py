@@ -4,8 +4,8 @@
        ^          |___________|____________|
        |__________________________________ lost, or failed
 
-Ray itself would wait for ever, and without a word, for a fit that finds no resources; order and
-messages are ours. When a lost fold starts again, and when it is given up, the supervisor decides.
+Ray itself waits without limit and without a message for a fit that finds no resources, so order and
+messages are decided here. Whether and when a lost fold starts again is decided by the supervisor.
 """
 
 import logging
@@ -29,9 +29,10 @@ from maskcls.training.job import FoldJob
 
 _log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 0.5
-_LOOK_EVERY_S_REMOTE = 3.0
+_LOOK_EVERY_S_REMOTE = 3.0  # each look is several requests to the object store for every fold
+# For all fits together, so that Ctrl-C cannot hang on a controller that does not end.
 _STOP_S = 10.0
-_OTHER_NODE_S = 180.0
+_OTHER_NODE_S = 180.0  # a new node of a cloud is there by then
 STOP_GRACE_S = 30.0
 """How long an interrupted command waits for its folds to write a checkpoint [s]."""
 
@@ -41,7 +42,7 @@ class QueueSettings:
     """What the queue needs beside jobs and plan.
 
     run_name: for Ray's display. storage: where Ray Train keeps its own records; all nodes must reach it.
-    is_local: Ray is our own. retries, stall_s: see config/schema.py, Cluster.
+    is_local: Ray was started by this command. retries, stall_s: see config/schema.py, Cluster.
     """
 
     run_name: str
@@ -62,8 +63,10 @@ class _Fit:
     begun: float = field(default_factory=time.monotonic)
 
     def result(self) -> Outcome | None:
-        """How it ended, None while it runs; a thread that died of anything is a failed fold."""
-        is_alive = self.thread.is_alive()  # first: the outcome is there when the thread is not
+        """How it ended, None while it runs; a thread that died without an outcome is a failed fold."""
+        # Asked first: when the thread has ended, the outcome is there, if there is to be one.
+        is_alive = self.thread.is_alive()
+        # Without this, the queue would wait for an outcome that no thread is left to set.
         if self.outcome is None and not is_alive:
             return Outcome("error", "the thread of its fit died; this is a bug")
         return self.outcome
@@ -78,12 +81,12 @@ class FoldQueue:
         plan: Plan,
         settings: QueueSettings,
         progress: Progress,
-        still_ours: Callable[[], None],
+        check_lease: Callable[[], None],
     ) -> None:
-        """still_ours: raises RunFailed when another command has taken the run over."""
+        """check_lease: raises RunFailed when another command has taken the run over."""
         self._jobs = {job.fold: job for job in jobs}
         self._plan, self._settings = plan, settings
-        self._progress, self._still_ours = progress, still_ours
+        self._progress, self._check_lease = progress, check_lease
         self._run = Run(Folder.at(jobs[0].run))
         self._pause_s = _LOOK_EVERY_S if self._run.folder.is_local else _LOOK_EVERY_S_REMOTE
         epochs = jobs[0].config.train.epochs
@@ -110,12 +113,14 @@ class FoldQueue:
         Interrupted, it gives the folds STOP_GRACE_S to write a checkpoint.
         """
         try:
+            # Folds that an earlier start finished must not wait for resources: they need none.
             for fold in list(self._waiting):
                 if self._run.fold(fold).is_done:
                     self._waiting.remove(fold)
                     self._finish(fold, Outcome("done"))
             while self._waiting or self._running:
-                self._still_ours()
+                # Before anything is started: two commands must not train the same folds.
+                self._check_lease()
                 for fold in self._due():
                     if (fit := self._prepared(fold)) is not None:
                         fit.thread.start()
@@ -133,9 +138,8 @@ class FoldQueue:
             self._end_fits()
 
     def _checkpoint(self) -> None:
-        """Ask the folds that train for a checkpoint, and wait for it; a second interruption ends
-        that.
-        """
+        """Ask the folds that train for a checkpoint and wait for it, until a second interruption."""
+        # First, so that a fit that is being prepared in its thread does not start any more.
         self._leaving.set()
         asked = [fold for fold in self._running if self._supervisor.request_stop(fold)]
         if not asked:
@@ -154,10 +158,11 @@ class FoldQueue:
         """End what still runs when the queue is left early.
 
         A fit that still waits for Ray while Ray is shut down makes Ray end this very process, with
-        exit code 1 and without a word (seen in one of six, Ray 2.60).
+        exit code 1 and no message (seen in one of six, Ray 2.60).
         """
         self._leaving.set()
         end = time.monotonic() + _STOP_S
+        # All are stopped before any is waited for: they end at the same time, within one _STOP_S.
         for fit in self._running.values():
             if fit.trainer is not None and fit.outcome is None:
                 with suppress(Exception):  # the others must be stopped, too
@@ -169,8 +174,8 @@ class FoldQueue:
 
     def _due(self) -> Iterator[int]:
         """The waiting folds that can start now, taken from the queue one by one."""
-        # In order: the next fold is never overtaken by a later one that needs less. One that pauses
-        # after a loss lets the others pass.
+        # In order: a later fold that needs less never overtakes the next one, which might then wait
+        # until the end. Only a fold that pauses after a failure lets the others pass.
         now = time.monotonic()
         due = [fold for fold in self._waiting if self._not_before.get(fold, 0.0) <= now]
         while due and self._fits(due[0]):
@@ -181,13 +186,15 @@ class FoldQueue:
             self._states[fold].note = f"waits for {self._scarce}"
 
     def _fits(self, fold: int) -> bool:
+        # Whatever the plan says, one fold must be able to start, or the queue would never end.
         if not self._running:
             return True
         if len(self._running) >= self._plan.folds_at_once:
             return False
         if self._plan.device == "cuda":
-            return True
+            return True  # folds_at_once already counts the GPUs; their CPUs only bound the threads
         used = sum(self._plan.cores_of(k) for k in self._running)
+        # The tolerance absorbs rounding: shares such as 2/3 of a core do not sum up exactly.
         return used + self._plan.cores_of(fold) <= self._plan.cores + 1e-9
 
     def _prepared(self, fold: int) -> _Fit | None:
@@ -200,7 +207,9 @@ class FoldQueue:
             self._end_attempt(fold, outcome_of(e))
             return None
         job = replace(self._jobs[fold], attempt=attempt, asked_at=time.time())
+        # A daemon, or a fit that cannot be stopped would keep the process alive after its command.
         thread = threading.Thread(target=self._fit, args=(job,), daemon=True)
+        # Entered before the thread starts, which looks itself up there.
         self._running[fold] = _Fit(state.attempt, thread)
         return self._running[fold]
 
@@ -208,18 +217,22 @@ class FoldQueue:
         """In the attempt's thread: run the fit, leave the outcome."""
         fit = self._running[job.fold]
         try:
+            # Here: importing Ray Train takes seconds, and a run whose folds are all done needs none.
             from maskcls.cluster.trainer import make_trainer
 
+            # Unique for each attempt and process: Ray Train would resume from the records it finds.
             name = f"{self._settings.run_name}-fold-{job.fold}-{os.getpid()}-{fit.number}"
             fit.trainer = make_trainer(
                 job, self._plan, name, self._settings.storage,
                 self._settings.is_local, self._supervisor.bad_node(job.fold),
             )  # fmt: skip
+            # _end_fits sees the trainer from here on. If it ran before, the flag is set already, and
+            # no fit starts after all have been stopped.
             if self._leaving.is_set():
                 return
             value: Outcome = fit.trainer.fit().return_value
             fit.outcome = value
-        except BaseException as e:  # sorted into transient and error; the log keeps it
+        except BaseException as e:  # this thread has no caller; outcome_of_fit classifies the error
             _log.info("fold=%s attempt=%s ended with %r", job.fold, fit.number, e)
             fit.outcome = outcome_of_fit(e)
 
@@ -244,7 +257,7 @@ class FoldQueue:
 
     def _end_attempt(self, fold: int, outcome: Outcome) -> None:
         files, state = self._run.fold(fold), self._states[fold]
-        # A worker may die after its fold was done and before Ray saw its result.
+        # A worker may die after its fold was done and before Ray saw its result: the files decide.
         with suppress(OSError, UserError):
             if outcome.kind != "done" and files.is_done:
                 outcome = Outcome("done")
@@ -255,6 +268,7 @@ class FoldQueue:
                 state.note = "waits after an infrastructure failure"
                 self._not_before[fold] = time.monotonic() + pause
                 self._supervisor.end(fold)
+                # To the front: it has waited its turn once, and its checkpoint is there.
                 self._waiting.insert(0, fold)
                 return
         self._supervisor.end(fold)
@@ -269,12 +283,17 @@ class FoldQueue:
 
 
 def outcome_of_fit(error: BaseException) -> Outcome:
-    """Tell an error of ours from a lost worker; an error on any worker counts unless one was lost."""
+    """Whether a fit failed by an error of this program or by a lost worker.
+
+    An error in any worker counts, unless another worker was lost: then it may be a consequence.
+    """
     failures = list(getattr(error, "worker_failures", {}).values())
-    if not failures and not _is_rays(error):  # a fault in the driver would come again
+    if not failures and not _raised_by_ray(error):  # an error in the driver would recur
         return outcome_of(error)
     ours = [error.outcome for error in failures if isinstance(error, FoldError)]
     own_errors = [outcome for outcome in ours if outcome.kind != "transient"]
+    # When one worker fails, its peers see a closed connection, which alone would be transient: the
+    # error that is not transient is the cause.
     if ours and len(ours) == len(failures):
         # Of several, the one that says which node to leave: the others only lost their peer.
         return (own_errors or sorted(ours, key=lambda outcome: not outcome.leave_node))[0]
@@ -283,7 +302,7 @@ def outcome_of_fit(error: BaseException) -> Outcome:
     return Outcome("transient", first[:200], str(error))
 
 
-def _is_rays(error: BaseException) -> bool:
+def _raised_by_ray(error: BaseException) -> bool:
     from ray.exceptions import RayError
     from ray.train import TrainingFailedError
 

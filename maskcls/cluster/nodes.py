@@ -1,13 +1,13 @@
-"""On a machine that has not decoded the images yet: decode them there, once, before a fold runs.
+"""Decoding on other nodes than the driver's, and checking that they reach the same storage.
 
-The command decodes on its own machine. A fold that Ray places on another one, such as a node that has
-just started for it, finds no pixels there and makes them by the same pass, pinned to that node; the
-folds that come after it wait for the same lock and find them.
+The driver decodes on its own node. A fold that Ray places on another one, such as a node that was just
+started for it, finds no pixels there and decodes them in the same way, pinned to that node; the folds
+placed there later wait for the same lock and find them.
 """
 
 import platform
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, NotRequired, Protocol, TypedDict
 
 import pandas as pd
 
@@ -23,11 +23,22 @@ from maskcls.store.run import EVAL_TABLE, EXTRA_TABLE, TABLE, Run
 from maskcls.store.tables import read_table
 from maskcls.training.job import FoldJob
 
+_TIMEOUT_S = 60.0
+
+
+class _Node(TypedDict):
+    """The fields of an entry of ray.nodes() that are read here."""
+
+    NodeID: str
+    Alive: bool
+    Resources: dict[str, float]
+    NodeManagerHostname: NotRequired[str]
+
 
 def require_here(job: FoldJob) -> None:
     """StorageError when this node does not reach the run's folder and the images.
 
-    The driver asks the machines that are there when it starts (see reach); others come later.
+    The driver asks the nodes that exist when it starts (see require_shared); others may join later.
     """
     run = Run(Folder.at(job.run))
     files = [(run.folder, run.probe_file), (Folder.at(job.data), TRAIN_CSV)]
@@ -39,14 +50,15 @@ def require_here(job: FoldJob) -> None:
 def require_files(files: Sequence[tuple[Folder, str]], arguments: str) -> None:
     """StorageError when this node does not reach one of the files.
 
-    files: folder and name, for all that lies beside them. arguments: what of the command line they
-    belong to, for the message.
+    files: folder and name; each stands for everything next to it. arguments: of the command line, to
+    which they belong, for the message.
     """
+    # A StorageError, hence transient: the next attempt may be placed on a node that has the mount.
     for folder, name in files:
         if not folder.exists(name):
             raise StorageError(
                 f"{folder}: not there on node {platform.node()}; with several machines,"
-                f" {arguments} must lie on storage that all of them reach (an object store, or NFS)."
+                f" {arguments} must be on storage that all of them reach (an object store, or NFS)."
             )
 
 
@@ -61,7 +73,7 @@ class Signs(Protocol):
 
 
 def ensure_here(job: FoldJob, reporter: Signs) -> None:
-    """Make the fold's pixels on this node, unless they are there; reporter: of the fold's worker."""
+    """Decode the fold's images on this node, unless that is done; reporter: of the fold's worker."""
     run, data = Folder.at(job.run), Folder.at(job.data)
     _ensure(job.pixels, data.child("train", "images"), run, TABLE, reporter)
     if job.extra_pixels is not None:
@@ -82,11 +94,12 @@ def ensure_images(
     paths: Callable[[], "pd.Series[str]"],
     reporter: Signs,
 ) -> None:
-    """Make some images' pixels on this machine, unless they are there.
+    """Decode images on this node, unless that is done.
 
-    place: on this machine. paths: gives their paths below images, in row order, [place.rows]; called
+    place: on this node. paths: returns their paths below images, in row order, [place.rows]; called
     only when they are needed. reporter: see ensure_here. Errors as in ingest.ensure_pixels.
     """
+    # Checked before the paths are read: a table may hold millions, and mostly the pixels are there.
     if open_cache(place) is not None:
         return
     import ray
@@ -117,9 +130,6 @@ class _NodeProgress:
         """See Progress; a worker has no other folds."""
 
 
-_TIMEOUT_S = 60.0
-
-
 def require_shared(
     plan: Plan,
     own_node: str,
@@ -127,35 +137,37 @@ def require_shared(
     progress: Progress,
     arguments: str,
 ) -> None:
-    """Make sure that each machine that folds may go to reads the same files as this one.
+    """Check that each node on which folds may be placed reads the same files as this one.
 
-    own_node: Ray's name of this machine. files: folder and name of files that are there; they stand
-    for all that lies beside them. arguments: what of the command line they belong to, for the
-    message. A machine that does not answer within a minute is only named: its folds will find out.
-    Raises UserError when one has other files, or none.
+    own_node: Ray's name of this node. files: folder and name of existing files; each stands for
+    everything next to it. arguments: of the command line, to which they belong, for the message. A node
+    that does not answer within a minute gives a warning only: its folds check again (require_here).
+    Raises UserError when a node has other files, or none.
     """
     import ray
 
+    # By content: the same path may exist on another node with other files, such as /data.
     expected = [_digest(folder.location, name) for folder, name in files]
     nodes = [n for n in ray.nodes() if n["Alive"] and n["NodeID"] != own_node and _fits(n, plan)]
+    # All are asked before any is waited for: the timeout is for all nodes together.
     asked = {_ask(node["NodeID"], files): node for node in nodes}
     if asked:
         ray.wait(list(asked), num_returns=len(asked), timeout=_TIMEOUT_S)
     for task, node in asked.items():
         answer = _answer(task)
         if answer is None:
-            progress.warn(f"machine {_name(node)} does not say whether it reaches the storage")
+            progress.warn(f"machine {_name(node)} does not report whether it reaches the storage")
             continue
         for (folder, _), mine, theirs in zip(files, expected, answer, strict=True):
             if theirs != mine:
                 raise UserError(
                     f"{folder.shown}: not there on machine {_name(node)}, where folds may run; with"
-                    f" several machines, {arguments} must lie on storage that all of them reach (an"
+                    f" several machines, {arguments} must be on storage that all of them reach (an"
                     " object store, or NFS at one path)."
                 )
 
 
-def _fits(node: dict[str, Any], plan: Plan) -> bool:
+def _fits(node: _Node, plan: Plan) -> bool:
     """Whether a worker of any fold fits; those of a run may differ in CPUs."""
     has, folds = node["Resources"], range(len(plan.cpus_per_worker))
     return any(
@@ -168,19 +180,21 @@ def _ask(node: str, files: Sequence[tuple[Folder, str]]) -> Any:
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+    # 0 CPUs, since folds of another run may hold all of them; no retry, since a node that is gone
+    # does not come back under its id.
     strategy = NodeAffinitySchedulingStrategy(node, soft=False)
     task = ray.remote(num_cpus=0, scheduling_strategy=strategy, max_retries=0)(_digests)
     return task.remote([(folder.location, name) for folder, name in files])
 
 
 def _answer(task: Any) -> list[bytes | None] | None:
-    """What _digests found on a machine; None when it has not answered, or is gone meanwhile."""
+    """What _digests found on a node; None when it has not answered, or is gone meanwhile."""
     import ray
     from ray.exceptions import RayError
 
     try:
         found: list[bytes | None] = ray.get(task, timeout=0)
-    except RayError:  # GetTimeoutError is one, too
+    except RayError:  # includes GetTimeoutError
         return None
     return found
 
@@ -197,5 +211,5 @@ def _digest(location: str, name: str) -> bytes | None:
         return None
 
 
-def _name(node: dict[str, Any]) -> str:
+def _name(node: _Node) -> str:
     return str(node.get("NodeManagerHostname") or node["NodeID"][:8])

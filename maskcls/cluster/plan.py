@@ -1,9 +1,9 @@
-"""Who gets what: from settings and machine to folds at once, threads and resources. Arithmetic alone.
+"""Placement of folds: from settings and machine to folds at once, threads, resources. Arithmetic only.
 
-On a GPU machine every worker gets cluster.gpus_per_worker of a GPU and the folds that find none wait.
-Without GPUs the folds share the cores: with two cores, two folds at once of one thread each gave 127
-images/s in sum and one fold of two threads 112 (tf_efficientnet_lite0 at 128x96, batch 64). The folds
-of the last, incomplete round get the cores of those that are missing, so no core idles there.
+On a GPU machine every worker gets cluster.gpus_per_worker of a GPU; folds without a free GPU wait.
+Without GPUs the folds share the cores: on two cores, two folds at once with one thread each trained 127
+images/s in total, one fold with two threads 112 (tf_efficientnet_lite0 at 128x96, batch 64). The folds
+of the last, incomplete round also get the cores of the missing folds, so no core is idle.
 """
 
 from dataclasses import dataclass
@@ -14,16 +14,15 @@ from maskcls.config.schema import Cluster
 from maskcls.core.errors import UserError
 
 MAX_GPU_THREADS = 4
-"""A worker on a GPU gathers batches and launches kernels; more threads help no more."""
+"""A worker on a GPU gathers batches and launches kernels; more threads bring no gain."""
 
 
 @dataclass(frozen=True)
 class Machine:
     """What Ray has: logical CPUs and GPUs of the whole cluster, and whether it is a local one.
 
-    node_cpus: CPUs of its largest machine, beyond which no worker can go; None where it is the only
-    one. cpus_per_gpu: of the machine with GPUs that has the fewest CPUs for each; None as above, or
-    where no machine has GPUs.
+    node_cpus: CPUs of its largest node, the maximum for one worker; None if there is only one node.
+    cpus_per_gpu: the minimum over the nodes with GPUs; None as above, or if no node has GPUs.
     """
 
     cpus: float
@@ -35,7 +34,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a run keeps of the plan of its first start: it decides the last bits of a result."""
+    """What a run keeps of the plan of its first start, since it affects the last bits of a result."""
 
     device: Literal["cpu", "cuda"]
     threads: tuple[int, ...]
@@ -46,7 +45,7 @@ class Plan:
     """How the folds of a run are placed.
 
     threads: of each worker, per fold; recorded, since it can change the last bits of a result.
-    cores: what the folds share. reason: why it is so, in words.
+    cores: shared by the folds. reason: for this placement, in words.
     """
 
     device: Literal["cpu", "cuda"]
@@ -60,7 +59,7 @@ class Plan:
     reason: str
 
     def resources_of(self, fold: int) -> dict[str, float]:
-        """What Ray is asked for, for each worker of a fold."""
+        """The resources requested from Ray for each worker of a fold."""
         gpu = {"GPU": self.gpus_per_worker} if self.device == "cuda" else {}
         return {"CPU": self.cpus_per_worker[fold]} | gpu | self.extra_resources
 
@@ -75,7 +74,7 @@ def make_plan(
     """Place the folds of a run.
 
     recorded: the plan of the run's first start; its threads and device are kept, so that a resumed run
-    is bit-identical. Raises UserError for what cannot be had.
+    is bit-identical. Raises UserError for what the machine does not offer.
     """
     gpus = _gpus(settings, machine)
     if recorded is not None:
@@ -88,10 +87,11 @@ def make_plan(
 def _gpus(settings: Cluster, machine: Machine) -> float:
     if settings.gpus == "auto":
         return machine.gpus
+    # Only on a local Ray: a cluster may start machines with GPUs when they are requested.
     if settings.gpus > machine.gpus and machine.is_local:
         raise UserError(
             f"cluster.gpus={settings.gpus}: this machine has {machine.gpus:g};"
-            " set a number that it has, or auto."
+            f" set at most {machine.gpus:g}, or auto."
         )
     return settings.gpus
 
@@ -103,6 +103,7 @@ def _check_recorded(settings: Cluster, recorded: Recorded, gpus: float) -> None:
             f"this run was started on {recorded.device} and would resume on {device}, with other"
             " results; use cluster.gpus to choose, or start another run."
         )
+    # "auto" takes over the recorded threads silently; only an explicit other number is a contradiction.
     threads = list(recorded.threads)
     if settings.threads != "auto" and set(threads) != {settings.threads}:
         raise UserError(
@@ -117,7 +118,8 @@ def _on_gpus(
     workers, share = settings.workers_per_fold, settings.gpus_per_worker
     if workers > 1 and share <= 0.5:
         raise UserError(f"{shared_gpu(workers, share)}.")
-    # Workers that fit: a share of a GPU never spans two of them.
+    # Workers that fit: a share of a GPU never spans two GPUs. The tolerance, as 1 / 0.1 may round to
+    # less than 10.
     fit = int(gpus) * int(1 / share + 1e-9)
     slots = fit // workers
     if slots == 0:
@@ -125,16 +127,19 @@ def _on_gpus(
             f"cluster.workers_per_fold={workers} of {share:g} GPU each do not fit into"
             f" {gpus:g} GPUs; ask for fewer or smaller ones."
         )
-    slots = min(slots, folds, _most(settings, folds))
-    threads = MAX_GPU_THREADS  # where no GPU is there yet: its machine has more than the head
+    slots = min(slots, folds, _max_folds_at_once(settings, folds))
+    # Where no GPU is there yet, its node will have more CPUs than the head that is counted now.
+    threads = MAX_GPU_THREADS
     room = 1.0
     if machine.gpus:
         room = machine.cpus / (slots * workers)
-        if machine.cpus_per_gpu is not None:  # the CPUs of a head without GPUs are no use to them
+        if (
+            machine.cpus_per_gpu is not None
+        ):  # workers with a GPU cannot use the CPUs of other nodes
             room = min(room, machine.cpus_per_gpu * share)
         threads = max(1, min(MAX_GPU_THREADS, int(room)))
     of_folds = _threads(settings, folds, recorded, threads)
-    # Asking for what leaves room: too few CPUs for the threads must not keep a GPU idle.
+    # Never more CPUs than there are for each worker: too few for the threads must not idle a GPU.
     cpus = tuple(min(float(t), max(0.01, room)) for t in of_folds)
     reason = f"{gpus:g} GPUs, {share:g} per worker, {workers} workers per fold"
     return Plan(
@@ -152,17 +157,18 @@ def _on_gpus(
 
 def _on_cpus(settings: Cluster, folds: int, machine: Machine, recorded: Recorded | None) -> Plan:
     cores, workers = max(1, int(machine.cpus)), settings.workers_per_fold
-    most = max(1, int(machine.node_cpus or cores))
+    # A worker cannot span two nodes: one that asked for more CPUs than any node has would never start.
+    max_cpus = max(1, int(machine.node_cpus or cores))
     each = 1 if settings.threads == "auto" else settings.threads
-    slots = max(1, min(folds, _most(settings, folds), cores // (each * workers)))
+    slots = max(1, min(folds, _max_folds_at_once(settings, folds), cores // (each * workers)))
     if recorded is not None:
         threads = recorded.threads
     elif settings.threads != "auto":
         threads = (settings.threads,) * folds
     else:
-        shares = _shared_out(max(1, cores // workers), folds, slots)
-        threads = tuple(min(share, most) for share in shares)
-    cpus = tuple(float(min(t, cores / workers, most)) for t in threads)
+        shares = _threads_by_fold(max(1, cores // workers), folds, slots)
+        threads = tuple(min(share, max_cpus) for share in shares)
+    cpus = tuple(float(min(t, cores / workers, max_cpus)) for t in threads)
     reason = f"no GPU: {cores} cores, {slots} folds at once"
     if workers * min(threads) > cores:
         reason += f"; {workers} workers per fold are more than the cores and will be slow"
@@ -173,8 +179,12 @@ def _on_cpus(settings: Cluster, folds: int, machine: Machine, recorded: Recorded
     )
 
 
-def _shared_out(cores: int, folds: int, slots: int) -> tuple[int, ...]:
-    """Threads of each fold, so that every round of folds uses all cores, the last one too."""
+def _threads_by_fold(cores: int, folds: int, slots: int) -> tuple[int, ...]:
+    """Threads of each fold, so that every round of folds uses all cores, including the last one.
+
+    Fixed per fold and not decided when a fold starts: the threads affect the last bits, and the order in
+    which folds end varies.
+    """
     threads: list[int] = []
     for first in range(0, folds, slots):
         together = min(slots, folds - first)
@@ -183,13 +193,13 @@ def _shared_out(cores: int, folds: int, slots: int) -> tuple[int, ...]:
     return tuple(threads)
 
 
-def _most(settings: Cluster, folds: int) -> int:
+def _max_folds_at_once(settings: Cluster, folds: int) -> int:
     return folds if settings.folds_at_once == "auto" else settings.folds_at_once
 
 
 def _threads(
     settings: Cluster, folds: int, recorded: Recorded | None, auto: int
 ) -> tuple[int, ...]:
-    if recorded is not None:
+    if recorded is not None:  # even if there are more cores now: the result must not change
         return recorded.threads
     return (auto if settings.threads == "auto" else settings.threads,) * folds

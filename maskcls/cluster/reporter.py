@@ -1,7 +1,7 @@
-"""A worker's reports: its heartbeat in the run's folder, and its figures in Ray's metrics export.
+"""A worker's reports: its heartbeat in the run's folder, and its metrics in Ray's export.
 
-Names and tags of the figures are stable, since dashboards rely on them (docs/grafana). Ray puts `ray_`
-before each name.
+Names and tags of the metrics are stable, since dashboards rely on them (docs/grafana). Ray prefixes each
+name with `ray_`.
 """
 
 import logging
@@ -12,7 +12,7 @@ import time
 import urllib.parse
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maskcls.core.errors import UserError
 from maskcls.core.history import EpochEntry
@@ -23,9 +23,12 @@ from maskcls.store.paths import Folder
 from maskcls.store.run import Run
 from maskcls.training.job import FoldJob
 
+if TYPE_CHECKING:
+    pass
+
 _log = logging.getLogger(__name__)
 _EVERY_S = 1.0
-_EVERY_S_REMOTE = 5.0
+_EVERY_S_REMOTE = 5.0  # each heartbeat is a request to the object store, and takes a part of a step
 
 TAGS = ("run", "fold")
 NAMES = {
@@ -34,16 +37,16 @@ NAMES = {
     "maskcls_train_loss": "Mean training loss of the last finished epoch.",
     "maskcls_macro_f1": "Macro F1 over the whole validation fold after the last finished epoch.",
     "maskcls_gpu_idle_share": "Share of the samples at which the fold's GPU was idle, 0 to 1.",
-    "maskcls_attempt": "Attempt at the fold, counted from 1; more means that one was lost before.",
+    "maskcls_attempt": "Attempt at the fold, counted from 1; above 1 after a lost worker.",
 }
-"""Name without Ray's prefix: what it says."""
+"""Name without Ray's prefix: its description."""
 
 
 class Reporter:
-    """Watcher of a fold in a worker on Ray; rank 0 reports, the others only while they decode."""
+    """Watcher of a fold in a worker on Ray; rank 0 reports, other ranks only until they train."""
 
     def __init__(self, job: FoldJob, rank: int, report: Callable[[EpochEntry], object]) -> None:
-        """report: gets each epoch; called by every worker of the fold."""
+        """report: receives each epoch; called by every worker of the fold."""
         import ray
 
         run = Folder.at(job.run)
@@ -71,8 +74,9 @@ class Reporter:
         """See Watcher."""
         now, self._epoch, self._is_training = time.monotonic(), epoch + 1, True
         if self._first[0] != epoch:
-            # The first step of an epoch warms up; speed counts from its end.
+            # The first step of an epoch includes warm-up, so the speed is measured from its end.
             self._first, self._epoch_started = (epoch, step, images), now
+        # The last step of an epoch is always reported, so that the table does not stop at 97 %.
         if now - self._last < self._interval and step < num_steps:
             return
         seconds = now - self._epoch_started
@@ -80,6 +84,7 @@ class Reporter:
         per_step = seconds / (step - self._first[1]) if step > self._first[1] else None
         left = (self._epochs - epoch) * num_steps - step
         self.beat(
+            # After the last step the fold predicts; until its first batch no other report would come.
             "predicting" if left == 0 else "training",
             step=step,
             steps=num_steps,
@@ -92,7 +97,7 @@ class Reporter:
         if self._metrics is not None:
             self._metrics.set("maskcls_train_loss", entry.train_loss)
             self._metrics.set("maskcls_macro_f1", entry.macro_f1)
-        self._report(entry)  # a barrier in Ray Train, so every worker calls it
+        self._report(entry)  # a barrier in Ray Train: it would hang unless every worker calls it
 
     def predicted(self, rows: int, num_rows: int) -> None:
         """See Watcher."""
@@ -105,12 +110,12 @@ class Reporter:
         self.beat("starting")
 
     def stop_requested(self) -> bool:
-        """See Watcher; as of the last heartbeat, so that asking after each step costs nothing."""
+        """See Watcher; as of the last heartbeat, so that the call after each step costs nothing."""
         return self._stop
 
     def decoded(self) -> None:
-        """Images are being decoded on this node: a sign of life, also of a worker whose rank is not
-        0.
+        """Images are being decoded on this node; reported by every rank, since any of them may decode
+        while the others wait for it.
         """
         if time.monotonic() - self._last >= self._interval:
             self.beat("starting")
@@ -123,12 +128,12 @@ class Reporter:
         images_per_s: float | None = None,
         left_s: float | None = None,
     ) -> None:
-        """Write the heartbeat, and read whether the fold is still ours; raises Superseded if it is not.
+        """Write the heartbeat; raises Superseded when a newer attempt owns the fold.
 
-        Failing to write it must not end a fold that trains well.
+        A failure to write it must not end a fold that trains well.
         """
         if self._metrics is None and (self._is_training or phase != "starting"):
-            return  # rank 0 speaks for all once they train
+            return  # rank 0 reports for all once they train: they advance in step
         self._last = time.monotonic()
         heartbeat = Heartbeat(
             phase=phase,
@@ -145,6 +150,8 @@ class Reporter:
             **self._where,
         )
         self._export(heartbeat)
+        # Superseded is raised through: an attempt that is no longer the current one must end. Everything
+        # else may be storage that is unavailable for a moment; if it lasts, the supervisor sees silence.
         try:
             self._stop = self._fence.stop_requested()
             self._fold.write_heartbeat(heartbeat)
@@ -163,29 +170,29 @@ class FoldMetrics:
     """The gauges of one fold; Ray must be running in this process."""
 
     def __init__(self, run: str, fold: int) -> None:
-        """run: its name as people know it, without credentials."""
+        """run: its displayed name, without credentials."""
         from ray.util.metrics import Gauge
 
         tags = {"run": tag_of(run), "fold": str(fold)}
-        self._gauges: dict[str, Any] = {}
+        self._gauges: dict[str, Gauge] = {}
         for name, text in NAMES.items():
             gauge = Gauge(name, description=text, tag_keys=TAGS)
             gauge.set_default_tags(tags)
             self._gauges[name] = gauge
 
     def set(self, name: str, value: float | None) -> None:
-        """Show a figure; None leaves the last one standing."""
+        """Export a value; None keeps the last one."""
         if value is not None:
             self._gauges[name].set(float(value))
 
 
 def tag_of(name: str) -> str:
-    """A run's name as the value of a metric's tag: Ray takes ASCII alone, so the rest is %-encoded."""
+    """A run's name as the value of a metric's tag: Ray accepts ASCII only, so the rest is %-encoded."""
     return name if name.isascii() else urllib.parse.quote(name, safe="/:@ ,=+~")
 
 
 class GpuMeter:
-    """Samples by NVIDIA's management library whether the GPU works; says nothing where there is none."""
+    """Samples whether the GPU is busy, by NVIDIA's management library; None where there is none."""
 
     def __init__(self, device: str) -> None:
         """device: of the fold's job, "cpu" or "cuda"."""
@@ -193,15 +200,17 @@ class GpuMeter:
         self._busy, self._samples = 0.0, 0
 
     def sample(self) -> float | None:
-        """The idle share since the start, 0 to 1, with a sample taken now; None when it is unknown."""
-        # Not imported for a sample: before the worker needs it, its GPU has nothing to do anyway.
+        """The idle share since the start, 0 to 1, with a sample taken now; None if it is unknown."""
+        # torch is not imported for this: it takes seconds, and before training the GPU is idle anyway.
         torch: Any = sys.modules.get("torch")
         if not self._can_sample or torch is None:
             return None
         try:
-            # Per cent of the last sixth of a second to second in which a kernel ran.
+            # Percentage of the last 1/6 to 1 s, depending on the GPU, in which a kernel ran.
             self._busy += torch.cuda.utilization() / 100
-        except Exception:  # whatever NVIDIA's library says of a virtual GPU: a figure less, no more
+        except (
+            Exception
+        ):  # virtual GPUs raise various errors here: only this metric is missing then
             self._can_sample = False
             return None
         self._samples += 1

@@ -1,4 +1,4 @@
-"""What a machine must offer before a Ray is started: said in a sentence, where Ray would hang or die."""
+"""What a machine must offer before Ray is started; an error message where Ray would hang or crash."""
 
 import os
 import resource
@@ -12,17 +12,18 @@ from maskcls.core.system import usable_cores
 from maskcls.store.places import require_home
 
 _OPEN_FILES = 128  # two folds on two cores took 87 in Ray's raylet, 54 in a controller
-_OPEN_FILES_PER_CORE = 16  # as many workers, and connections from raylet and GCS to each
-# Read by every Python process: with asserts and docstrings stripped Ray's dashboard dies; with warnings
-# as errors, or a prompt after the program, its other processes do.
+_OPEN_FILES_PER_CORE = 16  # one worker per core, with connections from raylet and GCS to each
+# Read by every Python process: without asserts and docstrings, Ray's dashboard crashes; with warnings
+# as errors, or an interactive prompt after the program, its other processes do.
 _NOT_FOR_RAY = ("PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONINSPECT")
 
 
 def require_start() -> None:
-    """Raises UserError or RunFailed where a Ray cannot be started, or the named one not joined.
+    """Raises UserError or RunFailed when Ray cannot be started here, or the named one not joined.
 
-    Asked before anything is read, and again by the session; within 10 s.
+    Called before anything is read, and again by the session; takes at most 10 s.
     """
+    # Without these checks Ray fails in its own processes, whose reason is only in their logs.
     if sys.flags.optimize > 1:
         raise UserError(
             "PYTHONOPTIMIZE=2 (or -OO): Ray cannot be imported without docstrings; unset it."
@@ -38,9 +39,10 @@ def require_start() -> None:
 
 
 def drop_what_breaks_ray() -> None:
-    """Take variables out of the environment that Ray's Python processes do not survive.
+    """Remove variables from the environment that crash Ray's Python processes.
 
-    And keep them from importing from the current folder: the dashboard starts its parts with -c.
+    Also keep those processes from importing from the current folder, where a user's random.py would hide
+    the library's: the dashboard starts its parts with -c.
     """
     for name in _NOT_FOR_RAY:
         os.environ.pop(name, None)
@@ -69,7 +71,7 @@ def open_files_limit() -> int | None:
 
 
 def require_loopback() -> None:
-    """RunFailed when 127.0.0.1 takes no connections, as in a network namespace that is not set up."""
+    """RunFailed when 127.0.0.1 accepts no connections, as in a network namespace that is not set up."""
     try:
         with socket.create_server(("127.0.0.1", 0)) as server:
             socket.create_connection(server.getsockname(), 2.0).close()
@@ -80,12 +82,13 @@ def require_loopback() -> None:
         ) from e
 
 
-def refuse_open_doors() -> None:
-    """UserError when Ray would listen on a public address and ask nobody for a token."""
+def refuse_public_without_token() -> None:
+    """UserError when Ray would listen on a public address without asking for a token."""
+    # Not a warning: anyone who reaches Ray's ports can run code as this user.
     public = os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] != "0"
     if public and os.environ["RAY_AUTH_MODE"] != "token":
         raise UserError(
             f"RAY_AUTH_MODE={os.environ['RAY_AUTH_MODE']}: with"
-            " RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER set, Ray would listen on every address and run"
-            " anybody's code; unset one of the two."
+            " RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER set, Ray would listen on every address and"
+            " run code that anyone sends; unset one of the two."
         )

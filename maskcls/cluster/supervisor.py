@@ -5,10 +5,10 @@
                |            v
                +-- pause <- lost   a transient failure; `retries` times without an epoch between
 
-Ray would wait for ever, and without a word, for work that finds no resources or that hangs. The
-supervisor reads the heartbeat of each attempt, says which attempts wait, kills those that are
-silent, and decides after each loss whether and when the next attempt starts. What an attempt may
-write is fenced (store/attempt.py): a heartbeat of another attempt counts for nothing.
+Ray waits without limit and without a message for work that finds no resources or that hangs. The
+supervisor reads the heartbeat of each attempt, reports which attempts wait, kills those that are silent,
+and decides after each loss whether and when the next attempt starts. Writes of an attempt are fenced
+(store/attempt.py): the heartbeat of another attempt is ignored.
 """
 
 import os
@@ -25,20 +25,23 @@ from maskcls.store.attempt import Attempt
 from maskcls.store.heartbeat import Heartbeat
 from maskcls.store.run import Fold
 
-_PATIENCE_S = 20.0  # a worker normally reports "starting" within this time
+_WAITS_AFTER_S = (
+    20.0  # a worker that has its resources normally reports "starting" within this time
+)
 BACKOFF_S = 5.0
 """Pause before the first retry [s]; each further one is four times as long, so that three retries
 outlast an outage of a minute and a half."""
-_BACKOFF_MAX_S = 300.0
+_BACKOFF_MAX_S = 300.0  # with more retries, a run must notice within minutes that storage is back
 
 
 @dataclass
 class _Watched:
-    """A fold or trial under supervision; times by the supervisor's own clock [s]."""
+    """A fold or trial under supervision; times by the supervisor's own clock [s]. reported_at: when its
+    last new heartbeat was read."""
 
     fold: Fold
     attempt: Attempt
-    heard: float
+    reported_at: float
     heartbeat: Heartbeat | None = None
     notes_said: int = 0
     is_waiting: bool = False
@@ -46,7 +49,7 @@ class _Watched:
 
 @dataclass
 class _Losses:
-    """Transient failures since the last finished epoch: whoever gets anywhere is retried for ever."""
+    """Transient failures since the last finished epoch; while it progresses, retries are unlimited."""
 
     count: int = 0
     epochs: int = 0
@@ -54,7 +57,7 @@ class _Losses:
 
 
 class Supervisor:
-    """Watches attempts by a number each: a fold's, or a trial's."""
+    """Watches attempts, each under the number of its fold or trial."""
 
     def __init__(
         self,
@@ -71,7 +74,7 @@ class Supervisor:
         """retries: without an epoch between. stall_s: silence after which an attempt is killed [s].
 
         name: of a number, for messages ("fold 3"). waits_for: the scarce resource, in words.
-        look_every_s: shortest time between two looks [s]. says_waiting: False where the caller shows it.
+        look_every_s: minimum time between two looks [s]. says_waiting: False where the caller shows it.
         """
         self._retries, self._stall_s, self._waits_for = retries, stall_s, waits_for
         self._name, self._progress, self._clock = name, progress, clock
@@ -83,17 +86,19 @@ class Supervisor:
 
     def begin(self, number: int, fold: Fold, attempt_number: int = 1) -> Attempt:
         """Give the fold's folder to a new attempt, and watch it. Raises OSError, StorageError."""
+        # Written before the worker starts: from then on a stale worker of the last attempt, which may
+        # only have been unreachable, is fenced off.
         attempt = Attempt.new(attempt_number)
         fold.write_attempt(attempt)
         self._watched[number] = _Watched(fold, attempt, self._time)
         return attempt
 
     def end(self, number: int) -> None:
-        """The attempt has ended, however."""
+        """The attempt has ended, for any reason."""
         self._watched.pop(number, None)
 
     def heartbeat(self, number: int) -> Heartbeat | None:
-        """What the present attempt reported last."""
+        """The last report of the current attempt."""
         watched = self._watched.get(number)
         return watched.heartbeat if watched else None
 
@@ -103,13 +108,13 @@ class Supervisor:
         return watched is not None and watched.is_waiting
 
     def look(self) -> None:
-        """Read all heartbeats; does nothing when that has just been done."""
+        """Read all heartbeats; does nothing within look_every_s of the last time."""
         passed = self._clock() - self._looked
         if passed < self._every_s:
             return
         self._looked += passed
-        # While the caller stands still, for the pixels of another size say, workers may wait for
-        # it: that they reported nothing meanwhile means nothing.
+        # The clock hardly advances while the caller is blocked, as when it decodes images at another
+        # size: workers may wait for it, and their silence then is no sign of a hang.
         self._time += min(passed, max(2 * self._every_s, 1.0))
         for number, watched in self._watched.items():
             self._look_at(number, watched)
@@ -117,14 +122,18 @@ class Supervisor:
     def _look_at(self, number: int, watched: _Watched) -> None:
         new = watched.fold.heartbeat()
         if new is not None and new.token == watched.attempt.token and new != watched.heartbeat:
-            watched.heartbeat, watched.heard, watched.is_waiting = new, self._time, False
+            watched.heartbeat, watched.reported_at, watched.is_waiting = new, self._time, False
+            # Each heartbeat repeats all notes of its attempt: one that is overwritten is not read.
             for note in new.notes[watched.notes_said :]:
                 self._progress.say(f"{self._name(number)}: {note}")
             watched.notes_said = len(new.notes)
             return
-        silent_s = self._time - watched.heard
+        # Compared by content and timed by our own clock: the clocks of other nodes may be wrong.
+        silent_s = self._time - watched.reported_at
+        # An attempt that has never reported waits for resources, and is never killed: a cluster may need
+        # many minutes to start a machine.
         if watched.heartbeat is None:
-            if silent_s > _PATIENCE_S and not watched.is_waiting:
+            if silent_s > _WAITS_AFTER_S and not watched.is_waiting:
                 watched.is_waiting = True
                 if self._says_waiting:
                     self._progress.say(f"{self._name(number)} waits for {self._waits_for}")
@@ -132,12 +141,14 @@ class Supervisor:
             self._progress.warn(
                 f"{self._name(number)} has reported nothing for {silent_s:.0f} s and is killed"
             )
-            watched.heard = self._time
+            # Restarted, so that it is killed again only if it is still there after another stall_s.
+            watched.reported_at = self._time
             self._kill(watched.heartbeat)
 
     def lost(self, number: int, fold: Fold, outcome: Outcome) -> float | None:
-        """Count a transient failure: seconds until the next attempt, None when there were too many."""
+        """Count a transient failure; the pause before the next attempt [s], None after too many."""
         losses = self._losses.setdefault(number, _Losses())
+        # A fold on machines that are reclaimed all the time is not given up while it makes progress.
         epochs = len(fold.history())
         losses.count = 1 if epochs > losses.epochs else losses.count + 1
         losses.epochs = max(epochs, losses.epochs)
@@ -157,7 +168,7 @@ class Supervisor:
         return pause
 
     def bad_node(self, number: int) -> str | None:
-        """Ray's id of a node whose GPU failed: the next attempt should run on another one."""
+        """Ray's id of a node whose GPU failed; the next attempt should run on another node."""
         losses = self._losses.get(number)
         return losses.bad_node if losses else None
 
@@ -167,14 +178,16 @@ class Supervisor:
             losses.bad_node = None
 
     def request_stop(self, number: int) -> bool:
-        """Ask the attempt for a checkpoint and an end; False when it does not train, or cannot be
-        asked.
+        """Ask the attempt to write a checkpoint and end; False when it does not train, or the request
+        cannot be written.
         """
         watched = self._watched.get(number)
         if watched is None or watched.heartbeat is None:
             return False
         if watched.heartbeat.phase not in ("training", "predicting"):
             return False
+        # Storage that fails here costs the steps since the last checkpoint; it must not keep the command
+        # from stopping.
         with suppress(OSError, UserError):
             watched.fold.write_attempt(replace(watched.attempt, stop=True))
             return True
@@ -188,7 +201,9 @@ def kill_worker(heartbeat: Heartbeat) -> None:
 
     strategy = NodeAffinitySchedulingStrategy(heartbeat.node, soft=False)
 
-    def kill(pid: int) -> None:  # os.kill itself is no function that Ray can send
+    def kill(pid: int) -> None:  # Ray cannot send a builtin such as os.kill
         os.kill(pid, signal.SIGKILL)
 
+    # 0 CPUs, since the worker to be killed may hold the last one. SIGKILL, since a process that
+    # hangs does not handle other signals. Not awaited: the node may be gone.
     ray.remote(num_cpus=0, scheduling_strategy=strategy)(kill).remote(heartbeat.pid)

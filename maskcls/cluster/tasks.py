@@ -1,7 +1,7 @@
-"""The folds' networks on new images, one Ray task each; anywhere in a cluster.
+"""Ray tasks that run a fold's network outside a fold: predicting new images, learning-rate range test.
 
-A task on another machine than the driver's makes the images' pixels there, in that machine's own cache,
-if it is the first to need them.
+A task on another node than the driver's decodes the images there, into that node's own cache, if it is
+the first to need them.
 """
 
 import logging
@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -29,19 +29,29 @@ from maskcls.training.job import FoldJob, PredictJob, RangeTest
 _SAY_EVERY_S = 30.0
 _log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 1.0
-_LIFE_EVERY_S = 5.0
+_ALIVE_EVERY_S = 5.0  # far below cluster.stall_s, and few enough that Ray's messages cost nothing
 
 FoldPrediction = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
 """Rows that could be decoded, int64 [M], and their logits, float32 [M, 18]."""
 
 
+class TaskOptions(TypedDict):
+    """Arguments of ray.remote for a task that runs a network."""
+
+    num_cpus: float
+    num_gpus: float
+    resources: dict[str, float]
+    runtime_env: dict[str, dict[str, str]]
+    max_retries: int
+
+
 @dataclass(frozen=True)
 class Source:
-    """What another machine than the driver's needs to make the pixels itself.
+    """What another node than the driver's needs to decode the images itself.
 
-    images: location of the images' folder; no repr shows it, since a URI may carry credentials and
-    Ray keeps reprs. paths: below it, in row order. probe: one of them that is there. cache_dir: the
-    setting; each machine keeps its pixels where that means there.
+    images: location of the images' folder; not in the repr, since a URI may carry credentials and Ray
+    stores reprs. paths: below it, in row order. probe: one of them that exists. cache_dir: the setting,
+    which each node resolves for itself.
     """
 
     images: str = field(repr=False)
@@ -55,7 +65,8 @@ def plan_predicting(placing: Cluster, threads: Sequence[int], machine: Machine) 
 
     placing: settings of this command. threads: of each fold. Errors as in make_plan.
     """
-    # The threads of training, which can change the last bits; and one worker is enough.
+    # The threads of training, since they can change the last bits; one worker, since predicting has no
+    # gradients to share. Planned twice: the device first, then with threads recorded for that device.
     settings = replace(placing, threads="auto", workers_per_fold=1)
     device = make_plan(settings, len(threads), machine).device
     return make_plan(settings, len(threads), machine, Recorded(device, tuple(threads)))
@@ -79,8 +90,8 @@ def predict_folds(
     """
     import ray
 
-    # The paths of many images travel once to each node that asks for them. In a list, or Ray would
-    # fetch them for every task.
+    # The paths of many images are sent once to each node that needs them. In a list, since Ray replaces
+    # a plain reference by its value for every task, also where it is not needed.
     kept = [] if home is None else [ray.put(source)]
     streams = []
     for fold, job in enumerate(jobs):
@@ -112,14 +123,14 @@ def predict_folds(
 
 
 def _next(stream: Any, what: str) -> Any:
-    """The next value of a task's stream; its UserError comes out as one."""
+    """The next value of a task's stream; the task's UserError is raised as such."""
     import ray
 
     return _result_of(lambda: ray.get(next(stream)), what)
 
 
 def _result_of(get: Callable[[], Any], what: str) -> Any:
-    """What a task returned. Its UserError comes out as one: types survive pickling, causes do not."""
+    """What a task returned; the task's UserError is raised as such, without Ray's wrapping."""
     from ray.exceptions import RayError, RayTaskError
 
     try:
@@ -127,6 +138,7 @@ def _result_of(get: Callable[[], Any], what: str) -> Any:
     except RayTaskError as e:
         cause = e.cause
         if isinstance(cause, UserError):
+            # A new error of the same type, so that its message is the one sentence alone.
             raise type(cause)(str(cause)) from None
         raise RunFailed(f"{what} failed: {e}") from e
     except RayError as e:
@@ -149,11 +161,11 @@ class _Signs:
 def _predict(
     job: PredictJob, home: str | None, kept: Sequence[Any]
 ) -> Iterator[int | FoldPrediction]:
-    """The task: how many rows are done, every few seconds, as a sign of life; then rows and logits.
+    """The task: the number of rows done, every few seconds, to show that it runs; then rows and logits.
 
     kept: Ray's reference to a Source, where there are other nodes than home.
     """
-    # Imported by the task: the driver stays free of torch.
+    # Imported by the task: the driver must not load torch, which takes seconds and much memory.
     from maskcls.training.prediction import predict_images
 
     done: queue.SimpleQueue[int | FoldPrediction | Exception] = queue.SimpleQueue()
@@ -165,7 +177,7 @@ def _predict(
         except Exception as e:  # raised by the generator, in Ray's own thread
             done.put(e)
 
-    # A thread, since the loop over batches cannot yield through its callers.
+    # In a thread, since the loop over batches lies below functions that are no generators.
     threading.Thread(target=work, daemon=True).start()
     yielded = 0.0
     done.put(0)  # begun
@@ -176,7 +188,7 @@ def _predict(
         if not isinstance(item, int):
             yield item
             return
-        if time.monotonic() - yielded > _LIFE_EVERY_S:
+        if time.monotonic() - yielded > _ALIVE_EVERY_S:
             yielded = time.monotonic()
             yield item
 
@@ -189,6 +201,7 @@ def _with_own_pixels(
 
     if ray.get_runtime_context().get_node_id() == home:
         return job
+    # Checked first, for one clear sentence: without the storage every image would count as missing.
     source: Source = ray.get(kept[0])
     images = Folder.at(source.images)
     files = [(Folder.at(job.checkpoints), f"{job.name}/state.json"), (images, source.probe)]
@@ -198,8 +211,8 @@ def _with_own_pixels(
     return replace(job, pixels=place)
 
 
-def task_options(plan: Plan, fold: int) -> dict[str, Any]:
-    """What Ray gives a task that runs a fold's network; the plan has what fits into a machine."""
+def task_options(plan: Plan, fold: int) -> TaskOptions:
+    """The resources and environment of a task that runs a fold's network, as planned."""
     resources = plan.resources_of(fold)
     return {
         "num_cpus": resources.pop("CPU"),
@@ -223,6 +236,7 @@ def range_test_of(
 
     task = ray.remote(**task_options(plan, job.fold))(_test)
     waiting = task.remote(job, low, high, steps)
+    # No limit as in predict_folds: the test reports nothing before its end.
     while not ray.wait([waiting], timeout=_SAY_EVERY_S)[0]:
         progress.say("the range test still runs, or waits for a worker")
     found: RangeTest = _result_of(lambda: ray.get(waiting), "the range test")
@@ -230,8 +244,8 @@ def range_test_of(
 
 
 def _test(job: FoldJob, low: float, high: float, steps: int) -> RangeTest:
-    """The task; makes missing pixels first."""
-    # Imported by the task: the driver stays free of torch.
+    """The task; decodes missing images first."""
+    # Imported by the task: the driver must not load torch.
     from maskcls.training.lr_range import range_test
 
     job = with_own_cache(job)

@@ -1,6 +1,6 @@
-"""The temporary folder of our own Ray: where it fits, who holds it, and what killed commands left.
+"""The temporary folder of a local Ray: where it can be, who uses it, removing those of killed commands.
 
-Ray keeps its unix sockets there, whose paths have 107 bytes at most, and encodes the path as ASCII.
+Ray keeps its unix sockets there, whose paths have at most 107 bytes, and encodes the path as ASCII.
 """
 
 import contextlib
@@ -15,31 +15,32 @@ from pathlib import Path
 from maskcls.core.errors import UserError
 
 PREFIX = "mcls-"
-"""What the names of our temporary folders for Ray begin with; names the owner for people."""
+"""Prefix of our temporary folders for Ray, by which people and `sweep` recognise them."""
 MIN_FREE_BYTES = 32 * 2**20
-"""Free space below which Ray's logs alone may fill the disk; a small run writes some 3 MB."""
+"""Minimum free space, for Ray's logs; a small run writes some 3 MB."""
 _SOCKET_BYTES = 107 if sys.platform.startswith("linux") else 103  # a unix socket's path
 _ENVIRONMENT = ("TMPDIR", "TEMP", "TMP")  # in the order of Python's tempfile
-_USUAL = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108  # a folder of our own is made in them
+_STANDARD = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108  # a folder of our own is made in them
 
 
 def max_root_bytes() -> int:
-    """Longest path of a folder below which Ray's sockets fit [bytes]."""
+    """Maximum length of the path of a folder below which Ray's sockets fit [bytes]."""
+    # The longest of Ray's names below its folder, with a time of the usual length.
     session = f"session_2026-01-01_12-00-00_123456_{os.getpid()}"  # Ray names it after this process
     return _SOCKET_BYTES - len(f"/{PREFIX}12345678/r/{session}/sockets/plasma_store")
 
 
 def why_unfit(folder: str) -> str:
-    """Why Ray's temporary folder cannot lie in this one, as the end of a sentence; "" if it can."""
+    """Why Ray's temporary folder cannot be in this one, as the end of a sentence; "" if it can."""
     length, longest = len(os.fsencode(folder)), max_root_bytes()
     if not folder.isascii():
         return "has a name that is not ASCII, which Ray cannot use"
     if length > longest:
         return f"has {length} characters, and Ray's sockets below it allow {longest}"
     if not Path(folder).is_dir():
-        return "is no folder"
+        return "is not a folder"
     if not os.access(folder, os.W_OK | os.X_OK):
-        return "cannot be written"
+        return "is not writable"
     free = free_bytes(folder)
     if free < MIN_FREE_BYTES:
         needed = MIN_FREE_BYTES / 2**20
@@ -59,9 +60,9 @@ def named_root() -> str | None:
 
 
 def temporary_root() -> str:
-    """The folder that holds ours: TMPDIR when it is fit, else a usual one.
+    """The parent of our folder: TMPDIR if it is suitable, else a standard one.
 
-    Raises UserError, with a reason for each, when none is fit.
+    Raises UserError, with a reason for each, when none is suitable.
     """
     reasons = []
     for folder in _candidates():
@@ -69,36 +70,40 @@ def temporary_root() -> str:
             return folder
         reasons.append(f"{folder} {why}")
     raise UserError(
-        f"no folder for Ray's temporary files: {'; '.join(reasons)}; set TMPDIR to a folder that is"
-        f" yours, with a path of at most {max_root_bytes()} characters."
+        f"no folder for Ray's temporary files: {'; '.join(reasons)}; set TMPDIR to a folder that you"
+        f" own, with a path of at most {max_root_bytes()} characters."
     )
 
 
 def why_not_named(root: str) -> str:
-    """Sentence that says why `root` is used instead of what the environment names; "" if it is not."""
+    """Why `root` is used instead of the folder that the environment names, as a sentence; "" if it is
+    the same.
+    """
     named = named_root()
     if named is None or named == root:
         return ""
-    return f"TMPDIR: {named} {why_unfit(named)}; Ray's temporary files lie in {root}"
+    return f"TMPDIR: {named} {why_unfit(named)}; Ray's temporary files are in {root}"
 
 
 @contextlib.contextmanager
 def temporary_folder(root: str) -> Iterator[Path]:
-    """A new folder that is ours alone, held until the end and deleted then.
+    """A new folder of this command alone, locked until the end and then deleted.
 
-    Ray opens its own folder to everybody, so that one is made inside this.
+    Ray makes its own folder accessible to all users, so that one is created inside this.
     """
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
     held = hold(folder)
     try:
         yield folder
     finally:
+        # Deleted before the lock is released, or another command's sweep would delete it at the same
+        # time. Errors are ignored: a process of Ray may still write; the next sweep deletes the rest.
         shutil.rmtree(folder, ignore_errors=True)
         os.close(held)
 
 
 def hold(folder: Path) -> int:
-    """Mark a temporary folder as in use, by a lock that the descriptor holds."""
+    """Mark a temporary folder as in use, by a lock that the returned descriptor holds."""
     descriptor = os.open(folder / "alive", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -109,12 +114,12 @@ def hold(folder: Path) -> int:
 
 
 def sweep(root: str) -> None:
-    """Delete what killed commands left in the folder: Ray keeps its sessions for ever."""
+    """Delete the folders that killed commands left in `root`: Ray never deletes its sessions."""
     for folder in Path(root).glob(f"{PREFIX}*"):
-        # A lock says more than a pid, which means nothing from one container to another.
+        # A lock and not a pid, which means another process, or none, in another container.
         try:
             descriptor = hold(folder)
-        except OSError:  # in use, another user's, or no folder
+        except OSError:  # in use, another user's, or not a folder
             continue
         shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
@@ -122,4 +127,4 @@ def sweep(root: str) -> None:
 
 def _candidates() -> list[str]:
     named = named_root()
-    return [folder for folder in (named, *_USUAL) if folder is not None]
+    return [folder for folder in (named, *_STANDARD) if folder is not None]

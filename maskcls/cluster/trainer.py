@@ -23,7 +23,7 @@ def make_trainer(
     """A trainer for one attempt at a fold; its fit() blocks until the fold is done, lost or stopped.
 
     name: unique, since Ray would resume from its own records otherwise. storage: for Ray's records.
-    is_local: Ray is our own. bad_node: Ray's id of a node to avoid, if another one fits.
+    is_local: this command started Ray. bad_node: Ray's id of a node to avoid, if another one fits.
     """
     resources, workers = plan.resources_of(job.fold), plan.workers_per_fold
     environment = worker.ENVIRONMENT | {"OMP_NUM_THREADS": str(plan.threads[job.fold])}
@@ -42,7 +42,9 @@ def make_trainer(
         run_config=RunConfig(
             name=name,
             storage_path=storage.location,
+            # The supervisor retries: Ray would also repeat errors that recur, and without a pause.
             failure_config=FailureConfig(max_failures=0),
+            # In the environment, as OpenMP and malloc read it once, when the process starts.
             worker_runtime_env={"env_vars": environment},
         ),
     )
@@ -50,6 +52,8 @@ def make_trainer(
 
 def _end_worker(job: FoldJob) -> None:
     """Kill the fold's first worker, if it has reported yet; Ray then ends the others and the run."""
+    # The token is compared, since the last heartbeat may be of an earlier attempt, whose pid may belong
+    # to another process by now.
     heartbeat = Run(Folder.at(job.run)).fold(job.fold).heartbeat()
     if heartbeat and job.attempt and heartbeat.token == job.attempt.token:
         kill_worker(heartbeat)

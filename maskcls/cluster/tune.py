@@ -1,8 +1,8 @@
 """Trials of a search on Ray Tune: fold 0 of each, as many at a time as fit, ASHA ends the weak ones.
 
-A trial is one Tune actor that trains in its own process, with no Ray Train run inside it: trial
-drivers that hold CPUs while their inner workers wait for CPUs are how nested searches hang (Ray 2.60).
-What a search needs to go on lies in the trials' records (tuning/trials.py), never in what Tune pickles.
+A trial is one Tune actor that trains in its own process, with no Ray Train run inside it: nested
+searches hang when trial drivers hold the CPUs that their inner workers wait for (Ray 2.60). What a
+search needs to resume is in the trials' records (tuning/trials.py), never in what Tune pickles.
 """
 
 import logging
@@ -20,7 +20,7 @@ from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from maskcls.cluster.fold_queue import STOP_GRACE_S
-from maskcls.cluster.ray_internals.tune import keys_kept_out, last_error
+from maskcls.cluster.ray_internals.tune import last_error, without_aws_keys
 from maskcls.cluster.supervisor import Supervisor
 from maskcls.cluster.worker import train_trial
 from maskcls.core.errors import UserError
@@ -33,8 +33,8 @@ from maskcls.training.job import FoldJob
 
 _METRIC, _TIME = "macro_f1", "epoch"
 _ENVIRONMENT = {
-    # Ours handle the signals and name what was lost; its reports, logs and checks are for its own
-    # display.
+    # The command handles signals and reports lost trials itself. Tune's own output, loggers and checks
+    # serve its display, which is not used.
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
@@ -44,7 +44,7 @@ _ENVIRONMENT = {
 
 
 class Later:
-    """No trial just now; ask again."""
+    """No trial at this moment; ask again."""
 
 
 LATER = Later()
@@ -52,16 +52,16 @@ LATER = Later()
 
 @dataclass(frozen=True)
 class Trials:
-    """What the trials are made of.
+    """The trials to run, and how.
 
-    propose: number and job of the next trial, LATER when none should be begun just now, None when there
-    are no more. epoch_done, ended, lost: called with a trial's number; ended also with the error in its
-    settings or training, if there was one; lost, with the infrastructure failure that came once too
-    often. known: scores of earlier trials' finished epochs, by number. first_rung: epochs before
-    ASHA may end a trial; reduction: it lets one of so many go on. resources: of each trial;
-    waits_for: the scarce one, in words. at_once: maximum number of trials at a time. most_epochs:
-    of any trial. retries, stall_s: see config/schema.py, Cluster. look_every_s: time between two
-    looks at the heartbeats [s]. still_ours: raises RunFailed when another command has the search.
+    propose: number and job of the next trial, LATER when none should start at this moment, None when
+    there are no more. epoch_done, ended, lost: called with a trial's number; ended also with the error
+    in its settings or training, if any; lost, with the infrastructure failure after its last retry.
+    known: scores of earlier trials' finished epochs, by number. first_rung: epochs before ASHA may end a
+    trial; reduction: ASHA continues one of so many. resources: of each trial; waits_for: the scarce one,
+    in words. at_once: maximum number of trials at a time. max_epochs: of any trial. retries, stall_s:
+    see config/schema.py, Cluster. look_every_s: time between two looks at the heartbeats [s].
+    check_lease: raises RunFailed when another command has the search.
     """
 
     propose: Callable[[], tuple[int, FoldJob] | Later | None]
@@ -74,12 +74,12 @@ class Trials:
     resources: Mapping[str, float]
     waits_for: str
     at_once: int
-    most_epochs: int
+    max_epochs: int
     retries: int
     stall_s: float
     look_every_s: float
     progress: Progress
-    still_ours: Callable[[], None]
+    check_lease: Callable[[], None]
 
 
 def run_trials(trials: Trials, storage: str, name: str) -> None:
@@ -92,7 +92,7 @@ def run_trials(trials: Trials, storage: str, name: str) -> None:
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     callback = TuneCallback(trials)
     try:
-        with keys_kept_out():
+        with without_aws_keys():
             _run(trials, callback, storage, name)
     except KeyboardInterrupt:
         callback.stop()
@@ -100,7 +100,8 @@ def run_trials(trials: Trials, storage: str, name: str) -> None:
     except Exception:
         if callback.failed is None:
             raise
-    # Tune wraps what a callback raises, or takes it for the trial's.
+    # The first error of ours is raised, with its own type: Tune wraps what a callback raises, or
+    # attributes it to the trial.
     if callback.failed is not None:
         raise callback.failed
 
@@ -110,20 +111,20 @@ def _run(trials: Trials, callback: "TuneCallback", storage: str, name: str) -> N
         train_trial,
         name=name,
         storage_path=storage,
-        num_samples=-1,
+        num_samples=-1,  # without limit: _Proposals ends the search
         search_alg=_Proposals(callback),
         scheduler=_Asha(trials),
         resources_per_trial=tune.PlacementGroupFactory([dict(trials.resources)]),
         max_concurrent_trials=trials.at_once,
-        max_failures=0,  # retries are the supervisor's: after a pause, as a new trial of Tune's
+        max_failures=0,  # the supervisor retries: after a pause, as a new trial for Tune
         callbacks=[callback],
         verbose=0,
-        raise_on_failed_trial=False,
+        raise_on_failed_trial=False,  # a failed trial is a result; the search continues
     )
 
 
 class _Proposals(Searcher):  # type: ignore[misc]
-    """Tune's searcher, which only asks us."""
+    """Tune's searcher; passes each request for a trial to the callback."""
 
     def __init__(self, callback: "TuneCallback") -> None:
         super().__init__(metric=_METRIC, mode="max")
@@ -136,18 +137,18 @@ class _Proposals(Searcher):  # type: ignore[misc]
         if found is None:
             return Searcher.FINISHED
         if isinstance(found, Later):
-            return None  # Tune's loop turns on, and asks again
+            return None  # Tune's loop continues, and asks again
         number, job = found
-        # By reference: Tune writes what it is given into its records, and a job may hold credentials.
+        # By reference: Tune writes a trial's config into its records, and a job may hold credentials.
         return {"number": number, "job": [ray.put(job)]}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """The command is called by TuneCallback."""
+        """Nothing: TuneCallback reports it to the command."""
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the trials' records tell."""
+        """Nothing: the state is in the trials' records."""
         Path(checkpoint_path).touch()
 
     def restore(self, checkpoint_path: str) -> None:
@@ -155,21 +156,23 @@ class _Proposals(Searcher):  # type: ignore[misc]
 
 
 class _Asha(ASHAScheduler):  # type: ignore[misc]
-    """ASHA (Li et al., MLSys 2020) that knows the scores of earlier attempts and starts."""
+    """ASHA (Li et al., MLSys 2020) with the scores of earlier attempts and starts."""
 
     def __init__(self, trials: Trials) -> None:
         super().__init__(
             time_attr=_TIME,
             metric=_METRIC,
             mode="max",
-            max_t=max(trials.most_epochs, trials.first_rung) + 1,
+            # Above every trial's last epoch: at max_t ASHA ends a trial, before it writes its logits.
+            max_t=max(trials.max_epochs, trials.first_rung) + 1,
             grace_period=trials.first_rung,
             reduction_factor=trials.reduction,
         )
         self._known = {number: tuple(scores) for number, scores in trials.known.items()}
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        """A trial that an earlier start began keeps its place on the rungs it had reached."""
+        """A trial of an earlier start keeps its place on the rungs that it had reached."""
+        # Replayed with the first trial, when Tune has set up the scheduler, and only once.
         known, self._known = self._known, {}
         for number, scores in known.items():
             super().on_trial_add(tune_controller, _Named.of(number))
@@ -179,7 +182,7 @@ class _Asha(ASHAScheduler):  # type: ignore[misc]
         super().on_trial_add(tune_controller, _named(trial))
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> Any:
-        """Its score counts for others, but a trial that only has to write its logits is not ended."""
+        """Its score counts for others, but a trial that only needs to write its logits is not ended."""
         decision = super().on_trial_result(tune_controller, _named(trial), result)
         return TrialScheduler.CONTINUE if result.get("last") else decision
 
@@ -194,7 +197,7 @@ class _Asha(ASHAScheduler):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class _Named:
-    """As much of a trial as ASHA looks at; the same in every start of the command, unlike Tune's."""
+    """The part of a trial that ASHA reads; the id is the same in every start, unlike that of Tune."""
 
     trial_id: str
 
@@ -209,7 +212,7 @@ def _named(trial: Any) -> _Named:
 
 @dataclass
 class _Begun:
-    """A trial that was begun and has not ended: its job; due: when a lost one is tried again [s]."""
+    """A trial that has started and not ended: its job; due: when a lost one is retried [s]."""
 
     job: FoldJob
     attempt: int = 1
@@ -217,7 +220,7 @@ class _Begun:
 
 
 class TuneCallback(Callback):  # type: ignore[misc]
-    """Between Tune, the supervisor and the command; keeps the first error that comes of it."""
+    """Connects Tune, the supervisor and the command; keeps the first error of their calls."""
 
     def __init__(self, trials: Trials) -> None:
         self._trials = trials
@@ -239,13 +242,14 @@ class TuneCallback(Callback):  # type: ignore[misc]
         return found[0]
 
     def _choose(self) -> tuple[int, FoldJob] | Later | None:
+        # Lost trials before new ones: what they have trained so far is in their checkpoints.
         lost = [number for number, begun in self._begun.items() if begun.due is not None]
         for number in lost:
             if (self._begun[number].due or 0.0) <= time.monotonic():
                 return self._start(number, self._begun[number])
         proposed = self._trials.propose()
         if proposed is None:
-            # Until the last one has ended, one may be lost and have to start again.
+            # None would end the search, yet any trial that still runs may be lost and need a restart.
             return LATER if self._begun else None
         if isinstance(proposed, Later):
             return proposed
@@ -255,7 +259,7 @@ class TuneCallback(Callback):  # type: ignore[misc]
 
     def _start(self, number: int, begun: _Begun) -> tuple[int, FoldJob] | Later:
         begun.due = None
-        self._trials.still_ours()  # a new attempt fences off whoever else works on the trial
+        self._trials.check_lease()  # a new attempt fences off whoever else works on the trial
         try:
             attempt = self.supervisor.begin(number, _fold_of(begun.job), begun.attempt)
         except (OSError, UserError) as e:  # a loss like any other: storage may be back later
@@ -275,7 +279,9 @@ class TuneCallback(Callback):  # type: ignore[misc]
                 time.sleep(0.2)
 
     def _call(self, action: Callable[[], None]) -> None:
-        """Do it; the first error ends the search, and is raised by run_trials."""
+        """Call the action; its first error ends the search, and is raised by run_trials."""
+        # Raised again at each call, as Tune may have taken the first for the trial's own error and
+        # continued with the others.
         if self.failed is not None:
             raise self.failed
         try:
@@ -292,9 +298,9 @@ class TuneCallback(Callback):  # type: ignore[misc]
             self._call(lambda: self._trials.epoch_done(trial.config["number"]))
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """It has ended by itself, or by ASHA."""
-        told = (trial.last_result or {}).get("outcome")
-        outcome = Outcome(**told) if told else Outcome("done")
+        """The trial has returned, or ASHA has ended it, in which case it reports no outcome."""
+        fields = (trial.last_result or {}).get("outcome")
+        outcome = Outcome(**fields) if fields else Outcome("done")
         self._call(lambda: self._end(trial.config["number"], outcome))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -308,6 +314,7 @@ class TuneCallback(Callback):  # type: ignore[misc]
         if outcome.kind == "transient":
             pause_s = self.supervisor.lost(number, _fold_of(begun.job), outcome)
             if pause_s is not None:
+                # Not watched during the pause: its silence must not count as a stall.
                 self.supervisor.end(number)
                 begun.attempt += 1
                 begun.due = time.monotonic() + pause_s
@@ -321,7 +328,7 @@ class TuneCallback(Callback):  # type: ignore[misc]
             self._trials.ended(number, None if outcome.kind == "done" else outcome.text)
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        """Tune's loop has turned once."""
+        """One iteration of Tune's loop is over."""
         self._call(self.supervisor.look)
 
 
@@ -336,6 +343,6 @@ def _fold_of(job: FoldJob) -> Fold:
 
 
 def _why(trial: Any) -> str:
-    """What Tune has written down of a trial's last failure, in a line."""
+    """What Tune has recorded of a trial's last failure, in one line."""
     line = last_error(trial)
-    return line[:200] if line else "Ray says no more"
+    return line[:200] if line else "Ray gives no reason"

@@ -1,14 +1,14 @@
-"""What runs inside a worker on Ray: a fold of a run in Ray Train, or a trial's fold 0 in Ray Tune.
+"""The functions that run inside a worker on Ray: a fold in Ray Train, or a trial's fold 0 in Ray Tune.
 
-Both unpack the job, make missing pixels, call training.run_fold, and return an Outcome: Ray's retry
-policy cannot tell an error in training from a lost machine, so no error of ours may look like a
-failure to Ray.
+Both unpack the job, decode missing images, call training.run_fold, and return an Outcome: Ray does not
+distinguish an error in training from a lost machine, so our own errors must not look like failures to
+Ray.
 """
 
 import ctypes
 import logging
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, TypedDict
 
 from maskcls.cluster import nodes
 from maskcls.cluster.reporter import Reporter
@@ -23,9 +23,10 @@ from maskcls.training.job import FoldJob
 _log = logging.getLogger(__name__)
 
 ENVIRONMENT = {
-    # An allocator that keeps its memory: tf_efficientnet_lite0 at 128x96, one thread: 49 -> 57
-    # images/s and a quarter of the page faults (glibc). One arena, since the training thread is
-    # not the main one and other arenas give big blocks back at once.
+    # Settings with which glibc's allocator keeps freed memory instead of returning it to the system:
+    # 57 images/s instead of 49, and a quarter of the page faults (tf_efficientnet_lite0 at 128x96, one
+    # thread). One arena, since training runs outside the main thread, and other arenas return large
+    # blocks at once.
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": "4294967296",
     "MALLOC_TRIM_THRESHOLD_": "1000000000000",
@@ -35,7 +36,7 @@ _KEEP = {-1: 10**9, -3: 2**30, -8: 1}  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_A
 
 
 class FoldError(Exception):
-    """How a fold with several workers ended in one of them; carries the Outcome."""
+    """Raised in a worker of a fold with several workers; carries the Outcome."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome)
@@ -45,16 +46,17 @@ class FoldError(Exception):
 def train_fold(arguments: dict[str, FoldJob]) -> Outcome:
     """The function that Ray Train runs in every worker of a fold; arguments: {"job": FoldJob}.
 
-    With several workers, an error is raised as FoldError: the others wait in a collective, and only
-    raising ends them.
+    With several workers, an error is raised as FoldError: the others wait in a collective, and Ray ends
+    them only when one raises.
     """
     import ray.train
 
     job, context = arguments["job"], ray.train.get_context()
     alone, rank = context.get_world_size() == 1, context.get_world_rank()
     try:
-        reporter = Reporter(job, rank, lambda entry: ray.train.report(_shown(entry)))
+        reporter = Reporter(job, rank, lambda entry: ray.train.report(_reported(entry)))
         job = _start(job, reporter)
+        # Imported after the first heartbeat, see _start.
         from maskcls.training.fold import run_fold
         from maskcls.training.rank import Alone, Distributed
 
@@ -72,9 +74,10 @@ def _start(job: FoldJob, reporter: Reporter) -> FoldJob:
     from ray.exceptions import RayError, RayTaskError
 
     job = with_own_cache(job)
-    # Before the first heartbeat: writing it makes the run's folder, which would seem to be there.
+    # Before the first heartbeat, which would create the run's folder on a node that does not reach it.
     nodes.require_here(job)
-    # Before torch and timm are imported, which takes seconds: the supervisor would say that it waits.
+    # Before torch and timm are imported: that takes a minute on a slow node, and the supervisor would
+    # report that the fold waits for resources.
     reporter.beat("starting")
     try:
         nodes.ensure_here(job, reporter)
@@ -96,7 +99,7 @@ def _outcome_here(error: Exception) -> Outcome:
 
 
 def with_own_cache(job: FoldJob) -> FoldJob:
-    """The job with its decoded images where this machine keeps such things, not the driver's."""
+    """The job with the cache folder of this node instead of the driver's."""
     import ray
 
     if job.home in (None, ray.get_runtime_context().get_node_id()):
@@ -104,16 +107,17 @@ def with_own_cache(job: FoldJob) -> FoldJob:
     return job.with_cache_at(cache_root(job.config.cluster.cache_dir))
 
 
-def _shown(entry: EpochEntry) -> dict[str, Any]:
-    """What Ray's own display gets of an epoch."""
+def _reported(entry: EpochEntry) -> dict[str, float | None]:
+    """The values of an epoch that Ray shows, and by which ASHA decides."""
     names = ("epoch", "train_loss", "macro_f1", "images_per_s")
     return {name: getattr(entry, name) for name in names}
 
 
 def is_lost_peer(error: Exception) -> bool:
-    """Whether a worker's error says that another worker of its fold went away."""
+    """Whether a worker's error means that another worker of its fold was lost."""
+    # By its text: torch raises a plain RuntimeError for most failures of a collective.
     text = str(error).lower()
-    if "duplicate gpu" in text or "invalid usage" in text:  # NCCL's words for what comes again
+    if "duplicate gpu" in text or "invalid usage" in text:  # NCCL's messages for errors that recur
         return False
     signs = ("connection closed", "connection reset", "nccl", "gloo", "broken pipe", "socket")
     return isinstance(error, RuntimeError) and any(sign in text for sign in signs)
@@ -125,23 +129,31 @@ def _peer_lost(error: Exception) -> Exception:
     return PeerLost(str(error))
 
 
-def train_trial(config: dict[str, Any]) -> None:
+class TrialConfig(TypedDict):
+    """What Tune passes to a trial. number: the trial's. job: a list with a reference to its FoldJob."""
+
+    number: int
+    job: list[Any]
+
+
+def train_trial(config: TrialConfig) -> None:
     """The function that Ray Tune runs for each trial.
 
-    config: {"number": of the trial, "job": [reference of its FoldJob]}. Reports each epoch's
-    numbers, with last: no epoch follows; then {"outcome": the Outcome's fields}.
+    Reports each epoch's numbers, with last: no epoch follows; then {"outcome": the Outcome's fields}.
     """
     import ray
     from ray import tune
 
+    # By a call: ENVIRONMENT is given to the workers of Ray Train, not to Tune's actors.
     _keep_memory()
     job: FoldJob = ray.get(config["job"][0])
 
     def report(entry: EpochEntry) -> None:
         train = job.config.train
         history = Run(Folder.at(job.run)).fold(job.fold).history()
+        # The trial itself says so, since train.epochs may be searched and patience may end it earlier.
         last = is_finished(history, train.epochs, train.patience)
-        tune.report(_shown(entry) | {"last": last})
+        tune.report(_reported(entry) | {"last": last})
 
     try:
         reporter = Reporter(job, 0, report)
@@ -158,10 +170,10 @@ def train_trial(config: dict[str, Any]) -> None:
 
 
 def _keep_memory() -> None:
-    """The allocator settings of ENVIRONMENT, for a process that runs already (glibc)."""
+    """The allocator settings of ENVIRONMENT, for a process that is already running (glibc)."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError):
+    except (AttributeError, OSError):  # another C library, such as musl; only speed is lost
         return
     for option, value in _KEEP.items():
         mallopt(option, value)

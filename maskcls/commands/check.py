@@ -1,9 +1,8 @@
-"""`maskcls check`: is this folder what it should be? Decodes every image, trains nothing."""
+"""`maskcls check`: check a data folder and decode every image; trains nothing."""
 
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,12 +15,14 @@ from maskcls.pixels.decode import DecodeError, decode
 from maskcls.pixels.fingerprint import read_image
 from maskcls.store.paths import Folder
 
-_CHUNK = 64
+_CHUNK = 64  # small enough for steady progress, large enough that sending it costs nothing
+_Decoded = tuple[str, tuple[int, ...] | str]
+"""Path of an image, and (height, width) or the reason why it cannot be decoded."""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What check found; faults: images that cannot be decoded, with the reason."""
+    """The result of check; faults: images that cannot be decoded, with the reason."""
 
     exit_code: Exit
     table: Table
@@ -42,9 +43,9 @@ class Checked:
 
 
 def check(data: str, progress: Progress, decode_images: bool = True) -> Checked:
-    """Read the table and decode every image; DEGRADED when one of them cannot be.
+    """Read the table and decode every image; DEGRADED when one of them cannot be decoded.
 
-    Raises UserError for what train would refuse, StorageError when images cannot be read now.
+    Raises UserError for what train would refuse, StorageError when storage is unavailable.
     """
     folder = Folder.at(data)
     table = read_data(folder)
@@ -53,6 +54,7 @@ def check(data: str, progress: Progress, decode_images: bool = True) -> Checked:
     if decode_images:
         jobs = [("train/images", table.images["path"])]
         if table.eval_images is not None:
+            # Missing ones are reported by the table already.
             found = table.eval_images.loc[table.eval_images["found"], "path"]
             jobs.append(("eval/images", found))
         for where, paths in jobs:
@@ -71,6 +73,7 @@ def _decode_all(
     # Processes by spawn: forking a process that has threads can deadlock the child.
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         done = 0
+        # In order, so that the report does not depend on which process was faster.
         for found in pool.map(_decode_chunk, chunks):
             for path, result in found:
                 if isinstance(result, str):
@@ -82,20 +85,20 @@ def _decode_all(
             progress.count(f"decoded from {where}", done, len(paths))
 
 
-def _decode_chunk(job: tuple[str, str, tuple[str, ...]]) -> list[tuple[str, Any]]:
-    """(path, (height, width) or the reason) of each image.
+def _decode_chunk(job: tuple[str, str, tuple[str, ...]]) -> list[_Decoded]:
+    """Result for each image.
 
-    Raises StorageError: storage that is away says nothing about the images, and each would take
-    as long.
+    Raises StorageError: unavailable storage is no fault of the images, and each would wait as long.
     """
     location, where, paths = job
     folder = Folder.at(location).child(*where.split("/"))
-    found: list[tuple[str, Any]] = []
+    found: list[_Decoded] = []
     for path in paths:
         try:
             data = read_image(folder, path)
+            result: tuple[int, ...] | str
             result = "the file is missing" if data is None else np.shape(decode(data))[:2]
-        except StorageError:
+        except StorageError:  # is a UserError, too, and must not become a fault of the image
             raise
         except (DecodeError, UserError) as e:
             result = str(e)

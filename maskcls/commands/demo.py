@@ -1,4 +1,4 @@
-"""`maskcls demo`: draws people, runs the whole main job on them, says what it did and where to look."""
+"""`maskcls demo`: draw a data set of people and run the whole main job on it."""
 
 import time
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ from maskcls.store.results import Metrics
 from maskcls.store.run import Run
 
 _WHOLE = {"people": 120, "eval_people": 40, "folds": 5, "epochs": 12}
-# Starting a fold's worker takes longer here than training it, so the quick demo has two folds.
+# Starting a fold's worker takes longer than training it here, so the quick demo has two folds only.
 _QUICK = {"people": 80, "eval_people": 20, "folds": 2, "epochs": 12}
 
 
 @dataclass(frozen=True)
 class Demonstrated:
-    """What the demo made and how well it went; score: of the submission, by the drawn truth.
+    """The demo's results; score: of the submission, by the drawn labels.
 
-    was_there: an earlier demo had drawn and trained it all already.
+    was_there: an earlier demo had already drawn and trained everything.
     """
 
     exit_code: Exit
@@ -46,12 +46,13 @@ def demo(folder: str, quick: bool, progress: Progress, command: list[str]) -> De
     people, eval_people = much["people"], much["eval_people"]
     root = absolute_path(folder)
     data, run, out = root / "data", root / "run", root / "submission.csv"
+    # Asked before anything is written; the rest is repeated anyway, as each step finds what is done.
     was_there = Run.at(str(run)).is_collected
     if not was_there:
         progress.say(f"drawing {people} people to train on and {eval_people} for eval into {data}")
     drawn = write_demo_data(data, people=people, eval_people=eval_people)
     sets = [f"train.epochs={much['epochs']}", f"folds.count={much['folds']}"]
-    if quick:  # whose processes take longer to start than the folds to train
+    if quick:  # the dashboard's processes take longer to start than the folds take to train
         sets.append("cluster.dashboard=false")
     config = resolve("demo", None, sets)
     trained = train(str(data), str(run), config, progress, command)

@@ -1,4 +1,4 @@
-"""`maskcls ensemble`: the final job; averages the logits of all folds of all runs into a submission."""
+"""`maskcls ensemble`: combine the eval logits of all folds of all runs into a submission."""
 
 import csv
 import hashlib
@@ -28,7 +28,7 @@ Float32 = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Ensembled:
-    """How it ended, where the submission lies, and its provenance."""
+    """Exit code, location of the submission, and its provenance."""
 
     exit_code: Exit
     out: str
@@ -37,7 +37,7 @@ class Ensembled:
 
 @dataclass(frozen=True)
 class _Member:
-    """A run whose folds have a part; about: what is said of it in the provenance."""
+    """A run whose folds are members; about: its entry in the provenance."""
 
     run: Run
     folds: list[int]
@@ -45,14 +45,14 @@ class _Member:
     about: "_About"
 
     def labels(self) -> list[str]:
-        """What its folds are called."""
+        """Names of its folds."""
         placed = [divmod(fold, self.run.config.folds.per_repeat) for fold in self.folds]
         return [f"{self.run} fold {f}" + (f" repeat {r}" if r else "") for r, f in placed]
 
 
 @dataclass(frozen=True)
 class _FoldAbout:
-    """What the provenance says of a fold."""
+    """A fold's entry in the provenance."""
 
     fold: int
     checkpoint: str
@@ -63,7 +63,7 @@ class _FoldAbout:
 
 @dataclass(frozen=True)
 class _About:
-    """What the provenance says of a run."""
+    """A run's entry in the provenance."""
 
     run: str
     config_sha256: str
@@ -86,23 +86,26 @@ def ensemble(
     rule: Rule = "logits",
     weights: Sequence[float] | None = None,
 ) -> Ensembled:
-    """Combine folds and runs; write the submission and OUT.provenance.json beside it.
+    """Combine folds and runs; write the submission and OUT.provenance.json next to it.
 
-    runs: locations of run folders, any backbones and heads, the same eval images. rule: how members
-    become one answer. weights: of each run, shared out evenly among its folds; None weighs each fold
-    of each run alike. The submission has all rows
-    of info.csv in its order; an image that no member could decode gets the most frequent class of
-    the training images. Raises UserError when a fold is missing and that was not allowed.
+    runs: locations of run folders, any backbones and heads, the same eval images. rule: how members are
+    combined. weights: of each run, divided equally among its folds; None gives each fold of each run the
+    same weight. The submission has all rows of info.csv in its order; an image that no member could
+    decode gets the most frequent class of the training images. Raises UserError when a fold is missing
+    and that is not allowed.
     """
-    output = OutputFile.at(out)  # before the work, not after it
+    output = OutputFile.at(
+        out
+    )  # first: a location that cannot be written is refused before the work
     members = [_read_member(Run.open(Folder.at(run)), allow_missing_folds) for run in runs]
     _refuse_doubles(members)
     first = members[0]
     fallback = _most_frequent_class(first.run)
+    # The fallback is of the first run: all runs have the same eval images, but perhaps other tables.
     weight, lost_ids, images = _weights(members, weights), list[str](), 0
 
     def fill(path: Path) -> None:
-        # Part by part: the names and logits of all images may be too much to hold.
+        # Part by part: with millions of images, names and logits of all folds do not fit into memory.
         nonlocal images
         with path.open("w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
@@ -130,8 +133,10 @@ def ensemble(
             "images": {image: first.faults.get(image, "no logits") for image in lost_ids},
         },
     }
-    if not output.is_stream:  # beside stdout there is no place for it
+    # After the submission, so that a provenance never describes a file that is not there.
+    if not output.is_stream:  # there is no place next to stdout
         output.folder.write_json(f"{output.name}.provenance.json", provenance)
+    # Only the first: all of them are in the provenance.
     for image in lost_ids[:20]:
         reason = first.faults.get(image, "no logits")
         progress.warn(f"{image}: {reason}; answered with class {fallback} ({class_name(fallback)})")
@@ -152,16 +157,17 @@ def _weights(
             f" {':'.join(['1'] * len(members))}."
         )
     folds = [len(m.folds) for m in members]
+    # Divided by the folds, or a run of ten folds would count twice as much as one of five.
     shares = [[w / n] * n for w, n in zip(weights, folds, strict=True)]
     return np.array([share for run in shares for share in run])
 
 
 def _read_member(run: Run, allow_missing: bool) -> _Member:
     if not run.has_eval:
-        raise UserError(f"{run}: this run was made without eval images; it has no part to play.")
+        raise UserError(f"{run}: this run was made without eval images, so it cannot be combined.")
     if run.config.folds.scheme == "image":
         raise UserError(
-            f"{run}: trained with folds.scheme=image, which is only to show what its leak is worth;"
+            f"{run}: trained with folds.scheme=image, which only serves to show the effect of its leak;"
             " train with folds of people for a submission."
         )
     count = run.config.folds.total
@@ -171,7 +177,7 @@ def _read_member(run: Run, allow_missing: bool) -> _Member:
         raise UserError(
             f"{run}: fold {', '.join(map(str, missing))} of {count} is not done; train it with the"
             " same maskcls train command"
-            + (", or say --allow-missing-folds." if done else ": there is nothing to average yet.")
+            + (", or use --allow-missing-folds." if done else ": there is nothing to average yet.")
         )
     record = run.record()
     about = _About(
@@ -188,13 +194,14 @@ def _read_member(run: Run, allow_missing: bool) -> _Member:
 
 
 def _parts(members: Sequence[_Member]) -> Iterator[tuple[list[str], Float32]]:
-    """Names of some eval images and their logits [M, n, 18] of all folds of all runs, in turn.
+    """Names of some eval images and their logits [M, n, 18] of all folds of all runs, part by part.
 
     Raises UserError when a run was made for other images, RuntimeError when a fold left one out.
     """
     names = [read_parts(m.run.folder, EVAL_TABLE, ["ImageID"]) for m in members]
     folds = [(m, FoldLogits(m.run.fold(fold), EVAL_LOGITS)) for m in members for fold in m.folds]
     start = 0
+    # zip_longest, so that a run with fewer images is refused and not cut to the shortest.
     for parts in itertools.zip_longest(*names):
         for member, part in zip(members, parts, strict=True):
             if part is None or not part.equals(parts[0]):
@@ -203,6 +210,8 @@ def _parts(members: Sequence[_Member]) -> Iterator[tuple[list[str], Float32]]:
         logits = np.full((len(folds), len(image_ids), NUM_CLASSES), np.nan, np.float32)
         for values, (member, fold) in zip(logits, folds, strict=True):
             fold.fill(values, start)
+            # A row without logits must be a fault that the run has recorded; any other gap is a bug, and
+            # would be averaged over fewer folds without a message.
             lost = [image_ids[row] for row in np.flatnonzero(~has_logits(values)).tolist()]
             if not member.faults.keys() >= set(lost):
                 raise RuntimeError(f"{member.run}: a fold lacks logits of {len(lost)} images")
@@ -211,12 +220,13 @@ def _parts(members: Sequence[_Member]) -> Iterator[tuple[list[str], Float32]]:
 
 
 def _other_images(member: _Member, first: _Member) -> UserError:
+    # Read whole only here, for the message: comparing goes part by part.
     ids, others = (
         set(read_arrow(m.run.folder, EVAL_TABLE, ["ImageID"])["ImageID"].to_pylist())
         for m in (first, member)
     )
     odd = sorted(ids ^ others)
-    what = f"{len(odd)} differ, such as {odd[0]}" if odd else "they come in another order"
+    what = f"{len(odd)} differ, such as {odd[0]}" if odd else "they are in another order"
     return UserError(
         f"{member.run}: its eval images are not those of the first run ({what}); only runs on the"
         " same eval images can be averaged."
@@ -225,6 +235,7 @@ def _other_images(member: _Member, first: _Member) -> UserError:
 
 def _refuse_doubles(members: Sequence[_Member]) -> None:
     seen: dict[str, str] = {}
+    # Fingerprints are compared, since info.csv of two data sets may have the same names.
     for number, member in enumerate(members):
         if member.about.eval_fingerprint != members[0].about.eval_fingerprint:
             raise UserError(
@@ -233,6 +244,7 @@ def _refuse_doubles(members: Sequence[_Member]) -> None:
             )
         for fold in member.about.folds:
             here = f"{member.run} (run {number + 1}) fold {fold.fold}"
+            # By the weights' digest, so that a copied run folder is noticed, too.
             there = seen.setdefault(fold.model_sha256, here)
             if there != here:
                 raise UserError(f"{here}: the same network as {there}; it would count double.")

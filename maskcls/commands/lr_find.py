@@ -31,7 +31,7 @@ def lr_find(
 ) -> Found:  # fmt: skip
     """Run the range test on fold 0 of these settings; writes into the folder out.
 
-    Raises UserError for bad input, or when low and high are no range.
+    Raises UserError for bad input, or when low and high are not a range.
     """
     from maskcls.cluster.session import ray_session
     from maskcls.cluster.tasks import range_test_of
@@ -40,6 +40,7 @@ def lr_find(
         raise UserError("lr-find: --low must be above 0 and below --high, and --updates 10 or more")
     prepared = prepare(data, out, config, progress)
     folder = prepared.run.folder
+    # The folder is like a run's, so another command must not write into it at the same time.
     with Lease(folder, "lr-find", progress.say) as lease:
         context = begin(prepared, progress, lease.check)
         with ray_session(context.cache, config.cluster.dashboard, progress) as session:
@@ -58,6 +59,7 @@ def _plot(found: RangeTest) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    # Without pyplot, which chooses a display and keeps every figure in a global list.
     figure = Figure(figsize=(7, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
@@ -67,7 +69,7 @@ def _plot(found: RangeTest) -> bytes:
     axes.axvline(found.lowest, color="C3", ls=":", label=f"lowest: {found.lowest:.2g}")
     axes.set(xscale="log", xlabel="learning rate", ylabel="loss", title="Learning-rate range test")
     top = max(found.smooth[:3]) * 1.5
-    # The explosion at the end would hide everything else.
+    # Cut at the top: the loss explodes at the end of the range and would flatten the rest.
     lowest = min(*found.smooth, *found.loss)
     axes.set_ylim(0.9 * lowest, max(top, 1.5 * lowest))
     axes.legend()

@@ -1,4 +1,4 @@
-"""`maskcls predict`: a finished run's answers for any images, from a folder or a CSV."""
+"""`maskcls predict`: predict the images of a folder or a CSV with a finished run."""
 
 import csv
 import io
@@ -29,7 +29,7 @@ from maskcls.store.uris import is_uri
 
 @dataclass(frozen=True)
 class PredictResult:
-    """How it ended, where the predictions lie, how many images there were, and what was wrong."""
+    """Exit code, location of the predictions, number of images, and reasons for missing answers."""
 
     exit_code: Exit
     out: str
@@ -43,8 +43,8 @@ def predict(
     """Write path,ans,p0..p17 with a row per image: probabilities of the folds' averaged logits.
 
     images: a folder, or a CSV file with a column path (or ImageID) relative to the CSV's folder.
-    cluster: how the work is placed here; the machine that trained may have been another one.
-    An image that cannot be decoded has its row with nothing in the other columns.
+    cluster: placement of the work here; the run may have been trained on another machine.
+    An image that cannot be decoded has a row with empty columns.
     Raises UserError when the run is not finished or a checkpoint is damaged, or when another machine
     of a cluster may predict and does not reach RUN and IMAGES.
     """
@@ -56,7 +56,9 @@ def predict(
 
     trained = Run.open(Folder.at(run))
     results, geometry = _checkpoints_of(trained)
-    output = OutputFile.at(out)  # before the work, not after it
+    output = OutputFile.at(
+        out
+    )  # first: a location that cannot be written is refused before the work
     placing = cluster or Cluster()
     image_folder, rows = _list(images, progress)
     cache = cache_root(placing.cache_dir)
@@ -67,7 +69,7 @@ def predict(
     with ray_session(cache, placing.dashboard, progress) as session:
         home, machine = session.own_node(), session.machine(placing.resources_per_worker)
         plan = plan_predicting(placing, [result.threads for result in results], machine)
-        if home is not None:
+        if home is not None:  # a cluster: tasks may run on other nodes
             files = [(trained.folder, trained.probe_file), (image_folder, probe)]
             require_shared(plan, home, files, progress, "RUN and IMAGES")
         pixels = ensure_pixels(place, listed.folder, listed.paths, progress, home)
@@ -85,22 +87,24 @@ def predict(
     logits = np.full((len(found), len(rows), NUM_CLASSES), np.nan, np.float32)
     expected = np.setdiff1d(np.arange(len(rows)), list(pixels.faults))
     for member, (at, values) in enumerate(found):
-        if not np.array_equal(at, expected):  # the folds that have an image would answer it alone
+        # Otherwise such an image would be averaged over fewer folds, without a message.
+        if not np.array_equal(at, expected):
             raise RunFailed(
                 f"{image_folder}: {len(at):,} images were decoded for fold {member} and"
-                f" {len(expected):,} here, so some changed meanwhile; give each machine pixels anew, by"
-                " another --set cluster.cache_dir=FOLDER."
+                f" {len(expected):,} here, so some changed meanwhile; decode them again on each machine,"
+                " with another --set cluster.cache_dir=FOLDER."
             )
         logits[member, at] = values
     faults = {rows["path"].iloc[row]: reason for row, reason in sorted(pixels.faults.items())}
     output.write(_csv(rows["path"], mean_logits(logits)))
+    # Only the first, as the CSV shows the others by their empty columns.
     for path, reason in list(faults.items())[:20]:
         progress.warn(f"{path}: no answer, {reason}")
     return PredictResult(Exit.DEGRADED if faults else Exit.GOOD, out, len(rows), faults)
 
 
 def _checkpoints_of(run: Run) -> tuple[list[FoldResult], Geometry]:
-    """Every fold's result, and the one geometry they were all trained at."""
+    """Every fold's result, and the geometry that all of them were trained with."""
     found, geometries = [], []
     count = run.config.folds.total
     for fold in run.folds():
@@ -111,8 +115,9 @@ def _checkpoints_of(run: Run) -> tuple[list[FoldResult], Geometry]:
                 " maskcls train command."
             )
         folder, name = fold.checkpoints, result.checkpoint
+        # Checked here, before anything is decoded: a task would find the damage much later.
         if reason := manifest.why_invalid(folder, name):
-            raise UserError(f"{folder}/{name}: damaged ({reason}); copy it anew.")
+            raise UserError(f"{folder}/{name}: damaged ({reason}); copy it again.")
         state = folder.read_json(f"{name}/state.json")
         try:
             geometries.append(Geometry.from_json(state["geometry"]))
@@ -141,11 +146,12 @@ def _list(images: str, progress: Progress) -> tuple[Folder, pd.DataFrame]:
         paths = images_from_csv(parent.read_bytes(name), images)
     except FileNotFoundError as e:
         raise UserError(f"{images}: there is no such file.") from e
+    # A sample decides: asking for each of a million objects in a bucket would take hours.
     if not any(parent.exists(path) for path in paths[:20]):
-        # info.csv lies beside the folder of its images.
+        # The competition's info.csv is next to the folder of its images.
         if not any(parent.exists(f"images/{path}") for path in paths[:20]):
             raise UserError(
-                f"{images}: none of its images lies in {parent.shown} or its folder images;"
+                f"{images}: none of its images is in {parent.shown} or its folder images;"
                 " give paths relative to the CSV's folder."
             )
         parent = parent.child("images")
@@ -159,7 +165,7 @@ def _list(images: str, progress: Progress) -> tuple[Folder, pd.DataFrame]:
 
 
 def _one_there(folder: Folder, paths: "pd.Series[str]") -> str:
-    """The path of an image that stands for all of them; _list has found one among the first."""
+    """The path of an existing image, as a probe; _list has found one among the first 20."""
     return next((path for path in paths.iloc[:20] if folder.exists(path)), paths.iloc[0])
 
 
@@ -173,6 +179,7 @@ def _csv(paths: "pd.Series[str]", mean: npt.NDArray[np.float64]) -> bytes:
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["path", "ans", *(f"p{k}" for k in range(NUM_CLASSES))])
     for path, answer, row in zip(paths, answers.tolist(), probs, strict=True):
+        # NaN: no fold has logits of this image, as it cannot be decoded.
         if np.isfinite(row).all():
             rows.writerow([path, answer, *(f"{p:.6g}" for p in row)])
         else:

@@ -1,6 +1,6 @@
-"""`maskcls status`: how far runs and searches are, from their own records, whoever works on them.
+"""`maskcls status`: progress of runs and searches, from their own records.
 
-Where a Ray cluster is reachable, what it says of the workers stands beside it.
+Where a Ray cluster is reachable, its information about the workers is added.
 """
 
 import platform
@@ -18,13 +18,14 @@ from maskcls.store.run import Run
 from maskcls.tuning.search_record import is_search, read_search
 from maskcls.tuning.trials import Trial, ranked, read_trials
 
+# Well above the interval of heartbeats, 1 to 5 s, and the time in which a worker imports torch.
 SILENT_S = 120.0
-"""A fold that is at work but has told nothing for so long is shown as silent [s]."""
+"""A fold in progress that has reported nothing for this time is shown as silent [s]."""
 
 
 @dataclass(frozen=True)
 class WorkerStatus:
-    """What is known of a fold's worker; None where it has reported nothing, or Ray was not reached.
+    """What is known about a fold's worker; None where it has not reported, or Ray was not reached.
 
     node, worker: Ray's ids. gpu_idle: share of the samples at which its GPU was idle. silent_s:
     since its last heartbeat [s]. state, log: see cluster/dashboard.py.
@@ -45,8 +46,8 @@ class WorkerStatus:
 class RunStatus:
     """A run's folds, and its out-of-fold macro F1 once all of them are done.
 
-    workers: of each fold. left_s: the longest time left of the folds at work [s]; folds that wait
-    are not counted. exit_code: of the run's last command, None while it works or is not known.
+    workers: of each fold. left_s: the maximum time left of the folds in progress [s]; folds that wait
+    are not counted. exit_code: of the run's last command, None while it works or is unknown.
     """
 
     run: str
@@ -63,7 +64,7 @@ class RunStatus:
 
     @property
     def over(self) -> bool:
-        """All folds are done, or the command has ended without."""
+        """Whether all folds are done, or the command has ended without finishing them."""
         return self.done == len(self.folds) or self.exit_code is not None
 
 
@@ -78,7 +79,7 @@ class SearchStatus:
 
 
 def status(run: str, address: str | None = None) -> RunStatus | SearchStatus:
-    """Look at the folder of a run or of a search; raises UserError when it is neither.
+    """Read the folder of a run or of a search; raises UserError when it is neither.
 
     address: see run_status.
     """
@@ -87,22 +88,23 @@ def status(run: str, address: str | None = None) -> RunStatus | SearchStatus:
 
 
 def runs_in(folder: Folder, warn: Callable[[str], None]) -> list[str]:
-    """Locations of the runs and searches right in a folder, by name.
+    """Locations of the runs and searches directly in a folder, by name.
 
-    warn: hears of those that may not be looked into; they are passed over.
+    warn: called for each that cannot be read; these are skipped.
     """
     found = []
     for inside in (folder.child(entry.name) for entry in folder.list() if not entry.is_file):
+        # One folder without permission must not hide the other runs.
         try:
             if is_search(inside) or (Run(inside).exists and Run(inside).record() is not None):
                 found.append(inside.location)
         except (OSError, UserError) as e:
-            warn(f"{inside} is passed over: {e}")
+            warn(f"{inside} is skipped: {e}")
     return found
 
 
 def search_status(folder: Folder) -> SearchStatus:
-    """Look at the folder of a search."""
+    """Read the folder of a search."""
     content = read_search(folder)
     over = content.last_start is not None and content.last_start.ended is not None
     trials = tuple(ranked(read_trials(folder)))
@@ -110,9 +112,9 @@ def search_status(folder: Folder) -> SearchStatus:
 
 
 def run_status(folder: Folder, address: str | None = None) -> RunStatus:
-    """Look at the folder of a run; raises UserError when it is none.
+    """Read the folder of a run; raises UserError when it is none.
 
-    address: of Ray's dashboard; otherwise RAY_API_SERVER_ADDRESS, or where the run says it is.
+    address: of Ray's dashboard; otherwise RAY_API_SERVER_ADDRESS, or the one that the run recorded.
     """
     run = Run.open(folder)
     epochs, last = run.config.train.epochs, _last_start(run)
@@ -125,7 +127,7 @@ def run_status(folder: Folder, address: str | None = None) -> RunStatus:
         if beat and attempt is not None and beat.token != attempt.token:
             beat = None  # of an attempt that was lost; the next one has not reported yet
         if beat and last is not None and exit_code is None and beat.is_before(last.started):
-            beat = None  # of an earlier command; this one has not begun the fold yet
+            beat = None  # of an earlier command; the current one has not started the fold yet
         state = fold.state(epochs, beat)
         _judge_silence(state, beat, exit_code)
         states.append(state)
@@ -133,6 +135,7 @@ def run_status(folder: Folder, address: str | None = None) -> RunStatus:
     workers = _workers(run, beats, address)
     left = [s.left_s for s in states if s.left_s is not None]
     metrics = run.metrics()
+    # Without a validation set (folds.scheme=all) there is no score.
     score = metrics.oof.score.macro_f1 if metrics and metrics.oof else None
     return RunStatus(
         folder.shown, tuple(states), tuple(workers), score, max(left, default=None), exit_code
@@ -140,7 +143,8 @@ def run_status(folder: Folder, address: str | None = None) -> RunStatus:
 
 
 def _judge_silence(state: FoldState, beat: Heartbeat | None, exit_code: int | None) -> None:
-    """Correct what an old heartbeat says of a fold that nobody works on, or whose worker is silent."""
+    """Correct the state of a fold whose command has ended, or whose worker is silent."""
+    # A heartbeat stays in the folder after a kill, and would show the fold as training for good.
     silent_s = beat.age_s() if beat else None
     if state.phase != "done" and exit_code is not None:
         state.phase, state.left_s = "stopped" if beat else "waiting", None
@@ -150,10 +154,10 @@ def _judge_silence(state: FoldState, beat: Heartbeat | None, exit_code: int | No
 
 
 def _workers(run: Run, beats: list[Heartbeat | None], given: str | None) -> list[WorkerStatus]:
-    """What the heartbeats say of the workers, and what Ray says, where it is reached."""
+    """The workers by their heartbeats, with Ray's information where it is reached."""
     address, token = address_of(given), token_of()
     if address is None and (local := _dashboard_of(run)) is not None:
-        # That of a run's own local Ray is asked with its own token, which is no cluster's.
+        # A local Ray's dashboard has a token of its own, which is not that of any cluster.
         address, token = local, read_token(run.config.cluster.cache_dir)
     found = look_at_workers(beats, address, token) if address else None
     workers = []
@@ -170,14 +174,15 @@ def _workers(run: Run, beats: list[Heartbeat | None], given: str | None) -> list
 
 
 def _dashboard_of(run: Run) -> str | None:
-    """The dashboard of the command that works on the run just now, if it is a local one's."""
+    """The dashboard of the command that currently works on the run, if its Ray is local."""
     last = _last_start(run)
+    # Only on the same machine: elsewhere, 127.0.0.1 would be another program, which would get the token.
     if last is None or last.ended is not None or last.host != platform.node():
         return None
     return last.dashboard if last.dashboard and is_loopback(last.dashboard) else None
 
 
 def _last_start(run: Run) -> Start | None:
-    """What the record says of the last command on the run."""
+    """The record's entry of the last command on the run."""
     record = run.record()
     return record.last_start if record else None

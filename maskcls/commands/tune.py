@@ -1,11 +1,11 @@
-"""`maskcls tune`: search settings; weak ones end early, the best are trained on all folds.
+"""`maskcls tune`: search settings; weak trials end early, the best are trained on all folds.
 
-RUN/search.json       what is searched, on what, from which settings; and the time spent
+RUN/search.json       the space, the data, the settings that trials change; and the time spent
 RUN/folds.parquet     the folds, the same for all trials
-RUN/trials/NNN.json   a trial's record; RUN/trials/NNN/ is its run, as maskcls train makes it
+RUN/trials/NNN.json   a trial's record; RUN/trials/NNN/ is its run, like one of maskcls train
 RUN/trials.json       the table, best first
-RUN/best.toml         the best settings whole, for --config
-RUN/search.html       what was found, and what mattered
+RUN/best.toml         all settings of the best trial, for --config
+RUN/search.html       the report
 """
 
 import os
@@ -35,7 +35,7 @@ from maskcls.tuning.trials import Trial
 
 @dataclass(frozen=True)
 class Tuned:
-    """How it ended, the trials, best first, and where all lies."""
+    """Exit code, the trials, best first, and the search's folder."""
 
     exit_code: Exit
     trials: list[Trial]
@@ -46,14 +46,15 @@ def tune(
     data: str, run: str, space_file: str, progress: Progress, preset: str | None = None,
     file: str | None = None, sets: Iterable[str] = (), command: Sequence[str] = (),
 ) -> Tuned:  # fmt: skip
-    """Search, or go on with a search.
+    """Start or resume a search.
 
     data, run, space_file, file: local paths or object-store URIs. space_file: see tuning/space.py.
     preset, file, sets: the settings that the trials change.
-    Exit.DEGRADED: images could not be decoded, or a trial was lost to the system and is tried again
-    by the same command. Raises UserError for bad input or another search in the folder, RunFailed when
+    Exit.DEGRADED: images could not be decoded, or an infrastructure failure ended a trial, which the
+    same command retries. Raises UserError for bad input or another search in the folder, RunFailed when
     no trial was trained on all folds.
     """
+    # On a cluster only: for a local Ray, Tune's records are in a temporary folder.
     if os.environ.get("RAY_ADDRESS") and without_credentials(run) != run:
         raise UserError(
             "--run: Ray Tune would keep the credentials of this URI in its records; give them by"
@@ -61,10 +62,12 @@ def tune(
         )
     base = flat_settings(preset, file, sets)
     config = _checked(from_flat(base))
+    # Before the data is read: errors in settings and space are found within a second.
     space = read_space(read_toml(space_file), base)
     prepared = prepare(data, run, config, progress, marker=SEARCH_JSON)
     with Lease(prepared.run.folder, "tune", progress.say) as lease:
         if is_search(prepared.run.folder):
+            # Trials that have not started would otherwise begin with other weights.
             identity.refuse_other_weights(prepared.run.folder, prepared.network)
         return _Tuning(prepared, base, space, progress, lease, command).run()
 
@@ -76,7 +79,7 @@ def _checked(config: Config) -> Config:
         )
     if config.folds.scheme == "all":
         raise UserError(
-            "folds.scheme=all: it holds nobody out, so trials have no score to compare."
+            "folds.scheme=all: it has no validation set, so trials have no score to compare."
         )
     return config
 
@@ -94,18 +97,20 @@ class _Tuning:
         self.table = TrialTable(prepared.run.folder, self.record, progress)
 
     def run(self) -> Tuned:
-        # A record whose lease is lost is another command's.
+        # After the lease is lost, the record belongs to another command and is not written.
         with self.record.ending(lambda: not self.lease.lost) as end:
+            # Before the budget is looked at: a search that is complete otherwise still retries these.
             self.table.forget_losses()
             if self._is_left():
                 self._train()
+            # Also without any training: a kill may have come between the last trial and the report.
             trials = write_results(self.table, self.space, self.record.content)
             degraded = any(t.out_of_fold and t.out_of_fold.faults for t in trials)
             if lost := [
                 str(t.number) for t in self.table.trials.values() if t.is_lost or t.is_open
             ]:
                 self.progress.warn(
-                    f"lost to the system: trial {some(lost)}; the same command tries it again"
+                    f"infrastructure failure: trial {some(lost)}; the same command tries it again"
                 )
             end.exit_code = Exit.DEGRADED if degraded or lost else Exit.GOOD
         return Tuned(end.exit_code, trials, self.prepared.run.folder)
@@ -119,6 +124,7 @@ class _Tuning:
         from maskcls.cluster.session import ray_session
 
         dashboard, losses = self.prepared.config.cluster.dashboard, TrialLosses(self.progress)
+        # One session for both parts: starting Ray takes seconds.
         with ray_session(self.prepared.cache, dashboard, self.progress) as session:
             FirstFold(
                 self.prepared, self.space, self.runs, self.table, self.record, losses, self.progress,

@@ -1,4 +1,4 @@
-"""A data set with the fingerprint of its images: what train, check and predict start from."""
+"""A data set with the fingerprint of its images."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +19,14 @@ from maskcls.store.record import Described
 
 @dataclass(frozen=True)
 class Images:
-    """Images in row order: where they lie, their paths there, and the digests of their bytes."""
+    """Images in row order: their folder, their paths below it, and the digests of their bytes."""
 
     folder: Folder
     paths: "pd.Series[str]"
     digests: npt.NDArray[np.uint8]
 
     def place(self, cache: Path, geometry: Geometry) -> CachePlace:
-        """Where their pixels at this geometry lie on this machine."""
+        """Where their pixels at this geometry are on this machine."""
         return cache_place(cache, self.digests, geometry)
 
 
@@ -39,12 +39,14 @@ class DataSet:
     eval_images: Images | None
 
     def describe(self, location: str) -> Described:
-        """What record.json says of the data: counts and fingerprints of contents and labels."""
+        """What record.json contains about the data: counts and fingerprints of contents and labels."""
+        # Everything that changes what a fold computes is part of the fingerprint, each with a fixed
+        # type: the same data must give the same bytes on every machine.
         table, images = self.table, self.table.images
         labels = [images["label"].to_numpy(np.int16).tobytes(), self.train.digests.tobytes()]
         people = images["person"].cat.codes.to_numpy(np.int32).tobytes()
         names = "\n".join(images["person"].cat.categories)
-        ages = images["age"].to_numpy(np.int16).tobytes()  # those that train may be moved by age
+        ages = images["age"].to_numpy(np.int16).tobytes()  # rows.age_border and drop_ages use them
         out: Described = {
             "location": location,
             "images": len(images),
@@ -54,6 +56,7 @@ class DataSet:
             "eval_fingerprint": None,
         }
         if table.eval_images is not None and self.eval_images is not None:
+            # With the names, since the same images in another order would get each other's answers.
             ids = "\n".join(table.eval_images["ImageID"])
             out["eval_images"] = len(table.eval_images)
             out["eval_fingerprint"] = combine([ids, self.eval_images.digests.tobytes()])
@@ -61,8 +64,9 @@ class DataSet:
 
 
 def read_data_set(data: Folder, cache: Path) -> DataSet:
-    """Read, check and fingerprint DATA; raises UserError for what is wrong with it."""
+    """Read, check and fingerprint DATA; raises UserError for errors in it."""
     table = read_data(data)
+    # Reading leaves freed memory that the allocator keeps, and the driver lives as long as the run.
     system.release_memory()
     train = images_of(data.child("train", "images"), table.images, cache)
     eval_images = None

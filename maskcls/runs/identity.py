@@ -1,4 +1,4 @@
-"""What a run is, and the refusal to go on with it as another one."""
+"""What identifies a run, and the refusal to resume it as another one."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from maskcls.store.tables import read_table
 
 def refuse_other_settings(run: Run, config: Config) -> None:
     """UserError with the settings that changed since the run was started."""
-    # Read through the schema: a setting that came later has its default in an older run.
+    # Read through the schema: a setting that did not exist then has its default in an older run.
     if found := differences(to_json(run.config), to_json(config)):
         raise UserError(
             f"{run}: this run was started with other settings ({'; '.join(found)});"
@@ -27,6 +27,7 @@ def refuse_other_settings(run: Run, config: Config) -> None:
 
 def refuse_other_data(run: Run, old: Described, new: Described) -> None:
     """UserError with what changed in the data; old, new: DataSet.describe and more inputs."""
+    # The location may change: data may be moved, or be mounted elsewhere on another machine.
     names = [n for n in sorted({*old, *new}) if n != "location"]
     found = [
         f"{n}: {old.get(n)} there, {new.get(n)} now" for n in names if old.get(n) != new.get(n)
@@ -40,6 +41,7 @@ def refuse_other_data(run: Run, old: Described, new: Described) -> None:
 
 def refuse_other_folds(run: Run, wanted: pd.DataFrame) -> None:
     """UserError when folds.parquet is not what people and seed give."""
+    # Drawn again and compared, not only read: finished folds and later ones must use the same split.
     found = read_table(run.folder, FOLDS)
     if not (difference := _difference(found, wanted)):
         return
@@ -50,11 +52,12 @@ def refuse_other_folds(run: Run, wanted: pd.DataFrame) -> None:
 
 
 def _difference(found: pd.DataFrame, wanted: pd.DataFrame) -> str:
-    """Where a folds table differs from what it should be, in words; "" when it does not."""
+    """Where a folds table differs from the expected one, in words; "" if it does not."""
     if list(found.columns) != list(wanted.columns):
-        return f"columns {', '.join(found.columns)} there, {', '.join(wanted.columns)} wanted"
+        return f"columns {', '.join(found.columns)} there, {', '.join(wanted.columns)} expected"
     if len(found) != len(wanted):
-        return f"{len(found)} rows there, {len(wanted)} wanted"
+        return f"{len(found)} rows there, {len(wanted)} expected"
+    # As text: categories and integers of another width are the same values.
     there = [found[c].astype("str").to_numpy() for c in wanted.columns]
     here = [wanted[c].astype("str").to_numpy() for c in wanted.columns]
     wrong = [a != b for a, b in zip(there, here, strict=True)]
@@ -65,20 +68,21 @@ def _difference(found: pd.DataFrame, wanted: pd.DataFrame) -> str:
     column = next(k for k, where in enumerate(wrong) if where[row])
     text = (
         f"row {row + 1}, {wanted.columns[0]} {here[0][row]}: {wanted.columns[column]}"
-        f" {there[column][row]} there, {here[column][row]} wanted"
+        f" {there[column][row]} there, {here[column][row]} expected"
     )
     return text if len(rows) == 1 else f"{text}, and {len(rows) - 1} more rows"
 
 
 def refuse_other_weights(run: Folder, network: Network) -> None:
-    """UserError when a weights file was changed since; network: the run's network.json."""
+    """UserError when a weights file has changed since; network: the run's network.json."""
+    # Folds that have not started yet would otherwise begin with other weights than the finished ones.
     for name, old in network.weights_sha256.items():
         if name.startswith(("hub:", "hub-state:")):
-            continue  # no path; a fold that was started has its own checkpoint
+            continue  # of the model hub, not a file that the user may have changed
         path = Path(name)
         if not path.is_file():
             raise UserError(
-                f"{path}: the weights that this run began with are not there any more; put them back."
+                f"{path}: the weights that this run started with no longer exist; put them back."
             )
         new = sha256_of(path)
         if new != old:

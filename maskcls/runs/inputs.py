@@ -1,7 +1,7 @@
-"""What trains besides the table as it is: corrected labels, an extra folder, pseudo-labels.
+"""Training data besides the table: corrected labels, an extra folder, pseudo-labels.
 
-Read and checked by the command, before anything starts, and written into the run's folder, where the
-folds find it; what these inputs were is part of the run's identity.
+Read and checked by the command before anything starts, and written into the run's folder, from which
+the folds read them; their fingerprints are part of the run's identity.
 """
 
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ PUBLISHED = "published"
 class Inputs:
     """train: labels of the table's rows to train with. extra, extra_images: the extra folder's rows
     (extra_table.parquet) and images. pseudo: row (of an eval image), fold, label, probability.
-    described: fingerprints for the record. notes: what the user should know.
+    described: fingerprints for the record. notes: messages for the user.
     """
 
     train: CorrectedLabels
@@ -48,9 +48,9 @@ class Inputs:
 
 
 def read_inputs(config: Config, data: DataSet, folds: pd.DataFrame, cache: Path) -> Inputs:
-    """Read what the section rows names; raises UserError for what is wrong with it.
+    """Read what the section rows names; raises UserError for errors in it.
 
-    It is wrong, too, when a fold is left without anybody to train on, or a mix without a partner.
+    It is also an error if a fold has no training rows left, or a mixing transform no partner.
     """
     rows, notes = config.rows, list[str]()
     described: Described = {}
@@ -62,12 +62,14 @@ def read_inputs(config: Config, data: DataSet, folds: pd.DataFrame, cache: Path)
     pseudo = None
     if rows.pseudo_labels != "none":
         pseudo = _pseudo(config, data, folds, described)
+        # Counted once per image: several folds may be sure of the same one.
         share = pseudo["row"].nunique()
         notes.append(
             f"rows.pseudo_labels: {share:,} eval images have a label of probability"
             f" {rows.pseudo_confidence:g} or more in some fold"
         )
     inputs = Inputs(train, extra, extra_images, pseudo, described, notes)
+    # Last, as corrected ages, extra people and pseudo-labels all change what a fold may train on.
     refuse_empty_sides(config, data, folds, inputs)
     return inputs
 
@@ -90,10 +92,11 @@ def _train_labels(
             raise UserError(f"rows.corrections={where}: there is no such file.") from e
     key, corrections = read_corrections(content, where)
     train = train_labels(images, key, corrections, where, border)
+    # By content and not by name: an edited file of the same name is another input.
     described["corrections"] = combine([content])
     notes.append(
         f"rows.corrections: {train.num_corrected} images train with another label;"
-        f" {train.num_unknown} of {len(corrections)} rows are about people who are not here"
+        f" {train.num_unknown} of {len(corrections)} rows are about people who are not in DATA"
     )
     return train
 
@@ -103,14 +106,16 @@ def _extra(
 ) -> tuple[pa.Table, Images]:
     folder = Folder.at(config.rows.extra)
     table = read_data(folder, needs_eval=False)
+    # Normalised, since one file system may store the same name composed and another decomposed.
     here = {nfc(name) for name in data.table.people["person"]}
     both = [name for name in table.people["person"] if nfc(name) in here]
     if both:
         raise UserError(
-            f"rows.extra={folder.shown}: {both[0]} is in DATA, too ({len(both)} people are);"
-            " whoever is held out must not train, so give other people."
+            f"rows.extra={folder.shown}: {both[0]} is in DATA, too ({len(both)} people are); people"
+            " that are held out must not train, so name a folder with other people."
         )
     images = images_of(folder.child("train", "images"), table.images, cache)
+    # Without corrections: those are about the people of DATA.
     train = train_labels(table.images, "path", [], "", config.rows.age_border)
     described["extra_fingerprint"] = combine(
         [images.digests.tobytes(), train.classes.tobytes(), train.ages.tobytes()]
@@ -119,6 +124,7 @@ def _extra(
         {
             "path": pa.array(table.images["path"], pa.string()),
             "person": pa.array(table.images["person"].astype("str"), pa.string()),
+            # Under the names that the run's own table has, so that folds read both alike.
             "train_label": train.classes.astype(np.int8),
             "train_age": train.ages.astype(np.int16),
         }
@@ -129,26 +135,30 @@ def _extra(
 def _pseudo(
     config: Config, data: DataSet, folds: pd.DataFrame, described: Described
 ) -> pd.DataFrame:
-    """Each fold's labels, by the same fold of the other run, which saw none of its held-out people."""
+    """Labels for each fold, by the same fold of the other run, which did not see the held-out people."""
     name = f"rows.pseudo_labels={config.rows.pseudo_labels}"
     if data.table.eval_images is None or data.eval_images is None:
         raise UserError(f"{name}: DATA has no eval images to label.")
     teacher = Run.at(config.rows.pseudo_labels)
     if not teacher.exists or not teacher.has_eval:
         raise UserError(f"{name}: this is not a finished run with eval images.")
+    # With other folds, a label could carry what its network learned from people held out here: the
+    # validation score would be too high.
     theirs = read_table(teacher.folder, FOLDS)
     if theirs.astype(str).to_numpy().tolist() != folds.astype(str).to_numpy().tolist():
         raise UserError(
             f"{name}: it has other folds, so its networks saw people who are held out here;"
             " train it with the same people, folds.scheme, folds.count and folds.seed."
         )
+    # In any order: rows are matched by ImageID, since info.csv may list the images otherwise by now.
     ids = read_arrow(teacher.folder, EVAL_TABLE)["ImageID"].to_pylist()
     place = {image: row for row, image in enumerate(data.table.eval_images["ImageID"])}
     if set(ids) != set(place):
         raise UserError(f"{name}: it was made for other eval images.")
     row_of = np.array([place[image] for image in ids])
-    # As DataSet.describe makes it, but in the order that the other run had them in.
+    # The fingerprint as in DataSet.describe, but in the other run's order of rows.
     ours = combine(["\n".join(ids), data.eval_images.digests[row_of].tobytes()])
+    # The same names are not enough: another data set may use them for other images.
     record = teacher.record()
     if record is None or record.data.get("eval_fingerprint") != ours:
         raise UserError(
@@ -174,7 +184,7 @@ def _pseudo(
         )
     pseudo = pd.concat(found, ignore_index=True)
     if config.rows.age_border != AGE_BORDERS[1]:
-        # The other run's labels keep its own border; nothing is known of the images' ages.
+        # The labels keep the other run's border, as the ages of eval images are unknown.
         described["pseudo_border"] = "as the other run has it"
     described["pseudo_labels"] = combine(
         [pseudo["row"].to_numpy().tobytes(), pseudo["label"].to_numpy().tobytes()]
@@ -186,14 +196,14 @@ Int64 = npt.NDArray[np.int64]
 
 
 def refuse_empty_sides(config: Config, data: DataSet, folds: pd.DataFrame, inputs: Inputs) -> None:
-    """UserError when the settings leave a fold nobody to train on, or its mix no partner.
+    """UserError when the settings leave a fold without training rows, or its mix without a partner.
 
-    folds: folds.parquet as it should be. Which images cannot be decoded is not known yet; a fold's
-    worker asks the same again, without them.
+    folds: the expected folds.parquet. Which images cannot be decoded is not known yet; a fold's worker
+    repeats the check without them.
     """
     asked = partners_asked(config.augment)
     if not config.rows.drop_ages.ranges and "old" not in asked.values():
-        return  # nobody can be missing, and a table may have millions of rows
+        return  # no row can be missing, and the check costs time on a table of millions of rows
     for number in range(config.folds.total):
         repeat, fold = divmod(number, config.folds.per_repeat)
         fold_of_row = _fold_of_row(data, folds[folds["repeat"] == repeat])
@@ -202,6 +212,7 @@ def refuse_empty_sides(config: Config, data: DataSet, folds: pd.DataFrame, input
             rows = training_rows(candidates, labelled, config.rows).rows
             for name, partner in asked.items():
                 pool_of(name, partner, labelled.classes, rows)
+        # Both are raised below without the fold, which the message needs.
         except ValueError as e:
             raise UserError(f"fold {number}: {e}.") from e
         except UserError as e:
@@ -211,17 +222,17 @@ def refuse_empty_sides(config: Config, data: DataSet, folds: pd.DataFrame, input
 def _fold_of_row(data: DataSet, folds: pd.DataFrame) -> Int64:
     """Fold of each image, int64 [N]; folds: of one repeat, of people or of images, in their order."""
     fold = folds["fold"].to_numpy().astype(np.int64)
-    if "path" in folds.columns:  # folds.scheme=image
+    if "path" in folds.columns:  # folds.scheme=image: one row per image, already in table order
         return fold
     mine: Int64 = fold[data.table.images["person"].cat.codes.to_numpy()]
     return mine
 
 
 def _may_train(rows: Int64, fold: int, inputs: Inputs) -> tuple[Int64, TrainingLabels]:
-    """What a fold's worker begins with: its rows, then the extra ones, then its pseudo-labels.
+    """The candidates of a fold's worker: its rows, then the extra ones, then its pseudo-labels.
 
-    rows: of the table, on the fold's training side. Numbered as in training/fold_data.py, but that
-    the eval images are those with a label. Only whether a person is known matters here, not who.
+    rows: of the table, on the fold's training side. Numbered as in training/fold_data.py, except that
+    only the eval images with a label count. Whether a person is known matters here, not which one.
     """
     classes, ages = [inputs.train.classes], [inputs.train.ages]
     candidates, start = [rows], len(inputs.train.classes)
@@ -234,7 +245,7 @@ def _may_train(rows: Int64, fold: int, inputs: Inputs) -> tuple[Int64, TrainingL
     if inputs.pseudo is not None:
         mine = inputs.pseudo.loc[inputs.pseudo["fold"] == fold, "label"].to_numpy().astype(np.int64)
         classes.append(mine)
-        ages.append(np.zeros(len(mine), np.int64))
+        ages.append(np.zeros(len(mine), np.int64))  # unknown, and -1 stands for the unknown person
         person = np.concatenate([person, np.full(len(mine), -1)])
         candidates.append(np.arange(start, start + len(mine)))
     labelled = TrainingLabels(np.concatenate(classes), np.concatenate(ages), person)

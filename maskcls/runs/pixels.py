@@ -1,4 +1,4 @@
-"""The decoded images of a run: those to train on, those of eval, and those of rows.extra."""
+"""The decoded images of a run: for training, of eval, and of rows.extra."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ from maskcls.pixels.geometry import Geometry
 from maskcls.runs.dataset import DataSet, Images
 from maskcls.store.run import Faults
 
-_MOST_NAMED = 20
+_MAX_NAMED = 20  # a folder of another kind has thousands of faults; all are in faults.json
 Pixels = tuple[CachedPixels, CachedPixels | None]
-"""Of the images to train on, and of eval if there is one."""
+"""Of the training images, and of eval if there is one."""
 
 
 class RunPixels:
-    """Where a run's pixels lie on this machine, and which images have none.
+    """Where a run's pixels are on this machine, and which images have none.
 
     place, eval_place, extra_place: in the cache; None where there are no such images.
     """
@@ -34,7 +34,8 @@ class RunPixels:
         self._extra_faults: dict[str, str] = {}
 
     def there(self) -> Pixels | None:
-        """What has to be there once the folds are trained; None when some of it is not."""
+        """The pixels that collecting needs; None if some are missing."""
+        # rows.extra is not among them: it is neither validated nor predicted.
         pixels = open_cache(self.place)
         eval_pixels = open_cache(self.eval_place) if self.eval_place else None
         if pixels is None or (eval_pixels is None and self.eval_place is not None):
@@ -42,7 +43,7 @@ class RunPixels:
         return pixels, eval_pixels
 
     def ensure(self, node: str | None) -> Pixels:
-        """All of them, made on this machine if they are not there; tells what cannot be decoded.
+        """All pixels, decoded on this machine if they are missing; reports what cannot be decoded.
 
         node: see ensure_pixels.
         """
@@ -51,32 +52,33 @@ class RunPixels:
         data_set, extra = self._data_set, self._extra
         train, eval_images = data_set.train, data_set.eval_images
         pixels = ensure_pixels(self.place, train.folder, train.paths, self._progress, node)
-        self._tell_faults(pixels, train.paths, "train/images")
+        self._report_faults(pixels, train.paths, "train/images")
         if extra is not None and self.extra_place is not None:
             found = ensure_pixels(self.extra_place, extra.folder, extra.paths, self._progress, node)
-            self._tell_faults(found, extra.paths, "rows.extra")
+            self._report_faults(found, extra.paths, "rows.extra")
             self._extra_faults = _named(found, extra.paths)
         if eval_images is None or self.eval_place is None:
             return pixels, None
         folder, paths = eval_images.folder, eval_images.paths
         eval_pixels = ensure_pixels(self.eval_place, folder, paths, self._progress, node)
         rows = data_set.table.eval_images
-        self._tell_faults(eval_pixels, paths if rows is None else rows["ImageID"], "eval/images")
+        # By ImageID, which the user knows from info.csv and finds again in the submission.
+        self._report_faults(eval_pixels, paths if rows is None else rows["ImageID"], "eval/images")
         return pixels, eval_pixels
 
     def faults(self, pixels: CachedPixels, eval_pixels: CachedPixels | None) -> Faults:
-        """Why images could not be decoded, by their names."""
+        """The reasons why images could not be decoded, by the images' names."""
         train, ids = _named(pixels, self._data_set.train.paths), self._data_set.table.eval_images
         evals = {}
         if eval_pixels is not None and ids is not None:
             evals = _named(eval_pixels, ids["ImageID"])
         return Faults(train, evals, self._extra_faults)
 
-    def _tell_faults(self, pixels: CachedPixels, paths: "pd.Series[str]", where: str) -> None:
-        for row, reason in sorted(pixels.faults.items())[:_MOST_NAMED]:
+    def _report_faults(self, pixels: CachedPixels, paths: "pd.Series[str]", where: str) -> None:
+        for row, reason in sorted(pixels.faults.items())[:_MAX_NAMED]:
             self._progress.warn(f"{where}/{paths.iloc[row]}: not used, {reason}")
-        if len(pixels.faults) > _MOST_NAMED:
-            more = len(pixels.faults) - _MOST_NAMED
+        if len(pixels.faults) > _MAX_NAMED:
+            more = len(pixels.faults) - _MAX_NAMED
             self._progress.warn(f"{where}: {more} more cannot be decoded")
 
 

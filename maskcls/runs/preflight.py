@@ -1,9 +1,12 @@
-"""Ask whether the network can be built, before anything else starts; in a process of its own."""
+"""Check whether the network can be built, before anything else starts; in a process of its own.
+
+The driver never imports torch: that takes seconds and memory which a run keeps until its end.
+"""
 
 import json
 import subprocess
 from contextlib import suppress
-from typing import Any
+from typing import TypedDict
 
 from maskcls.config.resolve import to_json
 from maskcls.config.schema import Config
@@ -12,11 +15,18 @@ from maskcls.core.plain import from_plain
 from maskcls.core.processes import python_command, python_environment
 from maskcls.store.run import Network
 
-_TIMEOUT_S = 900  # a big backbone over a slow line
+_TIMEOUT_S = 900  # downloading the weights of a large backbone over a slow line
+
+
+class _Refusal(TypedDict):
+    """What the process prints instead of a description, when the network cannot be built."""
+
+    error: str
+    transient: bool
 
 
 class Preflight:
-    """The question, asked at once; the answer, when it is needed. The data is read meanwhile."""
+    """Starts the check at once and waits only when the answer is needed: the data is read meanwhile."""
 
     def __init__(self, config: Config) -> None:
         self._process = subprocess.Popen(  # noqa: S603  # our own module
@@ -25,17 +35,16 @@ class Preflight:
             encoding="utf-8", errors="backslashreplace",
         )  # fmt: skip
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # it has ended already; answer() says why
-            # Far less than a pipe holds, so this does not wait.
+        with suppress(BrokenPipeError):  # it has ended already; answer() reports why
+            # Far less than a pipe holds, so that this does not block.
             self._process.stdin.write(json.dumps(to_json(config)))
             self._process.stdin.close()
         self._process.stdin = None  # communicate() would flush it
 
     def answer(self) -> tuple[Network, list[str]]:
-        """What the network is, and notes of names and weights that were not taken as written.
+        """The description of the network, and notes about names and weights that were interpreted.
 
-        Raises UserError with the sentence of what cannot be built, HubUnavailable when that cannot be
-        found out now.
+        Raises UserError when it cannot be built, HubUnavailable when that cannot be determined now.
         """
         try:
             out, err = self._process.communicate(timeout=_TIMEOUT_S)
@@ -47,13 +56,16 @@ class Preflight:
             ) from e
         if self._process.returncode != 0:
             raise RunFailed(f"checking the model failed: {err.strip()[-2000:]}")
-        answer: dict[str, Any] = json.loads(out)
+        answer = json.loads(out)
         if "error" in answer:
-            raise (HubUnavailable if answer["transient"] else UserError)(answer["error"])
+            refusal: _Refusal = answer
+            # The type of the exception does not survive the process, hence the flag: a hub that does
+            # not answer is worth another attempt, a name that it does not know is not.
+            raise (HubUnavailable if refusal["transient"] else UserError)(refusal["error"])
         return from_plain(Network, answer), answer["notes"]
 
     def cancel(self) -> None:
         """End the process, if it still runs."""
         if self._process.poll() is None:
             self._process.kill()
-            self._process.communicate()
+            self._process.communicate()  # reads the rest, closes the pipes and leaves no zombie

@@ -1,8 +1,7 @@
-"""Before anything starts: read and check all that a run is made of, then write its first files."""
+"""Before anything starts: read and check all inputs of a run, then write its first files."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,7 +36,7 @@ from maskcls.store.tables import write_table
 class Prepared:
     """All that was read and checked.
 
-    folds: folds.parquet as it should be. network: from the preflight, or from the run's first start.
+    folds: the expected folds.parquet. network: from the preflight, or from the run's first start.
     """
 
     data: Folder
@@ -50,21 +49,24 @@ class Prepared:
     cache: Path
 
     def describe(self) -> Described:
-        """What the record says of the data and of everything else that trains."""
+        """What the record contains about the data and the other training inputs."""
         return self.data_set.describe(self.data.shown) | self.inputs.described
 
 
 def prepare(
     data: str, run: str, config: Config, progress: Progress, marker: str | None = None
 ) -> Prepared:
-    """Read and check everything, and warn of what is odd; writes nothing.
+    """Read and check everything, and warn about findings; writes nothing.
 
-    marker: a file that makes a folder one that the command may resume; None for a run's own. Raises
-    UserError for what is wrong with data, settings or folder.
+    marker: a file by which the command recognises a folder that it may resume; None for a run's own.
+    Raises UserError for errors in data, settings or folder.
     """
     data_folder, mine = Folder.at(data), Run.at(run)
+    # First, as it is recorded in the run: the same command may be repeated from another folder.
     config = with_absolute_paths(config)
     refuse_other_content(mine.folder, mine.folder.exists(marker) if marker else mine.exists)
+    # A run that exists needs no preflight: its network was built before, and the weights of the hub may
+    # be out of reach now although the checkpoints have them.
     network = mine.network()
     preflight = Preflight(config) if network is None else None
     try:
@@ -75,10 +77,12 @@ def prepare(
         _report(data_set, config, inputs, progress)
         if network is None:
             assert preflight is not None
+            # Waited for last: the process has worked while the data was read.
             network, notes = preflight.answer()
             for note in notes:
                 progress.say(note)
     finally:
+        # An error in the data must not leave a process behind that downloads weights.
         if preflight:
             preflight.cancel()
     return Prepared(data_folder, mine, config, data_set, folds, inputs, network, cache)
@@ -97,13 +101,14 @@ def _report(data_set: DataSet, config: Config, inputs: Inputs, progress: Progres
 
 
 def write_first_files(prepared: Prepared) -> Record:
-    """Refuse what does not belong to the run, then write what it is; the lease must be held.
+    """Refuse what does not belong to the run, then write its first files; the lease must be held.
 
     Returns the run's record, of an earlier start or a new one. Raises UserError with the difference when
     the run was started with other settings, data, weights or folds.
     """
     run, described = prepared.run, prepared.describe()
-    run.refuse_other_content()  # again, now that nobody else works on it
+    run.refuse_other_content()  # again, now that no other command works on it
+    # Only under the lease: temporary files of a command that still writes look the same.
     run.folder.sweep()
     if run.exists:
         identity.refuse_other_settings(run, prepared.config)
@@ -120,7 +125,8 @@ def write_first_files(prepared: Prepared) -> Record:
     run.write_network(prepared.network)
     _write_tables(prepared)
     run.write_record(record)
-    # Last: a run that has its folds has everything that says what it is.
+    # Last: a run that has its folds has all of its first files. After a kill before this line, the next
+    # start writes them again.
     write_table(run.folder, FOLDS, prepared.folds)
     return record
 
@@ -139,13 +145,14 @@ def _write_tables(prepared: Prepared) -> None:
 
 def _table_of(data_set: DataSet, inputs: Inputs) -> pa.Table:
     images = data_set.table.images
-    columns: dict[str, Any] = {"path": pa.array(images["path"], pa.string())}
+    columns: dict[str, object] = {"path": pa.array(images["path"], pa.string())}
     for name in ("person", "shot"):
-        # By way of the categories: a Python string for each row would cost more than the table.
+        # Through the categories: a Python string for each row would take more memory than the table.
         names = pa.array(images[name].cat.categories, pa.string())
         columns[name] = names.take(pa.array(images[name].cat.codes.to_numpy()))
     for name in ("mask", "gender", "age", "age_group", "label"):
         columns[name] = images[name].to_numpy()
+    # Beside the official label, by which a row is validated.
     columns["train_label"] = inputs.train.classes.astype(np.int8)
     columns["train_age"] = inputs.train.ages.astype(np.int16)
     return pa.table(columns)

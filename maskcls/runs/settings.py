@@ -1,4 +1,4 @@
-"""Settings as they are typed: preset, --config and --set; the file may lie wherever a run may."""
+"""Settings as they are typed: preset, --config and --set; the file may be local or an object."""
 
 import tomllib
 from collections.abc import Iterable
@@ -22,16 +22,17 @@ _NOT_FOR_PREDICT = (
 def settings(
     preset: str | None = None, file: str | None = None, sets: Iterable[str] = ()
 ) -> Config:
-    """The configuration that preset, TOML file and NAME=VALUE texts make together.
+    """The configuration given by preset, TOML file and NAME=VALUE texts together.
 
     file: local path or object-store URI. Raises UserError for a file that cannot be read, and with
-    all faults of the settings at once; see config/resolve.py.
+    all errors of the settings at once; see config/resolve.py.
     """
     return from_flat(flat_settings(preset, file, sets))
 
 
 def settings_of_predict(sets: Iterable[str]) -> Cluster:
-    """The cluster.* settings of predict; UserError for any other, and for those without effect there."""
+    """The cluster.* settings of predict; UserError for others, and for those without effect there."""
+    # Refused, not ignored: a setting without effect would seem to have been applied.
     sets = list(sets)
     for text in sets:
         name = text.partition("=")[0].strip()
@@ -48,7 +49,8 @@ def settings_of_predict(sets: Iterable[str]) -> Cluster:
 def flat_settings(
     preset: str | None = None, file: str | None = None, sets: Iterable[str] = ()
 ) -> dict[str, Value]:
-    """As settings, before they are judged together: each value with its origin."""
+    """As settings, before they are checked together: each value with its origin."""
+    # Before anything else: other messages quote values, and Ray's lists and a run's records keep them.
     sets = list(sets)
     for text in sets:
         name, _, value = text.partition("=")
@@ -61,7 +63,7 @@ def read_toml(location: str) -> TomlFile:
 
     Raises UserError when it is missing, cannot be read, or holds credentials in a URI.
     """
-    # A store's options do not belong into messages.
+    # The options of a store's URI may hold secrets, so messages show the URI without them.
     name = Uri.parse(location).shown if is_uri(location) else location
     try:
         folder, file = Folder.of_file(location)
@@ -69,17 +71,17 @@ def read_toml(location: str) -> TomlFile:
     except FileNotFoundError as e:
         raise UserError(f"{name}: there is no such file.") from e
     except OSError as e:
-        # pyarrow gives a store's answer as text only.
+        # Errors of pyarrow's object stores have no errno, only the answer as text.
         reason = e.strerror or str(e).partition("\n")[0][:200]
         raise UserError(f"{name}: cannot be read: {reason}.") from e
-    # What is no TOML is refused by those who need its values.
+    # Invalid TOML is refused later, with its line, where the values are needed.
     with suppress(tomllib.TOMLDecodeError, UnicodeDecodeError):
         _refuse_credentials_in(tomllib.loads(text.decode()), name, "")
     return TomlFile(name, text)
 
 
 def _refuse_credentials_in(value: object, file: str, path: str) -> None:
-    """Walk through a TOML file's values; path: of this one, such as rows.extra."""
+    """Check a TOML file's values, recursively; path: of this value, such as rows.extra."""
     if isinstance(value, dict):
         for key, inner in value.items():
             _refuse_credentials_in(inner, file, f"{path}.{key}" if path else key)
@@ -93,8 +95,9 @@ def _refuse_credentials_in(value: object, file: str, path: str) -> None:
 def with_absolute_paths(config: Config) -> Config:
     """The configuration with every local path made absolute.
 
-    Raises UserError for a relative one in a job, and for a URI with credentials in any setting.
+    Raises UserError for a relative path in a job, and for a URI with credentials in any setting.
     """
+    # Also here, since presets and the Python interface do not pass through read_toml.
     for section, settings_of in to_json(config).items():
         _refuse_credentials_in(settings_of, "the configuration", section)
     rows = config.rows
@@ -104,7 +107,7 @@ def with_absolute_paths(config: Config) -> Config:
         extra=_absolute("rows.extra", rows.extra, ("none",)),
         pseudo_labels=_absolute("rows.pseudo_labels", rows.pseudo_labels, ("none",)),
     )
-    given = ("hub", "none", "model")
+    given = ("hub", "none", "model")  # values of weights settings that are not paths
     settings = {
         choice: {
             name: _absolute(f"head.{choice}.{name}", value, given)
@@ -118,18 +121,19 @@ def with_absolute_paths(config: Config) -> Config:
     return replace(config, rows=rows, model=model, head=replace(config.head, settings=settings))
 
 
-def _absolute(setting: str, text: str, words: tuple[str, ...]) -> str:
-    if text in words or is_uri(text):
+def _absolute(setting: str, text: str, keywords: tuple[str, ...]) -> str:
+    if text in keywords or is_uri(text):
         return text
-    if not text.startswith(("/", "~")) and _is_rays_copy(Path.cwd()):
+    # In a job, the current folder is Ray's copy of the uploaded code, which lacks the user's files.
+    if not text.startswith(("/", "~")) and _is_uploaded_copy(Path.cwd()):
         raise UserError(
-            f"{setting}={text}: a relative path means nothing to a job, which runs in a folder of"
-            " Ray's, another one each time; give s3://BUCKET/... or an absolute path that the"
-            " cluster reaches."
+            f"{setting}={text}: a relative path is not valid in a job, which runs in a folder of Ray's"
+            " that differs each time; give s3://BUCKET/... or an absolute path that the cluster"
+            " reaches."
         )
     return str(absolute_path(text))
 
 
-def _is_rays_copy(folder: Path) -> bool:
-    """Whether Ray has put what was submitted there (Ray 2.60)."""
+def _is_uploaded_copy(folder: Path) -> bool:
+    """Whether Ray has unpacked a submitted working directory there (Ray 2.60)."""
     return any(part.startswith("_ray_pkg_") for part in folder.parts)

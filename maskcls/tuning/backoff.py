@@ -1,7 +1,7 @@
-"""Losses of trials to the system: after each a pause, after too many in a row no more trials.
+"""Infrastructure failures of trials: a pause after each, no more trials after too many in a row.
 
-What befalls one trial after the other is no trial's fault, and would use up the whole budget within
-minutes; and storage that is away for a moment should find the search still there.
+A failure that hits one trial after another is not caused by their settings, and would use up the whole
+budget within minutes. The pause lets a search survive storage that is unavailable for a moment.
 """
 
 import time
@@ -9,39 +9,39 @@ import time
 from maskcls.core.progress import Progress
 
 _IN_A_ROW = 3
-"""Or as many as run at a time, if those are more."""
+"""Or as many as run at a time, if that is more: one failure of a node hits all of them together."""
 PAUSE_S = 10.0
 
 
 class TrialLosses:
-    """Counts the losses with nothing well between them, and says when they are too many."""
+    """Counts infrastructure failures without a success in between, and reports too many."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._in_a_row, self._most, self._pause_ends = 0, _IN_A_ROW, 0.0
+        self._in_a_row, self._limit, self._pause_ends = 0, _IN_A_ROW, 0.0
         self.too_many = False
-        """No trial should be begun any more by this start of the command."""
+        """This start of the command should begin no more trials."""
 
     def begin(self, at_once: int = 1) -> None:
-        """Count from none, for trials of which so many run at a time."""
-        self._in_a_row, self._most, self.too_many = 0, max(_IN_A_ROW, at_once), False
+        """Start counting from 0. at_once: number of trials that run at a time."""
+        self._in_a_row, self._limit, self.too_many = 0, max(_IN_A_ROW, at_once), False
 
-    def none(self) -> None:
-        """An epoch or a whole trial went well."""
+    def reset(self) -> None:
+        """An epoch or a whole trial succeeded."""
         self._in_a_row = 0
 
     def add(self, why: str | None, *, counts: bool = True) -> None:
-        """A trial was lost. counts: not so for one that is known to be lost again and again."""
+        """A trial was lost. counts: False for one that an earlier start has lost already."""
         self._pause_ends = time.monotonic() + PAUSE_S
         self._in_a_row += counts
-        if self._in_a_row >= self._most and not self.too_many:
+        if self._in_a_row >= self._limit and not self.too_many:
             self.too_many = True
             self._progress.warn(
-                f"{self._in_a_row} trials in a row were lost to the system, the last one: {why}; no"
-                " other is begun now. See to that, and the same command goes on."
+                f"{self._in_a_row} trials in a row ended by an infrastructure failure, the last one:"
+                f" {why}; no more trials are started. Once that is solved, the same command resumes."
             )
 
     @property
     def pause_s(self) -> float:
-        """Seconds until another trial should be begun; what made one impossible may have passed."""
+        """Time until the next trial should start, when the cause may be over [s]."""
         return max(0.0, self._pause_ends - time.monotonic())

@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 
 
 def train_finalists(
-    table: TrialTable, most: int, runs: TrialRuns, losses: TrialLosses, progress: Progress,
+    table: TrialTable, count: int, runs: TrialRuns, losses: TrialLosses, progress: Progress,
     lease: Lease, session: "Session",
 ) -> None:  # fmt: skip
-    """Train the best so many trials of fold 0 on all folds, the best first.
+    """Train the best `count` trials of fold 0 on all folds, the best first.
 
-    The next best moves up for one that fails or is lost. Raises RunFailed when the lease is lost.
+    A trial that fails or is lost is replaced by the next best. Raises RunFailed when the lease is lost.
     """
     losses.begin()
-    while (left := table.finalists_left(most)) and not losses.too_many:
+    # Asked anew after each: after a failure the next best becomes a finalist.
+    while (left := table.finalists_left(count)) and not losses.too_many:
         trial = left[0]
         progress.say(f"trial {trial.number} is trained on all folds: {trial.words}")
         prepared = False
@@ -37,25 +38,27 @@ def train_finalists(
             prepared = True
             metrics = _train(context, session)
         except (OSError, RunFailed, UserError) as e:
-            # The next best moves up: one that fails on another fold must not end the search.
+            # A trial that fails on another fold must not end the search, but a lost lease must: another
+            # command writes into this folder now.
             lease.check()
             if isinstance(e, FoldsFailed):
                 own = e.by_training
             else:
-                # Fold 0 met with no mistake in the settings, so none is there to be met later.
+                # The settings were valid on fold 0, so that an error after the preparation is not
+                # theirs: it is counted as an infrastructure failure, and the trial is retried later.
                 own = not prepared and isinstance(e, UserError) and not is_transient(e)
             trial.state = "failed" if own else "finished"
             trial.error = str(e).partition("\n")[0]
             progress.warn(f"trial {trial.number}: {e}")
             table.write(trial)
             if not own:
-                # One that was lost before must not keep the next best from its turn.
+                # A trial that every start loses must not end the command before the next best is tried.
                 losses.add(trial.error, counts=trial.number not in table.lost_before)
                 time.sleep(losses.pause_s)
         else:
             trial.out_of_fold = _out_of_fold(metrics)
             table.write(trial)
-            losses.none()
+            losses.reset()
 
 
 def _train(context: RunContext, session: "Session") -> Metrics:
@@ -66,9 +69,10 @@ def _train(context: RunContext, session: "Session") -> Metrics:
 
 
 def _out_of_fold(metrics: Metrics) -> FinalScore:
-    assert metrics.oof is not None  # folds.scheme=all is refused
+    assert metrics.oof is not None  # a search refuses folds.scheme=all
     scores = [fold.result.macro_f1 for fold in metrics.folds]
     known = [score for score in scores if score is not None]
+    # ddof=1: the folds are a sample, from which the spread over other splits is estimated.
     deviation = float(np.std(known, ddof=1)) if len(known) > 1 else None
     faults = metrics.train_faults + metrics.eval_faults
     return FinalScore(metrics.oof.score.macro_f1, scores, deviation, faults)

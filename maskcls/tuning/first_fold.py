@@ -1,4 +1,4 @@
-"""Fold 0 of every trial of a search: begun, watched by ASHA, and noted how they end."""
+"""Fold 0 of every trial of a search: started, observed by ASHA, and its end recorded."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 _FOLD = 0
 """The fold on which all trials are compared first."""
-_MANY = 1000
+_MANY = 1000  # "folds" of the plan for all trials, so that it fills the cluster
 _LOOK_EVERY_S = 2.0
-_LOOK_EVERY_S_REMOTE = 15.0  # a request for each trial, while Tune's loop waits
+_LOOK_EVERY_S_REMOTE = 15.0  # each look is a request per trial, during which Tune's loop waits
 _ATTEMPTS = 50
-"""Proposals for one trial that may come out as earlier ones, in a space of a few choices."""
+"""Maximum number of proposals for one trial: in a space of a few choices, they repeat earlier ones."""
 
 
 class FirstFold:
@@ -46,22 +46,25 @@ class FirstFold:
         self.exhausted = False
 
     def run(self, session: "Session") -> None:
-        """Begin or go on with trials until the budget is spent; Ray must be running."""
+        """Start or resume trials until the budget is spent; Ray must be running."""
         again = sorted(t.number for t in self.trials.values() if t.state == "running")
         lost_before = sorted(t.number for t in self.trials.values() if t.state == "lost")
         if not again and not lost_before and not self.record.may_begin(len(self.trials)):
             return
+        # Here: importing Ray Tune takes seconds, and a search whose trials are done needs none.
         from maskcls.cluster.tune import LATER, Later, Trials, run_trials
 
         cluster = self.prepared.config.cluster
         machine = session.machine(cluster.resources_per_worker)
-        places = make_plan(cluster, _MANY, machine)  # as many as fit
-        # The smallest place of a round, so that all of them find room.
+        places = make_plan(cluster, _MANY, machine)
+        # All trials get the resources of the smallest place: Tune gives each trial the same, and with
+        # those of a larger one, fewer than planned would fit.
         self.place = min(range(places.folds_at_once), key=lambda k: places.threads[k])
         self.threads = places.threads[self.place]
         self.losses.begin(places.folds_at_once)
         sampler = make_sampler(self.space, (t for t in self.trials.values() if not t.is_open))
 
+        # Trials that this start began; those of earlier starts that it never reached may stay open.
         begun: set[int] = set()
         turn_of_lost = False
 
@@ -69,8 +72,8 @@ class FirstFold:
             nonlocal turn_of_lost
             if again:
                 return self.trials[again.pop(0)]
-            # In turn: those that are lost every time must not keep the others from theirs, nor a
-            # budget in hours be spent on others alone.
+            # Alternately: trials that are lost every time must not block new ones, and new ones must not
+            # use a budget in hours alone.
             turn, turn_of_lost = turn_of_lost, not turn_of_lost
             new = None if lost_before and turn else self._new_trial(sampler)
             return self.trials[lost_before.pop(0)] if new is None and lost_before else new
@@ -84,6 +87,7 @@ class FirstFold:
                 begun.add(trial.number)
                 if (job := self._begin(trial, session)) is not None:
                     return trial.number, job
+                # Also of a trial that did not start, which would otherwise count as still running.
                 sampler.tell(trial)
             return None
 
@@ -99,7 +103,7 @@ class FirstFold:
             f"{places.reason}: {places.folds_at_once} trials at a time on fold {_FOLD}, then the best"
             f" {self.space.search.finalists} on all folds"
         )
-        storage = _tunes_records(session, self.table.root)
+        storage = _tune_records(session, self.table.root)
         run_trials(
             Trials(
                 first_rung=self.space.search.first_rung, reduction=self.space.search.reduction,
@@ -108,16 +112,19 @@ class FirstFold:
                 look_every_s=_LOOK_EVERY_S if self.table.root.is_local else _LOOK_EVERY_S_REMOTE,
                 resources=places.resources_of(self.place), at_once=places.folds_at_once,
                 waits_for="a GPU" if places.device == "cuda" else "a worker",
-                most_epochs=self._most_epochs(), retries=cluster.retries, stall_s=cluster.stall_s,
-                progress=self.progress, still_ours=self.lease.check,
+                max_epochs=self._max_epochs(), retries=cluster.retries, stall_s=cluster.stall_s,
+                progress=self.progress, check_lease=self.lease.check,
             ),
+            # A name per start, so that Tune's records of different starts stay apart.
             storage, f"search-{self.record.starts}",
         )  # fmt: skip
         if left := [number for number in begun if self.trials[number].state == "running"]:
-            raise RunFailed(f"Ray Tune ended and left trial {left[0]} unfinished; run it again.")
+            raise RunFailed(
+                f"Ray Tune ended and left trial {left[0]} unfinished; repeat the command."
+            )
 
     def _new_trial(self, sampler: Sampler) -> Trial | None:
-        """A trial that was not there before; None when the budget is spent, or no other is found."""
+        """A trial with new settings; None when the budget is spent, or no new settings are found."""
         number, seen = len(self.trials), [t.settings for t in self.trials.values()]
         if self.exhausted or not self.record.may_begin(number):
             return None
@@ -126,57 +133,62 @@ class FirstFold:
             if settings not in seen:
                 self.trials[number] = Trial(number, settings)
                 return self.trials[number]
+        # Remembered, so that the warning comes once and not with every request of Tune.
         self.exhausted = True
         self.progress.warn(f"{number} trials: no other settings were found in this space")
         return None
 
-    def _most_epochs(self) -> int:
+    def _max_epochs(self) -> int:
         domain = self.space.domains.get("train.epochs")
         if domain is None:
             return self.prepared.config.train.epochs
+        # By sampling, which works for ranges and choices alike; 1000 shares reach every whole value of a
+        # range of that many.
         return max(int(domain.at(share)) for share in np.linspace(0, 1, 1000, endpoint=False))
 
     def _begin(self, trial: Trial, session: "Session") -> "FoldJob | None":
-        """Prepare the trial's run; None when it cannot be, or not now."""
+        """Prepare the trial's run; None when it is refused, or cannot start now."""
         trial.state, trial.error = "running", None
         self.table.write(trial)
         if not self.table.is_written(trial):
-            # A kill after its run was begun would lose the number, and another trial find the run.
-            self._put_away(trial, "lost", "its record could not be written")
+            # After a kill its number would be free, and another trial would find its run.
+            self._set_aside(trial, "lost", "its record could not be written")
             return None
         try:
             context = self.runs.begin(trial, quietly=True)
         except (OSError, RunFailed, UserError) as e:
             own = isinstance(e, UserError) and not is_transient(e)
-            self._put_away(trial, "refused" if own else "lost", str(e))
+            self._set_aside(trial, "refused" if own else "lost", str(e))
             return None
         try:
             return self._place(trial, context, session)
         except (OSError, UserError) as e:
             if not is_transient(e):
-                raise  # of the machines or the disk, and of all trials
-            self._put_away(trial, "lost", str(e))
+                raise  # about the machines or the disk: all trials would meet it
+            self._set_aside(trial, "lost", str(e))
             return None
 
     def _place(self, trial: Trial, context: RunContext, session: "Session") -> "FoldJob":
         plan = place(context, session, {_FOLD: self.threads})
-        # Once for all trials of its size and crop. The trials at work hold the CPUs and wait for us, so
-        # it must not ask for any: hence a node, on our own Ray, too.
+        # Decoded once for all trials of the same size and crop. Running trials hold the CPUs and wait
+        # for this loop, so the tasks must request none: pinned to this node with 0 CPUs, also on a local
+        # Ray.
         decode(context, session.ray.get_runtime_context().get_node_id())
         self.progress.say(f"trial {trial.number}: {trial.words}")
         return jobs(context, plan, session.own_node())[_FOLD]
 
-    def _put_away(self, trial: Trial, state: Literal["refused", "lost"], why: str) -> None:
+    def _set_aside(self, trial: Trial, state: Literal["refused", "lost"], why: str) -> None:
         trial.state, trial.error = state, " ".join(why.split())
         self.table.write(trial)
-        cannot = "cannot be" if state == "refused" else "cannot be begun now"
-        self.progress.warn(f"trial {trial.number} {cannot}: {trial.error}")
+        what = "has invalid settings" if state == "refused" else "cannot start now"
+        self.progress.warn(f"trial {trial.number} {what}: {trial.error}")
         if state == "lost":
             self.losses.add(trial.error)
 
     def _epoch_done(self, number: int) -> None:
+        # Before the record is written, which may belong to another command by now.
         self.lease.check()
-        self.losses.none()
+        self.losses.reset()
         trial = self.trials[number]
         self._read_scores(trial)
         self.table.write(trial)
@@ -186,8 +198,9 @@ class FirstFold:
             )
 
     def _read_scores(self, trial: Trial) -> None:
+        # From the run's own file, not from Tune's reports, which an earlier start may have received.
         history = self._fold_of(trial).history()
-        # Storage that is away for a moment must not wipe what is known.
+        # Storage that is unavailable for a moment must not erase what is known.
         scores = [entry.macro_f1 for entry in history if entry.macro_f1 is not None]
         trial.scores = scores or trial.scores
 
@@ -195,30 +208,31 @@ class FirstFold:
         return Run(self.table.folder_of(trial)).fold(_FOLD)
 
     def _end(self, trial: Trial, state: State, why: str | None) -> None:
-        """Note how a trial ended, if its fold is not done: why it failed or was lost."""
+        """Record how a trial ended; the state and reason given hold unless its fold is done."""
         self._read_scores(trial)
         try:
+            # The files decide: a worker may be lost after it has written its last file.
             if self._fold_of(trial).is_done:
                 state, why = "finished", None
         except (OSError, UserError) as e:
             if not is_transient(e):
                 raise
-            # Whether it is done is not known now: another start looks again.
+            # Whether it is done is unknown now; the next start of the command reads the folder again.
             state, why = "lost", f"its folder cannot be read ({e})"
         trial.state, trial.error = state, None if why is None else " ".join(why.split())
         self.table.write(trial)
         best = "" if trial.best is None else f", macro F1 {trial.best:.4f}"
         text = f"trial {trial.number} {state} after {len(trial.scores)} epochs{best}"
-        tell = self.progress.say if why is None else self.progress.warn
-        tell(text if why is None else f"{text}: {trial.error}")
+        report = self.progress.say if why is None else self.progress.warn
+        report(text if why is None else f"{text}: {trial.error}")
         if state == "lost":
             self.losses.add(trial.error)
         else:
-            self.losses.none()
+            self.losses.reset()
 
 
-def _tunes_records(session: "Session", root: Folder) -> str:
-    """Where Ray Tune keeps what it shows; ours decides, so a local search's is thrown away."""
+def _tune_records(session: "Session", root: Folder) -> str:
+    """Where Ray Tune keeps its records; they are not used, so those of a local Ray are temporary."""
     if session.temporary is None:
         return root.child("ray").location
     return str(session.temporary / "tune")

@@ -1,4 +1,4 @@
-"""search.html: what a search found, and what mattered; one file that needs nothing else."""
+"""search.html: the result of a search and the importance of its settings, in one self-contained file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,13 +12,13 @@ from maskcls.tuning.search_record import SearchContent
 from maskcls.tuning.space import Domain, Range, Space
 from maskcls.tuning.trials import Trial, shown
 
-_FEWEST = 8
+_MIN_TRIALS = 8
 
 
 @dataclass(frozen=True)
 class Importance:
-    """shares: of each setting, 0 to 1, summing to 1; {} when too little is known. epoch: after how
-    many epochs the trials were compared. note: how to read it, or why there is nothing.
+    """shares: of each setting, 0 to 1, with sum 1; {} with too few trials. epoch: the number of epochs
+    after which the trials are compared. note: how to read it, or why there is none.
     """
 
     epoch: int
@@ -29,24 +29,27 @@ class Importance:
 def importance_of(space: Space, trials: Sequence[Trial]) -> Importance:
     """Each setting's importance over all trials with a score."""
     seen = [t for t in trials if t.scores and not t.is_open]
+    # Compared after as many epochs as all of them have: ASHA stops trials early, and the
+    # scores of longer ones are higher for that reason alone.
     epoch = min((len(t.scores) for t in seen), default=0)
     values = {t.number: max(t.scores[:epoch]) for t in seen}
-    if len(seen) < _FEWEST:
+    if len(seen) < _MIN_TRIALS:
         return Importance(
-            epoch, f"{len(seen)} trials with a score are too few to say; {_FEWEST} do."
+            epoch, f"{len(seen)} trials with a score are too few; {_MIN_TRIALS} are needed."
         )
-    if len(set(values.values())) == 1:
+    if len(set(values.values())) == 1:  # no variance, of which a share could be computed
         return Importance(epoch, "All trials scored the same.")
     optuna = quiet_optuna()
     study = optuna.create_study(direction="maximize")
     for trial in seen:
         study.add_trial(as_optuna(space, trial, values[trial.number]))
+    # Seeded: fANOVA fits a random forest, and the page must not differ between two starts.
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=space.search.seed)
     shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
     note = (
         f"Share of the variance of fold 0's macro F1 after {epoch} epoch{'s' if epoch > 1 else ''},"
-        f" over {len(seen)} trials (fANOVA). It says where the score moved within this space, not"
-        " which value is good: that the plots show."
+        f" over {len(seen)} trials (fANOVA). It shows which settings changed the score within this"
+        " space; which values are good is shown by the plots."
     )
     return Importance(epoch, note, {name: float(share) for name, share in shares.items()})
 
@@ -80,8 +83,9 @@ def page(space: Space, trials: Sequence[Trial], record: SearchContent) -> str:
         "</div>",
         "<h2>Finalists, trained on all folds</h2>",
         _finalists(trials),
-        '<p class="note">The best of several is flattered by the choice: on new people expect'
-        " somewhat less. A difference smaller than the folds' deviation means little.</p>",
+        '<p class="note">The score of the best of several trials is biased upwards by the selection:'
+        " expect somewhat less on new people. A difference smaller than the folds' deviation means"
+        " little.</p>",
         "<h2>All trials</h2>",
         _all(trials),
     ]
@@ -139,16 +143,16 @@ def _plot(name: str, domain: Domain, trials: Sequence[Trial], epoch: int) -> str
         return ""
     scores = np.array([max(t.scores[:epoch]) for t in seen])
     low, high = float(scores.min()), float(scores.max())
-    span = (high - low) or 1.0
+    span = (high - low) or 1.0  # all scores equal: no division by zero
     dots = []
     for trial, score in zip(seen, scores.tolist(), strict=True):
         x = _EDGE + (_WIDTH - _EDGE - 10) * _share(domain, trial.settings[name])
         y = 10 + (_HEIGHT - 40) * (1 - (score - low) / span)
         colour = "#2a7a2a" if trial is trials[0] else "#4a7fb5"
-        told = escape(f"trial {trial.number}: {name}={shown(trial.settings[name])}, {score:.4f}")
+        label = escape(f"trial {trial.number}: {name}={shown(trial.settings[name])}, {score:.4f}")
         dots.append(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}" fill-opacity=".75">'
-            f"<title>{told}</title></circle>"
+            f"<title>{label}</title></circle>"
         )
     labels = "".join(
         f'<text x="{_EDGE + (_WIDTH - _EDGE - 10) * share:.0f}" y="{_HEIGHT - 12}" font-size="10"'

@@ -1,7 +1,7 @@
-"""Who proposes the settings of a trial. Neither keeps anything on disk: the trials' records tell.
+"""The samplers, which propose the settings of a trial. Their only state on disk is the trials' records.
 
-A proposal is a number from 0 to 1 for each setting, or a value of optuna's; the space makes a setting
-of it.
+A proposal is a number from 0 to 1 for each setting, or a value of optuna's, which the space converts to
+a setting.
 """
 
 from collections.abc import Iterable
@@ -13,10 +13,10 @@ from maskcls.tuning.trials import Trial
 
 
 class Sampler(Protocol):
-    """Proposes, and hears what became of it."""
+    """Proposes settings, and is given the results."""
 
     def propose(self, number: int, attempt: int = 0) -> dict[str, Any]:
-        """Settings for the trial of this number; attempt: how many were turned down before."""
+        """Settings for the trial of this number; attempt: how many proposals were rejected before."""
 
     def tell(self, trial: Trial) -> None:
         """A trial has ended."""
@@ -43,7 +43,7 @@ class _Random:
         return {name: d.at(share) for (name, d), share in zip(domains.items(), shares, strict=True)}
 
     def tell(self, trial: Trial) -> None:
-        """It does not learn."""
+        """Nothing: independent draws use no results."""
 
 
 class _Tpe:
@@ -52,9 +52,10 @@ class _Tpe:
     def __init__(self, space: Space, ended: list[Trial]) -> None:
         optuna = quiet_optuna()
         self._space, self._asked, self._refused = space, dict[int, Any](), list[Any]()
-        # Seeded anew at each start of the command: what was asked before is known by its records.
+        # The seed depends on the number of ended trials: with a fixed one, each start of the command
+        # would repeat the draws of the first.
         seed = int(streams.sequence("search", space.search.seed, len(ended)).generate_state(1)[0])
-        # Several trials are out at a time: the ones at work count as bad, so that they differ.
+        # Several trials run at a time: those without a result count as bad, so that proposals differ.
         sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
         self._study = optuna.create_study(direction="maximize", sampler=sampler)
         for trial in ended:
@@ -62,7 +63,8 @@ class _Tpe:
                 self._study.add_trial(frozen)
 
     def propose(self, number: int, attempt: int = 0) -> dict[str, Any]:
-        # What was turned down counts as bad while another is sought, and for nothing afterwards.
+        # Rejected proposals count as bad until another is found, and are ignored afterwards: left open,
+        # they would keep the sampler away from good regions.
         if attempt and number in self._asked:
             self._refused.append(self._asked[number])
         elif self._refused:
@@ -84,7 +86,7 @@ class _Tpe:
     def tell(self, trial: Trial) -> None:
         optuna = quiet_optuna()
         asked = self._asked.pop(trial.number, None)
-        if asked is None:  # of an earlier start: as one that was added
+        if asked is None:  # proposed by an earlier start: added like the other records
             if (frozen := as_optuna(self._space, trial)) is not None:
                 self._study.add_trial(frozen)
         elif trial.scores:
@@ -92,6 +94,7 @@ class _Tpe:
                 asked.report(value, epoch)
             if trial.state == "finished":
                 self._study.tell(asked, trial.best)
+            # Without a final value, or optuna would compare a short trial's score with full ones.
             else:
                 self._study.tell(asked, state=optuna.trial.TrialState.PRUNED)
         else:
@@ -99,18 +102,18 @@ class _Tpe:
 
 
 def quiet_optuna() -> Any:
-    """Optuna, which would tell of each study and trial."""
+    """Optuna without its log line for each study and trial."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
 
 
-def distributions_of(space: Space) -> dict[str, Any]:
-    """The space as optuna spells it; a choice is the number of its value."""
+def distributions_of(space: Space) -> dict[str, object]:
+    """The space in optuna's types; a choice is represented by the index of its value."""
     from optuna import distributions
 
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for name, domain in space.domains.items():
         if isinstance(domain, Choice):
             found[name] = distributions.CategoricalDistribution(range(len(domain.values)))
@@ -125,7 +128,7 @@ def distributions_of(space: Space) -> dict[str, Any]:
 
 
 def as_optuna(space: Space, trial: Trial, value: float | None = None) -> Any:
-    """A trial as optuna's record, by its best score or another value; None when it has no score."""
+    """A trial as optuna's record, with its best score or the given value; None if it has no score."""
     if not trial.scores:
         return None
     optuna = quiet_optuna()

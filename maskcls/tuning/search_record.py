@@ -1,4 +1,4 @@
-"""search.json: what a search is, what of its budget is spent; and the refusal to resume another one."""
+"""search.json: what identifies a search and the time spent; another search is not resumed."""
 
 import json
 import time
@@ -15,17 +15,17 @@ from maskcls.store.paths import Folder
 from maskcls.store.record import Described, Ending, Record, ending
 from maskcls.store.run import FOLDS
 from maskcls.store.tables import write_table
-from maskcls.tuning.space import Space
+from maskcls.tuning.space import Space, SpaceJson
 
 SEARCH_JSON = "search.json"
 _BUDGET = ("trials", "hours", "finalists")
-"""These may change: that is how a search that was too short is resumed."""
-_Tree = dict[str, Any]
+"""These may change, so that a search that was too short can be extended."""
+_Tree = dict[str, object]
 
 
 @dataclass
 class SearchContent(Record):
-    """The file: a record as a run has it, the settings that trials change, [search], [space], and the
+    """The file: a record like that of a run, the settings that trials change, [search], [space], and the
     time spent so far [s]."""
 
     base: _Tree = field(default_factory=dict)
@@ -35,7 +35,7 @@ class SearchContent(Record):
 
 
 def is_search(folder: Folder) -> bool:
-    """Whether the folder is a search's."""
+    """Whether the folder contains a search."""
     return folder.exists(SEARCH_JSON)
 
 
@@ -61,18 +61,22 @@ class SearchRecord:
         self.content.base, self.content.search = base, mine["search"]
         self.content.space = mine["space"]
         self._start = self.content.add_start(command)
-        self.write()  # first: it marks the folder as a search
+        self.write()  # first, as it marks the folder as a search: after a kill it is not refused
         if run.network() is None:
             run.write_network(prepared.network)
         if not run.is_prepared:
             write_table(self._root, FOLDS, prepared.folds)
 
-    def _refuse_others(self, base: _Tree, mine: _Tree, described: Described) -> None:
+    def _refuse_others(self, base: _Tree, mine: SpaceJson, described: Described) -> None:
         old = self.content
         found = differences(old.base, base)
-        for key, then in (("search", old.search), ("space", old.space)):
-            now = json.loads(json.dumps(mine[key]))
-            found += [f"[{key}] differs"] if _lasting(now) != _lasting(then) else []
+        sections = (
+            ("search", mine["search"], old.search),
+            ("space", mine["space"], old.space),
+        )
+        for key, new, then in sections:
+            now = json.loads(json.dumps(new))  # as it reads back: tuples become lists
+            found += [f"[{key}] differs"] if _fixed(now) != _fixed(then) else []
         found += [
             f"{name}: {old.data.get(name)} there, {described.get(name)} now"
             for name in sorted({*old.data, *described} - {"location"})
@@ -80,25 +84,26 @@ class SearchRecord:
         ]
         if found:
             raise UserError(
-                f"{self._root}: this search was started otherwise ({'; '.join(found)}); use the same"
-                " to resume it, or another --run."
+                f"{self._root}: this search was started differently ({'; '.join(found)}); use the same"
+                " settings, space and data to resume it, or another --run."
             )
 
     @property
     def starts(self) -> int:
-        """How often the command was started on it, this time included."""
+        """Number of starts of the command on this search, including this one."""
         return len(self.content.starts)
 
     def may_begin(self, trials: int) -> bool:
-        """The budget has room for another trial after so many."""
+        """Whether the budget allows another trial. trials: number begun so far."""
         search = self._space.search
         hours = (self.content.seconds + time.monotonic() - self._since) / 3600
         if search.hours is not None and hours >= search.hours:
             return False
-        return search.most_trials is None or trials < search.most_trials
+        return search.max_trials is None or trials < search.max_trials
 
     def write(self) -> None:
         """Write it, with the time spent so far."""
+        # Added at every write, so that a kill loses no more than the time since the last one.
         now = time.monotonic()
         self.content.seconds += now - self._since
         self._since = now
@@ -106,7 +111,7 @@ class SearchRecord:
 
     @contextmanager
     def ending(self, may_write: Callable[[], bool]) -> Iterator[Ending]:
-        """Note how the command ends; see store/record.py. may_write: the folder is still ours."""
+        """Record how the command ends; see store/record.py. may_write: whether the lease is held."""
 
         def write() -> None:
             if may_write():
@@ -116,5 +121,5 @@ class SearchRecord:
             yield end
 
 
-def _lasting(values: Mapping[str, Any]) -> _Tree:
+def _fixed(values: Mapping[str, Any]) -> _Tree:
     return {name: value for name, value in values.items() if name not in _BUDGET}

@@ -14,7 +14,7 @@ loss.focal.gamma = {low = 0.5, high = 4.0}      # drawn only where the loss is f
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 from annotated_types import Ge, Gt, Le, Lt
 
@@ -37,23 +37,23 @@ class Search(Section):
     """How to search; the section [search]."""
 
     sampler: Literal["optuna", "random"] = "optuna"
-    """Who proposes settings: optuna's TPE, or independent draws."""
+    """What proposes settings: optuna's TPE, or independent draws."""
     trials: Annotated[int, Ge(1)] | None = None
-    """Budget: trials to begin; 20 where neither this nor hours is given."""
+    """Budget: trials to start; 20 if neither this nor hours is given."""
     hours: Annotated[float, Gt(0)] | None = None
-    """Budget: no trial begins after so long, all starts of the command together [h]."""
+    """Budget: no trial starts after this time, over all starts of the command [h]."""
     first_rung: Annotated[int, Ge(1)] = 1
     """Epochs that every trial gets before ASHA may stop it [epochs]."""
     reduction: Annotated[int, Ge(2), Le(10)] = 3
-    """ASHA lets one of so many go on at each rung; rungs are first_rung times its powers."""
+    """ASHA continues one of so many trials at each rung; rungs are first_rung times its powers."""
     finalists: Annotated[int, Ge(1)] = 3
     """Best trials of fold 0 that are then trained on all folds."""
     seed: Annotated[int, Ge(0), Lt(4294967296)] = 0
     """Seed of the proposals."""
 
     @property
-    def most_trials(self) -> int | None:
-        """Trials to begin at most; None where only the hours count."""
+    def max_trials(self) -> int | None:
+        """Maximum number of trials; None if only the hours count."""
         return 20 if self.trials is None and self.hours is None else self.trials
 
 
@@ -68,16 +68,18 @@ class Range:
 
     @property
     def is_whole(self) -> bool:
-        """Only whole numbers are drawn."""
+        """Whether only whole numbers are drawn."""
         return all(isinstance(x, int) for x in (self.low, self.high, self.step or 1))
 
     def at(self, share: float) -> float:
         """The value at a share of the range, 0 to 1 (1 excluded)."""
         low, high = self.low, self.high
         if self.step is not None:
+            # The tolerance, as (0.3 - 0.1) / 0.1 is a little below 2 and would lose the last value.
             count = math.floor((high - low) / self.step + 1e-9) + 1
             value = low + self.step * min(int(share * count), count - 1)
         elif self.is_whole and not self.log:
+            # Not rounded from a share of the length, which would draw both ends half as often.
             return low + min(int(share * (high - low + 1)), int(high - low))
         elif self.log:
             value = math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
@@ -106,6 +108,13 @@ class Choice:
 Domain = Range | Choice
 
 
+class SpaceJson(TypedDict):
+    """A space as search.json holds it."""
+
+    search: dict[str, object]
+    space: dict[str, object]
+
+
 @dataclass(frozen=True)
 class Space:
     """What is searched, and how: a domain for each setting's name."""
@@ -113,7 +122,7 @@ class Space:
     search: Search
     domains: Mapping[str, Domain]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> SpaceJson:
         """Plain values, for the search's record."""
         return {
             "search": asdict(self.search),
@@ -125,15 +134,15 @@ class Space:
 
 
 def read_space(file: TomlFile, base: Mapping[str, Value]) -> Space:
-    """What a space file says; base: the flat configuration that the trials change.
+    """The content of a space file; base: the flat configuration that the trials change.
 
-    Raises UserError with all faults at once: unknown settings, values that a setting cannot take,
-    settings that a search may not touch.
+    Raises UserError with all errors at once: unknown settings, values that a setting does not accept,
+    settings that a search may not change.
     """
     tree, shown = file.values(), file.name
     if other := sorted(tree.keys() - {"search", "space"}):
         raise UserError(
-            f"{shown}: [{other[0]}] is no part of a search; it has [search] and [space]."
+            f"{shown}: [{other[0]}] is not a section of a space file; it has [search] and [space]."
         )
     search = _search_of(tree.get("search", {}), shown)
     faults: list[str] = []
@@ -167,9 +176,9 @@ def _search_of(values: Any, file: str) -> Search:
     return search
 
 
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Names with dots -> what stands there; a table with low or high is a range."""
-    found: dict[str, Any] = {}
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
+    """Dotted names and their values; a table with low or high is a range, not a section."""
+    found: dict[str, object] = {}
     for key, value in tree.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping) and not value.keys() & {"low", "high"}:
@@ -182,7 +191,7 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _domain_of(value: Any) -> Domain:
     if isinstance(value, list):
         if len(value) < 2:
-            raise ValueError("a list needs two values or more to choose from.")
+            raise ValueError("a list needs at least two values to choose from.")
         return Choice(tuple(value))
     if not isinstance(value, Mapping):
         raise ValueError(
@@ -191,6 +200,7 @@ def _domain_of(value: Any) -> Domain:
     if value.keys() - _RANGE_KEYS or not {"low", "high"} <= value.keys():
         raise ValueError("a range has low and high, and may have log = true or step.")
     numbers = [value["low"], value["high"], value.get("step", 1)]
+    # In Python a bool is an int, and TOML's true would be the number 1.
     if any(isinstance(x, bool) or not isinstance(x, int | float) for x in numbers):
         raise ValueError("low, high and step are numbers.")
     found = Range(value["low"], value["high"], bool(value.get("log", False)), value.get("step"))
@@ -204,19 +214,22 @@ def _domain_of(value: Any) -> Domain:
 
 
 def _try_out(name: str, domain: Domain, base: Mapping[str, Value]) -> None:
-    """Each end or choice alone on top of the base; UserError for the first that is refused."""
+    """Check each end or choice alone on top of the base; UserError for the first that is refused.
+
+    Before the search starts: a value that is out of bounds would only be found when it is drawn.
+    """
     for prefix, why in _FIXED.items():
         if name.startswith(prefix):
             raise ValueError(f"a search cannot change it: {why}.")
     values = domain.values if isinstance(domain, Choice) else (domain.low, domain.high)
     for value in values:
-        # Values alone: what they contradict may be another value of another searched setting.
+        # Bounds only, no relations: another searched setting may have a value that fits.
         if faults := value_faults(_flat_of(base, {name: value})):
             raise UserError(" ".join(faults))
 
 
 def config_of(base: Mapping[str, Value], settings: Mapping[str, Any]) -> Config:
-    """The configuration of a trial; what has no effect in it, of settings and base, is left out.
+    """The configuration of a trial, without those settings and values of base that have no effect.
 
     base: valid by itself. Raises UserError when the settings contradict one another, or the base.
     """
@@ -224,8 +237,10 @@ def config_of(base: Mapping[str, Value], settings: Mapping[str, Any]) -> Config:
 
 
 def _flat_of(base: Mapping[str, Value], settings: Mapping[str, Any]) -> dict[str, Value]:
-    # All as a preset's: what belongs to a choice that was not taken has nothing to say.
+    # All with the origin of a preset: a typed setting of a choice that is not taken would be refused as
+    # having no effect, that of a preset is ignored.
     flat = {name: Value(value.value, _ORIGIN, value.typed) for name, value in base.items()}
+    # A value of base that goes with another choice than the one drawn must not stay.
     for name, choice in GOES_WITH.items():
         if choice in settings and name not in settings:
             flat.pop(name, None)

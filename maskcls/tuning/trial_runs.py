@@ -1,4 +1,4 @@
-"""The run of each trial of a search: an ordinary one, made from what was read once for all of them."""
+"""The run of each trial of a search: an ordinary run, whose data is read once for all trials."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -20,11 +20,11 @@ from maskcls.tuning.space import config_of
 from maskcls.tuning.trials import Trial, folder_of
 
 _NETWORK = ("model", "head", "image", "loss")
-"""Sections on which the network depends; trials that agree in them need one check."""
+"""Sections on which the network depends; trials that agree in them share one preflight."""
 
 
 class TrialRuns:
-    """Begins the run of a trial; prepared: of the search, base: the settings that trials change."""
+    """Prepares the run of a trial; prepared: of the search, base: the settings that trials change."""
 
     def __init__(
         self, prepared: Prepared, base: Mapping[str, Value], progress: Progress, lease: Lease
@@ -36,12 +36,12 @@ class TrialRuns:
     def begin(self, trial: Trial, *, quietly: bool) -> RunContext:
         """Write the first files of a trial's run, or resume it.
 
-        quietly: say nothing of plan and pixels, which are the same for many trials.
-        Raises UserError for settings that cannot be, an error that is_transient when that cannot be
-        found out now.
+        quietly: without messages about plan and pixels, which are the same for many trials. Raises
+        UserError for invalid settings, an error that is_transient when that cannot be determined now.
         """
         common, run = self._prepared, Run(folder_of(self._prepared.run.folder, trial.number))
         config = with_absolute_paths(config_of(self._base, trial.settings))
+        # Only what the trial's settings change is read or checked again.
         inputs = common.inputs
         if config.rows != common.config.rows:
             inputs = read_inputs(config, common.data_set, common.folds, common.cache)
@@ -55,18 +55,20 @@ class TrialRuns:
     def _network_of(self, config: Config, run: Run) -> Network:
         key = _network_key(config)
         if key not in self._networks:
+            # From the trial's run if an earlier start has prepared it.
             self._networks[key] = run.network() or Preflight(config).answer()[0]
         return self._networks[key]
 
 
 def _network_key(config: Config) -> str:
     tree = to_json(config)
+    # rows.age_border changes the classes that an age branch distinguishes.
     known = {section: tree[section] for section in _NETWORK}
     return json.dumps(known | {"age_border": tree["rows"]["age_border"]}, sort_keys=True)
 
 
 class _Quietly:
-    """A Progress that hears counts, and each warning once for all trials."""
+    """A Progress that passes on counts, and each warning once for all trials."""
 
     def __init__(self, progress: Progress, warned: set[str]) -> None:
         self._progress, self._warned = progress, warned

@@ -14,9 +14,9 @@ from maskcls.tuning.trials import Trial, folder_of, ranked, read_trials, write_t
 
 
 class TrialTable:
-    """The trials by number, as the records tell, and as they are changed.
+    """The trials by number, read from their records and written to them.
 
-    lost_before: trials of which another start of the command lost something.
+    lost_before: trials that an earlier start of the command lost, or lost on other folds.
     """
 
     def __init__(self, root: Folder, record: SearchRecord, progress: Progress) -> None:
@@ -31,17 +31,18 @@ class TrialTable:
         return folder_of(self.root, trial.number)
 
     def open_ones(self) -> list[Trial]:
-        """Those whose fold 0 goes on with the next start."""
+        """Trials whose fold 0 the next start resumes."""
         return [trial for trial in self.trials.values() if trial.is_open]
 
-    def finalists_left(self, most: int) -> list[Trial]:
-        """Those among the best so many of fold 0 that are not yet trained on all folds."""
+    def finalists_left(self, count: int) -> list[Trial]:
+        """Those of the best `count` trials of fold 0 that are not yet trained on all folds."""
         finished = [t for t in self.trials.values() if t.state == "finished" and not t.is_lost]
+        # By number among equals, so that a resumed search chooses the same finalists.
         by_fold = sorted(finished, key=lambda t: (-(t.best or 0.0), t.number))
-        return [t for t in by_fold[:most] if t.out_of_fold is None]
+        return [t for t in by_fold[:count] if t.out_of_fold is None]
 
     def forget_losses(self) -> None:
-        """Finished trials of which another start lost other folds are finalists again, if good."""
+        """Finished trials whose other folds an earlier start lost may be finalists again."""
         for trial in self.trials.values():
             if trial.state == "finished" and trial.is_lost:
                 trial.error = None
@@ -50,8 +51,8 @@ class TrialTable:
     def write(self, trial: Trial) -> None:
         """Write a trial's record, and those that could not be written before.
 
-        Storage that is away for a moment must not end the search. What is known is in memory and
-        written with the next record; at the end it must be.
+        Storage that is unavailable for a moment must not end the search. The values stay in memory and
+        are written with the next record; at the end of the command they must be.
         """
         self._unwritten.add(trial.number)
         try:
@@ -66,29 +67,31 @@ class TrialTable:
         """Write the records that could not be written before; raises OSError or UserError."""
         for number in sorted(self._unwritten):
             write_trial(self.root, self.trials[number])
-            self._unwritten.discard(number)
+            self._unwritten.discard(number)  # one by one: those before an error are written
 
     def is_written(self, trial: Trial) -> bool:
-        """What is known of it is in its record."""
+        """Whether its record is up to date."""
         return trial.number not in self._unwritten
 
 
 def write_results(table: TrialTable, space: Space, content: SearchContent) -> list[Trial]:
-    """Write trials.json, best.toml and search.html; the trials, best first.
+    """Write trials.json, best.toml and search.html; returns the trials, best first.
 
     content: of search.json. Raises RunFailed when no trial was trained on all folds.
     """
     table.write_rest()
     trials = ranked(table.trials.values())
     if not trials or trials[0].out_of_fold is None:
+        # A loss is named before a failure: after it, the same command may succeed.
         lost = next((f"trial {t.number} was {t.note}" for t in trials if t.is_lost), None)
         failed = next((t.error for t in trials if t.error), "none reached its last epoch")
-        raise RunFailed(f"{table.root}: no trial was trained to its end: {lost or failed}")
+        raise RunFailed(f"{table.root}: no trial was trained on all folds: {lost or failed}")
     table.root.write_json("trials.json", [asdict(trial) for trial in trials])
     head = (
         f"The best of {len(trials)} trials, trial {trials[0].number}: out-of-fold macro F1"
         f" {trials[0].out_of_fold.macro_f1:.4f}"
     )
+    # From the run, not from space and base: it holds every setting, as it was trained.
     best = Run(table.folder_of(trials[0])).config
     table.root.write_bytes("best.toml", as_file(best, head).encode())
     table.root.write_bytes("search.html", page(space, trials, content).encode())

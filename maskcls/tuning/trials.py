@@ -1,13 +1,12 @@
-"""A trial's record: RUN/trials/NNN.json, beside the trial's own run RUN/trials/NNN/.
+"""A trial's record: RUN/trials/NNN.json, next to the trial's own run RUN/trials/NNN/.
 
     running -> finished   all epochs of fold 0
             -> stopped    by ASHA, after some
-            -> failed     by its settings or its training: the same would come again
-            -> lost       to the system too often, or storage was away; goes on with the next start
+            -> failed     by its settings or its training: it would recur
+            -> lost       after too many infrastructure failures; resumed by the next start
             -> refused    settings that contradict one another; never trained
 
-Written by the command alone, after each epoch; what the records hold is all that a search needs to go
-on after a kill.
+Written only by the command, after each epoch. A search resumes after a kill from these records alone.
 """
 
 from collections.abc import Iterable
@@ -56,17 +55,17 @@ class Trial:
 
     @property
     def is_open(self) -> bool:
-        """The next start of the command goes on with its fold 0."""
+        """Whether the next start of the command resumes its fold 0."""
         return self.state in ("running", "lost")
 
     @property
     def is_lost(self) -> bool:
-        """Something of it was lost to the system; the next start of the command tries it again."""
+        """Whether an infrastructure failure ended it or its other folds; the next start retries it."""
         return self.state == "lost" or (self.state == "finished" and self.error is not None)
 
     @property
     def note(self) -> str:
-        """Its error for people; "" when it has none."""
+        """Its error as a message; "" if it has none."""
         if self.error is None or not self.is_lost:
             return self.error or ""
         where = "lost" if self.state == "lost" else "lost on other folds"
@@ -74,12 +73,12 @@ class Trial:
 
     @property
     def words(self) -> str:
-        """What it changes, as it is shown: optim.lr=0.001  loss.name=focal."""
+        """The settings that it changes, as displayed: optim.lr=0.001  loss.name=focal."""
         return "  ".join(f"{name}={shown(value)}" for name, value in self.settings.items())
 
 
 def shown(value: Any) -> str:
-    """A setting's value for people: floats with three digits."""
+    """A setting's value as displayed: floats with three digits."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
@@ -94,7 +93,7 @@ def write_trial(root: Folder, trial: Trial) -> None:
 
 
 def read_trials(root: Folder) -> list[Trial]:
-    """All trials that were begun, by number."""
+    """All trials that were started, by number."""
     folder = root.child("trials")
     if not folder.exists():
         return []
@@ -105,9 +104,10 @@ def read_trials(root: Folder) -> list[Trial]:
 
 
 def ranked(trials: Iterable[Trial]) -> list[Trial]:
-    """Best first: by out-of-fold score, then those of fold 0 alone by how far they came and scored."""
+    """Best first: by out-of-fold score; the others by whether fold 0 is finished, and its score."""
 
-    def rank(trial: Trial) -> tuple[Any, ...]:
+    # Numbers last, so that the order of equal trials does not depend on the order of reading.
+    def rank(trial: Trial) -> tuple[float, bool, float, int]:
         whole = trial.out_of_fold.macro_f1 if trial.out_of_fold else -1.0
         finished = trial.state == "finished"
         return (-whole, not finished, -(trial.best if trial.best is not None else -1), trial.number)

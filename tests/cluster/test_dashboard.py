@@ -53,12 +53,12 @@ def dashboard() -> Iterator[str]:
     server.server_close()
 
 
-def told(number: int, node: str) -> Heartbeat:
+def beat_of(number: int, node: str) -> Heartbeat:
     return heartbeat(worker=f"w{number}", node=node)
 
 
 def test_each_worker_has_its_state_and_log(dashboard: str) -> None:
-    workers = [told(0, "n0"), told(1, "n0"), told(2, "n1"), told(9, "n0"), None]
+    workers = [beat_of(0, "n0"), beat_of(1, "n0"), beat_of(2, "n1"), beat_of(9, "n0"), None]
     found = look_at_workers(workers, dashboard, TOKEN)
     assert found is not None
     states = [side and side.state for side in found]
@@ -69,11 +69,11 @@ def test_each_worker_has_its_state_and_log(dashboard: str) -> None:
 
 @pytest.mark.parametrize("token", [None, "another"])
 def test_without_the_token_nothing_is_known(dashboard: str, token: str | None) -> None:
-    assert look_at_workers([told(0, "n0")], dashboard, token) is None
+    assert look_at_workers([beat_of(0, "n0")], dashboard, token) is None
 
 
 def test_without_a_dashboard_nothing_is_known() -> None:
-    assert look_at_workers([told(0, "n0")], "http://127.0.0.1:9", TOKEN) is None
+    assert look_at_workers([beat_of(0, "n0")], "http://127.0.0.1:9", TOKEN) is None
 
 
 def test_where_address_and_token_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,9 +85,9 @@ def test_where_address_and_token_come_from(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / ".ray").mkdir()
     (tmp_path / ".ray/auth_token").write_text("of the cluster\n")
     assert token_of() == "of the cluster"
-    (tmp_path / "other").write_text("told\n")
+    (tmp_path / "other").write_text("reported\n")
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "other"))
-    assert token_of() == "told"
+    assert token_of() == "reported"
     monkeypatch.setenv("RAY_AUTH_TOKEN", "first")
     assert token_of() == "first"
     monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "http://a:1/")
@@ -100,4 +100,4 @@ def test_where_address_and_token_come_from(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_proxy_is_not_given_the_token(dashboard: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    assert look_at_workers([told(0, "n0")], dashboard, TOKEN) is not None
+    assert look_at_workers([beat_of(0, "n0")], dashboard, TOKEN) is not None

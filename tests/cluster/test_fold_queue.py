@@ -118,7 +118,7 @@ def test_a_thread_that_dies_of_anything_is_a_failed_fold(
         raise RuntimeError("also the sorting of errors fails")
 
     monkeypatch.setattr(fold_queue, "outcome_of_fit", no_outcome)
-    monkeypatch.setattr(threading, "excepthook", lambda told: None)
+    monkeypatch.setattr(threading, "excepthook", lambda reported: None)
     outcomes = Queue(tmp_path, heard, monkeypatch, dies).queue.run()
     assert (outcomes[0].kind, outcomes[1].kind) == ("error", "done")
 

@@ -78,7 +78,7 @@ def fill(place: CachePlace, images: Folder) -> ChunkStatus:
     return ingest._status(row)
 
 
-def test_images_without_a_face_are_told_apart_and_have_pixels(
+def test_images_without_a_face_are_reported_apart_and_have_pixels(
     images: Folder, place: CachePlace
 ) -> None:
     face, blank, gone = ingest.read_images(images, PATHS[:3], place)
@@ -95,17 +95,17 @@ def test_a_chunk_returns_its_rows_without_a_face(images: Folder, place: CachePla
     assert (status.start, status.stop) == (0, 5)
 
 
-def test_it_is_told_how_many_images_had_no_face(
+def test_it_is_reported_how_many_images_had_no_face(
     images: Folder, place: CachePlace, heard: Heard
 ) -> None:
     cache.finish_building(place, [fill(place, images)])
     found = ingest.ensure_pixels(place, images, pd.Series(PATHS), heard)
     assert found.fallbacks == (1, 4)
-    told = "no face found in 2 of 4 images (50.0 %); their centre crop is used"
-    assert heard.lines == [told]
+    reported = "no face found in 2 of 4 images (50.0 %); their centre crop is used"
+    assert heard.lines == [reported]
 
 
-def test_nothing_is_told_of_faces_that_were_all_found(tmp_path: Path, heard: Heard) -> None:
+def test_nothing_is_reported_of_faces_that_were_all_found(tmp_path: Path, heard: Heard) -> None:
     place = cache.cache_place(tmp_path, np.zeros((1, 16), np.uint8), FACES)
     file = cache.start_building(place)
     pixels = np.zeros((24, 16, 3), np.uint8)
@@ -209,7 +209,7 @@ def test_what_was_decoded_before_storage_went_away_or_a_kill_is_kept(
     three_chunks.stop_at = None
     resumed = three_chunks.run(heard)
     assert three_chunks.filled == [512]
-    said = "decoding 517 images (512 of them are there from an earlier start)"
+    said = "decoding 517 images (512 of them were decoded by an earlier start)"
     assert any(line.startswith(said) for line in heard.lines)
     assert len(resumed.faults) == NUM_IMAGES // 3
     three_chunks.run(heard, "in one go")
@@ -243,7 +243,7 @@ def test_after_other_errors_nothing_stays_behind(
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_an_unreadable_image_is_told_from_a_task_and_nothing_stays_behind(
+def test_an_unreadable_image_is_reported_from_a_task_and_nothing_stays_behind(
     tmp_path: Path, heard: Heard, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "images").mkdir()

@@ -1,4 +1,4 @@
-"""Addresses of clusters: which are joined, and what is said where no Ray answers."""
+"""Addresses of clusters: which are joined, and the error where no Ray answers."""
 
 import socket
 import threading
@@ -18,7 +18,7 @@ SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 
 @contextmanager
 def _answering(answer: bytes | None) -> Iterator[str]:
-    """A server that says this to whoever connects, or nothing at all."""
+    """A server that sends this to each client, or nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -51,7 +51,7 @@ def test_a_grpc_server_is_taken_for_ray() -> None:
         require_ray_at(address)
 
 
-def test_nobody_and_other_programs_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_answer_and_other_programs_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("maskcls.cluster.joining._CONNECT_S", 0.3)
     begun = time.monotonic()
     with _answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as http, _answering(None) as silent:
@@ -87,5 +87,5 @@ def test_auto_is_a_living_ray_or_one_sentence(
 
 @pytest.mark.parametrize("address", ["http://head:8265", "head", "head:ray", ":6379"])
 def test_what_is_no_address_to_join_is_a_mistake(address: str) -> None:
-    with pytest.raises(UserError, match=f"^RAY_ADDRESS={address}: .*HOST:6379, or say auto"):
+    with pytest.raises(UserError, match=f"^RAY_ADDRESS={address}: .*HOST:6379 of .*, or to auto"):
         require_ray_at(address)

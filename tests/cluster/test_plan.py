@@ -80,7 +80,7 @@ def test_fewer_cores_than_gpu_workers_keep_no_gpu_idle() -> None:
 @pytest.mark.parametrize(
     "machine",
     [
-        Machine(2, 1, True),  # where a run of a larger machine goes on
+        Machine(2, 1, True),  # where a run of a larger machine is resumed
         Machine(8, 4, True),
         Machine(18, 1, False, node_cpus=16, cpus_per_gpu=2),  # most of them are the head's
         Machine(80, 8, False, node_cpus=64, cpus_per_gpu=2),
@@ -136,7 +136,7 @@ def test_cores_are_filled_and_never_oversubscribed(
 
 
 def test_no_worker_asks_for_more_than_the_largest_machine_has() -> None:
-    # Three machines of one core: a last round of one fold would else ask for three cores, for ever.
+    # Three nodes of one core: a last round of one fold would otherwise request three, and never start.
     plan = make_plan(Cluster(), 4, Machine(3, 0, False, node_cpus=1))
     assert plan.threads == (1, 1, 1, 1)
     assert plan.cpus_per_worker == (1.0, 1.0, 1.0, 1.0)

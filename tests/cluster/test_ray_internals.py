@@ -32,7 +32,7 @@ def _fails() -> int:
     raise AttributeError("no attribute '_rungs'")
 
 
-class TestDoor:
+class TestInternal:
     def test_what_is_there_is_used(self, logged: Callable[[], str]) -> None:
         assert internal("a thing", lambda: 1) == 1
         assert logged() == ""
@@ -43,7 +43,7 @@ class TestDoor:
             "Ray's public interface instead of a thing: AttributeError(\"no attribute '_rungs'\")"
         )
 
-    def test_the_switch_closes_the_door(
+    def test_the_switch_turns_internals_off(
         self, logged: Callable[[], str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv(SWITCH, "1")
@@ -244,13 +244,13 @@ class TestTune:
     ) -> None:
         from ray.tune.execution import class_cache
 
-        from maskcls.cluster.ray_internals.tune import keys_kept_out
+        from maskcls.cluster.ray_internals.tune import without_aws_keys
 
         names = set(class_cache.ENV_VARS_TO_PROPAGATE)
         monkeypatch.setattr(class_cache, "ENV_VARS_TO_PROPAGATE", names)
         monkeypatch.setenv(SWITCH, str(int(is_public)))
         assert "a-secret" in self._runtime_environment()
-        with keys_kept_out():
+        with without_aws_keys():
             assert "a-secret" not in self._runtime_environment()
 
     @pytest.mark.parametrize("profile", [None, "ours"])
@@ -260,7 +260,7 @@ class TestTune:
     ) -> None:  # fmt: skip
         from ray.tune.execution import class_cache
 
-        from maskcls.cluster.ray_internals.tune import keys_kept_out
+        from maskcls.cluster.ray_internals.tune import without_aws_keys
         from maskcls.store.paths import Folder
 
         monkeypatch.delattr(class_cache, "ENV_VARS_TO_PROPAGATE")
@@ -274,7 +274,7 @@ class TestTune:
         Thread(target=store.serve_forever, args=(0.01,), daemon=True).start()
         folder = Folder.at("s3://bucket")
         assert not folder.exists("a")
-        with keys_kept_out():
+        with without_aws_keys():
             assert "a-secret" not in str(os.environ)
             file = Path(os.environ["AWS_SHARED_CREDENTIALS_FILE"])
             assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -290,12 +290,12 @@ class TestTune:
         assert "list of variables" in logged()
 
     def test_without_keys_there_is_no_file(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from maskcls.cluster.ray_internals.tune import _KEYS_OF_AWS, keys_kept_out
+        from maskcls.cluster.ray_internals.tune import _KEYS_OF_AWS, without_aws_keys
 
         for name in (*_KEYS_OF_AWS, "AWS_SHARED_CREDENTIALS_FILE"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv(SWITCH, "1")
-        with keys_kept_out():
+        with without_aws_keys():
             assert "AWS_SHARED_CREDENTIALS_FILE" not in os.environ
 
     def test_the_last_error_is_a_line_or_nothing(
@@ -334,7 +334,7 @@ SENT = {
 }  # fmt: skip
 
 
-class TestTravelling:
+class TestUploadedFiles:
     @pytest.fixture
     def tree(self, tmp_path: Path) -> Path:
         for name, text in TREE.items():
@@ -348,10 +348,10 @@ class TestTravelling:
     def test_git_ignores_what_ray_does(
         self, tree: Path, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], str]
     ) -> None:
-        by_ray = submission.travelling(tree, logging.getLogger("ray"))
+        by_ray = submission.uploaded_files(tree, logging.getLogger("ray"))
         assert logged() == ""
         monkeypatch.setenv(SWITCH, "1")
-        by_git = submission.travelling(tree, logging.getLogger("ray"))
+        by_git = submission.uploaded_files(tree, logging.getLogger("ray"))
         assert set(by_ray) == SENT
         assert by_git == by_ray
 
@@ -362,7 +362,7 @@ class TestTravelling:
         from ray._private.runtime_env import packaging
 
         monkeypatch.delattr(packaging, name)
-        assert set(submission.travelling(tree, logging.getLogger("ray"))) == SENT
+        assert set(submission.uploaded_files(tree, logging.getLogger("ray"))) == SENT
         assert "walk of a working directory" in logged()
 
     def test_with_another_signature(
@@ -371,16 +371,16 @@ class TestTravelling:
         from ray._private.runtime_env import packaging
 
         monkeypatch.setattr(packaging, "_dir_travel", lambda path, handler: None)
-        assert set(submission.travelling(tree, logging.getLogger("ray"))) == SENT
+        assert set(submission.uploaded_files(tree, logging.getLogger("ray"))) == SENT
         assert "unexpected keyword" in logged()
 
     def test_rays_variable_switches_gitignore_off(
         self, tree: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("RAY_RUNTIME_ENV_IGNORE_GITIGNORE", "1")
-        by_ray = submission.travelling(tree, logging.getLogger("ray"))
+        by_ray = submission.uploaded_files(tree, logging.getLogger("ray"))
         monkeypatch.setenv(SWITCH, "1")
-        assert submission.travelling(tree, logging.getLogger("ray")) == by_ray
+        assert submission.uploaded_files(tree, logging.getLogger("ray")) == by_ray
         assert "data/image.jpg" in by_ray
 
     def test_without_git_nothing_is_ignored(
@@ -388,7 +388,7 @@ class TestTravelling:
     ) -> None:
         monkeypatch.setenv(SWITCH, "1")
         monkeypatch.setenv("PATH", str(tree))
-        found = set(submission.travelling(tree, logging.getLogger("ray")))
+        found = set(submission.uploaded_files(tree, logging.getLogger("ray")))
         assert found == set(TREE) - {"maskcls/__pycache__/a.pyc", ".venv/bin/python"}
 
     def test_a_folder_that_cannot_be_read_is_an_error(
@@ -396,4 +396,4 @@ class TestTravelling:
     ) -> None:
         monkeypatch.setenv(SWITCH, "1")
         with pytest.raises(OSError, match="No such file"):
-            submission.travelling(tree / "none", logging.getLogger("ray"))
+            submission.uploaded_files(tree / "none", logging.getLogger("ray"))

@@ -92,7 +92,7 @@ def _no_such_call() -> dict[str, str]:
 def test_stopping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SWITCH, "1")
     with ray_session(tmp_path, False, Heard()) as session:
-        # Without _temp_dir, Ray's files lie below our folder all the same.
+        # Without _temp_dir, Ray's files are below our folder, too.
         assert session.temporary is not None
         assert list(session.temporary.glob("ray/session_2*"))
         public = Fit(tmp_path, "public")

@@ -1,4 +1,4 @@
-"""The failure policy: who waits is said once, who hangs is killed, who is lost is retried after a
+"""The failure policy: waiting is reported once, a hung worker is killed, a lost one retried after a
 pause.
 """
 
@@ -54,7 +54,7 @@ def watched(tmp_path: Path, heard: Heard) -> Watched:
     return Watched(tmp_path, heard)
 
 
-def test_a_trial_without_a_report_waits_which_is_said_once(watched: Watched) -> None:
+def test_a_trial_without_a_report_waits_which_is_reported_once(watched: Watched) -> None:
     watched.begin()
     watched.wait(15)
     assert watched.heard.lines == []
@@ -64,7 +64,7 @@ def test_a_trial_without_a_report_waits_which_is_said_once(watched: Watched) -> 
     assert watched.killed == []  # who waits does not hang
 
 
-def test_what_a_worker_notes_is_said_once(watched: Watched) -> None:
+def test_what_a_worker_notes_is_reported_once(watched: Watched) -> None:
     watched.begin()
     first, second = "node b: decoding 9 images", "resumes from checkpoint epoch-0001"
     for step, notes in enumerate([(first,), (first,), (first, second), (first, second)]):
@@ -104,7 +104,7 @@ def test_a_heartbeat_of_another_attempt_counts_for_nothing(watched: Watched) -> 
     assert beat is not None
     assert beat.pid == 12
     watched.begin()
-    # The stale worker goes on reporting: it neither counts as life nor is it killed in the name of
+    # The stale worker continues to report: it neither counts as life nor is it killed in the name of
     # the new.
     for step in range(2, 40):
         watched.report(12, step, token=old)
@@ -117,7 +117,7 @@ def test_a_heartbeat_of_another_attempt_counts_for_nothing(watched: Watched) -> 
     assert watched.killed == [13]
 
 
-def test_while_the_callers_loop_stands_still_nobody_hangs(watched: Watched) -> None:
+def test_while_the_callers_loop_is_blocked_no_silence_counts(watched: Watched) -> None:
     # It makes pixels of another size, and the workers wait for it to take their reports.
     watched.begin()
     watched.report(11, 1)

@@ -35,8 +35,8 @@ class TestWhatATaskAsksFor:
         options = [task_options(plan, fold) for fold in (0, 1)]
         assert [o["num_cpus"] for o in options] == [1.0, 2.0]
         assert [o["num_gpus"] for o in options] == [0, 0]
-        told = [o["runtime_env"]["env_vars"]["OMP_NUM_THREADS"] for o in options]
-        assert told == ["1", "2"]
+        reported = [o["runtime_env"]["env_vars"]["OMP_NUM_THREADS"] for o in options]
+        assert reported == ["1", "2"]
 
     def test_no_more_cpus_than_the_largest_machine_has(self) -> None:
         # Three machines with 8 CPUs: 16 would be waited for without end.
@@ -117,13 +117,13 @@ class TestFarFromTheCommand:
         assert far == []
 
     @pytest.mark.parametrize("lost", ["images/a.jpg", "checkpoints/epoch-0001/state.json"])
-    def test_storage_it_does_not_reach_is_told_in_a_sentence(
+    def test_storage_it_does_not_reach_is_reported_in_a_sentence(
         self, far: list[tuple[Any, ...]], source: Source, job: PredictJob, tmp_path: Path, lost: str
     ) -> None:
         (tmp_path / lost).unlink()
         with pytest.raises(StorageError, match="not there on node") as caught:
             list(tasks._predict(job, "home", [source]))
-        assert "RUN and IMAGES must lie on storage" in str(caught.value)
+        assert "RUN and IMAGES must be on storage" in str(caught.value)
         assert far == []
 
     def test_a_range_test_makes_its_pixels_too(

@@ -51,7 +51,7 @@ def test_tmpdir_is_used_where_it_is_fit(short: Path, monkeypatch: pytest.MonkeyP
     assert temporary.temporary_root() == str(short)
     assert temporary.why_not_named(str(short)) == ""
     monkeypatch.delenv("TMPDIR")
-    monkeypatch.setattr(temporary, "_USUAL", ("/no/such", str(short)))
+    monkeypatch.setattr(temporary, "_STANDARD", ("/no/such", str(short)))
     assert temporary.temporary_root() == str(short)
     assert temporary.why_not_named(str(short)) == ""
 
@@ -61,12 +61,12 @@ def test_tmpdir_is_used_where_it_is_fit(short: Path, monkeypatch: pytest.MonkeyP
     [
         ("임시", "not ASCII"),
         ("a-name-that-is-long", "characters, and Ray's sockets below it allow"),
-        ("absent", "is no folder"),
+        ("absent", "is not a folder"),
         ("full", r"has 0\.1 MiB free, and Ray needs 32 MiB"),
-        ("locked", "cannot be written"),
+        ("locked", "is not writable"),
     ],
 )
-def test_what_keeps_tmpdir_from_being_used_is_said(
+def test_what_keeps_tmpdir_from_being_used_is_reported(
     short: Path, monkeypatch: pytest.MonkeyPatch, name: str, why: str
 ) -> None:
     folder = short / name
@@ -81,12 +81,12 @@ def test_what_keeps_tmpdir_from_being_used_is_said(
         os, "access", lambda of, mode: not str(of).endswith("locked") and access(of, mode)
     )
     monkeypatch.setenv("TMPDIR", str(folder))
-    monkeypatch.setattr(temporary, "_USUAL", (str(short),))
+    monkeypatch.setattr(temporary, "_STANDARD", (str(short),))
     assert temporary.temporary_root() == str(short)
     (line,) = temporary.why_not_named(str(short)).splitlines()
     assert line.startswith(f"TMPDIR: {folder} ")
-    assert line.endswith(f"lie in {short}")
-    monkeypatch.setattr(temporary, "_USUAL", ("/no/such",))
-    with pytest.raises(UserError, match=f"{why}.*; /no/such is no folder; set TMPDIR") as raised:
+    assert line.endswith(f"are in {short}")
+    monkeypatch.setattr(temporary, "_STANDARD", ("/no/such",))
+    with pytest.raises(UserError, match=f"{why}.*; /no/such is not a folder; set TMPDIR") as raised:
         temporary.temporary_root()
     assert len(str(raised.value).splitlines()) == 1

@@ -104,7 +104,7 @@ def test_a_trial_says_which_epoch_is_its_last(
 
     train(job, monkeypatch, run_fold, "trial")
     assert reports.phases == ["starting"]
-    assert [told["last"] for told in reports.shown[:-1]] == last
+    assert [reported["last"] for reported in reports.shown[:-1]] == last
     assert ended(reports, None) == Outcome("done")
 
 

@@ -82,7 +82,7 @@ def test_a_look_that_raises_becomes_a_problem_with_its_name() -> None:
         raise OSError("odd machine")
 
     assert guarded("cores", look) == Check(
-        "cores", "problem", "cannot be looked at: OSError: odd machine"
+        "cores", "problem", "cannot be checked: OSError: odd machine"
     )
 
 
@@ -201,7 +201,7 @@ def test_a_cache_folder_that_cannot_be_made_is_a_problem(
     (tmp_path / "file").write_text("")
     _says(machine.cache(tmp_path / "file/cache"), "problem", "is a file", "MASKCLS_CACHE")
     monkeypatch.setattr(os, "access", lambda *_: False)
-    _says(machine.cache(tmp_path / "cache"), "problem", f"{tmp_path} cannot be written")
+    _says(machine.cache(tmp_path / "cache"), "problem", f"{tmp_path} is not writable")
     _says(machine.temp(tmp_path), "problem", "TMPDIR")
     monkeypatch.setenv("HOME", str(tmp_path))
     _says(machine.home(), "note", "HF_HOME")
@@ -305,9 +305,9 @@ def test_where_rays_sockets_do_not_fit_is_noted_and_nowhere_is_a_problem(
     longest = temporary.max_root_bytes()
     _says(ray_works.temp_path(Path("/tmp")), "ok", str(longest))  # noqa: S108  # never written to
     _says(ray_works.temp_path(Path("/" + "x" * longest)), "note", "characters", str(longest))
-    monkeypatch.setattr(temporary, "_USUAL", ("/no/such",))
+    monkeypatch.setattr(temporary, "_STANDARD", ("/no/such",))
     monkeypatch.setenv("TMPDIR", "/neither")
-    _says(ray_works.temp_path(Path("/neither")), "problem", "/neither is no folder", "/no/such")
+    _says(ray_works.temp_path(Path("/neither")), "problem", "/neither is not a folder", "/no/such")
 
 
 def test_a_ray_that_does_not_start_is_a_problem_with_its_last_words(
@@ -373,7 +373,7 @@ def test_a_timm_that_cannot_be_imported_is_a_problem_with_its_error() -> None:
     _says(gpus, "ok", "CPU")
     timm, gpus = torch_works.torch_checks(ProbeResult(1, "", "ImportError: libcudart\n"), None)
     _says(timm, "problem", "libcudart")
-    _says(gpus, "note", "could not be asked")
+    _says(gpus, "note", "did not report its GPUs")
     _says(torch_works.torch_checks(ProbeResult(None, "", ""), None)[0], "problem", "120 s")
 
 
@@ -464,4 +464,4 @@ def test_a_probe_reports_code_and_last_words() -> None:
     with Probe(["/no/such/program"], 30) as probe:
         assert "No such file" in probe.result().last_line
     with Probe(["sh", "-c", f"kill -{signal.SIGKILL.value} $$"], 30) as probe:
-        assert probe.result().last_line == "it ended with -9 and said nothing"
+        assert probe.result().last_line == "it ended with -9 and no message"

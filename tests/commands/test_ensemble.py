@@ -218,7 +218,7 @@ def test_what_must_not_be_averaged_is_refused(
     with pytest.raises(UserError, match="2 differ"):
         ensemble([*runs, str(tmp_path / "names")], out, heard)
     write_run(tmp_path / "order", IDS[::-1], logits[0], TWO)
-    with pytest.raises(UserError, match="they come in another order"):
+    with pytest.raises(UserError, match="they are in another order"):
         ensemble([*runs, str(tmp_path / "order")], out, heard)
     write_run(tmp_path / "fewer", IDS[:3], logits[0][:, :3], TWO)
     with pytest.raises(UserError, match=r"1 differ, such as d\.jpg"):

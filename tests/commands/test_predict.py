@@ -175,7 +175,7 @@ def test_at_home_nothing_is_made_twice(
     assert [o["num_cpus"] for o in played.options] == [1.0, 1.0]
 
 
-def test_a_machine_without_the_images_is_told_and_nothing_is_written(
+def test_a_machine_without_the_images_is_reported_and_nothing_is_written(
     run: Folder, images: Path, tmp_path: Path, heard: Heard, play: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -186,7 +186,7 @@ def test_a_machine_without_the_images_is_told_and_nothing_is_written(
         return exists(self, name) and (played.node == "home" or self.location != str(images))
 
     monkeypatch.setattr(Folder, "exists", not_there)
-    with pytest.raises(UserError, match="RUN and IMAGES must lie on storage"):
+    with pytest.raises(UserError, match="RUN and IMAGES must be on storage"):
         predict(run.location, str(images), str(tmp_path / "p.csv"), heard)
     assert not (tmp_path / "p.csv").exists()
 

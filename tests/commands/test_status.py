@@ -111,9 +111,9 @@ def test_without_a_name_those_right_here_are_shown(
     search = Folder.at(tmp_path / "search")
     write_search(search, 60.0, {"ended": None})
     assert main(["status"]) == 0
-    told = capsys.readouterr().out
-    assert "1 of 3 folds are done" in told
-    assert "0 trials, 0 running, 1:00 spent" in told
+    reported = capsys.readouterr().out
+    assert "1 of 3 folds are done" in reported
+    assert "0 trials, 0 at work, 1:00 spent" in reported
 
 
 def test_a_folder_that_may_not_be_read_is_passed_over(
@@ -129,13 +129,15 @@ def test_a_folder_that_may_not_be_read_is_passed_over(
 
     monkeypatch.setattr(Folder, "exists", refused)  # root, who may run this, may read everything
     run.write_record(record())
-    told: list[str] = []
-    assert runs_in(Folder.at(run.folder.local_path.parent), told.append) == [run.folder.location]
-    (text,) = told
-    assert text.endswith("private is passed over: private: no permission to read here.")
+    reported: list[str] = []
+    assert runs_in(Folder.at(run.folder.local_path.parent), reported.append) == [
+        run.folder.location
+    ]
+    (text,) = reported
+    assert text.endswith("private is skipped: private: no permission to read here.")
 
 
-def test_a_silent_fold_is_said_to_be(run: Run) -> None:
+def test_a_silent_fold_is_shown_as_silent(run: Run) -> None:
     run.fold(1).write_heartbeat(heartbeat(500, phase="training", epoch=2, left_s=75.0))
     found = status(run.folder.location)
     assert "has reported nothing for 50" in found.folds[1].note

@@ -46,7 +46,7 @@ def test_other_weights_under_the_same_name_are_refused(tmp_path: Path) -> None:
         run_identity.refuse_other_weights(run, network)
     files[1].unlink()
     with pytest.raises(
-        UserError, match=r"age\.safetensors: the weights .* are not there any more; put them back"
+        UserError, match=r"age\.safetensors: the weights .* no longer exist; put them back"
     ):
         run_identity.refuse_other_weights(run, network)
 
@@ -70,15 +70,15 @@ def test_folds_that_were_changed_are_refused(tmp_path: Path) -> None:
     more = pd.concat([folds, folds.assign(repeat=np.int16(1))])
     one = folds.assign(fold=np.where(folds["person"] == "p4", 7, folds["fold"]))
     p0, p4 = (folds.set_index("person")["fold"][name] for name in ("p0", "p4"))
-    for wanted, difference in (
-        (one, f"row 5, person p4: fold {p4} there, 7 wanted"),
-        (another, rf"row 1, person p0: fold {p0} there, \d wanted, and \d more rows"),
-        (more, "9 rows there, 18 wanted"),
-        (folds.iloc[:-1], "9 rows there, 8 wanted"),
-        (folds.rename(columns={"person": "path"}), "columns person, .* there, path, .* wanted"),
+    for expected, difference in (
+        (one, f"row 5, person p4: fold {p4} there, 7 expected"),
+        (another, rf"row 1, person p0: fold {p0} there, \d expected, and \d more rows"),
+        (more, "9 rows there, 18 expected"),
+        (folds.iloc[:-1], "9 rows there, 8 expected"),
+        (folds.rename(columns={"person": "path"}), "columns person, .* there, path, .* expected"),
     ):
         with pytest.raises(UserError, match=rf"not the folds that these people .*\({difference}"):
-            run_identity.refuse_other_folds(run, wanted)
+            run_identity.refuse_other_folds(run, expected)
 
 
 def test_folds_of_a_version_without_repeats_are_refused(tmp_path: Path) -> None:

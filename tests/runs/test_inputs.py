@@ -1,4 +1,4 @@
-"""What trains besides the table: corrected labels, an extra folder, pseudo-labels; and who is told."""
+"""What trains besides the table: corrected labels, an extra folder, pseudo-labels, and their notes."""
 
 import shutil
 from collections.abc import Sequence
@@ -114,26 +114,26 @@ def test_corrections_train_and_held_out_labels_stay_official(
         assert rows.train_ages.tolist() == images["age"].tolist()
 
 
-def test_what_was_corrected_is_told_and_part_of_the_runs_identity(
+def test_what_was_corrected_is_reported_and_part_of_the_runs_identity(
     data: DataSet, tmp_path: Path
 ) -> None:
     person = first_person(data)
-    file = write_corrections(tmp_path / "fix.csv", f"{person},,age,33", "nobody,,age,33")
+    file = write_corrections(tmp_path / "fix.csv", f"{person},,age,33", "unknown,,age,33")
     found = inputs_of(data, f"rows.corrections={file}")
     assert found.notes == [
         "rows.corrections: 7 images train with another label; 1 of 2 rows are about people who are"
-        " not here"
+        " not in DATA"
     ]
     again = inputs_of(data, f"rows.corrections={file}")
     assert again.described == found.described
-    write_corrections(file, f"{person},,age,34", "nobody,,age,33")
+    write_corrections(file, f"{person},,age,34", "unknown,,age,33")
     assert inputs_of(data, f"rows.corrections={file}").described != found.described
 
 
 def test_the_published_corrections_come_with_the_package(data: DataSet) -> None:
     found = inputs_of(data, "rows.corrections=published")
     assert list(found.described) == ["corrections"]
-    assert " of 15 rows are about people who are not here" in found.notes[0]
+    assert " of 15 rows are about people who are not in DATA" in found.notes[0]
 
 
 def test_faults_of_the_file_name_it(data: DataSet, tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_people_who_are_in_data_are_refused(data: DataSet, drawn: Path, tmp_path
     with pytest.raises(UserError) as raised:
         inputs_of(data, f"rows.extra={tmp_path}/copy")
     assert f"{first_person(data)} is in DATA, too (12 people are)" in str(raised.value)
-    assert "whoever is held out must not train" in str(raised.value)
+    assert "held out must not train" in str(raised.value)
 
 
 def test_what_is_no_data_folder_is_refused(data: DataSet, tmp_path: Path) -> None:
@@ -275,7 +275,7 @@ def test_a_image_that_the_teacher_could_not_decode_has_no_label(
     assert set(found["row"]) == set(range(21)) - {4}
 
 
-def test_nobody_may_be_sure_enough(data: DataSet, tmp_path: Path) -> None:
+def test_no_fold_may_be_sure_enough(data: DataSet, tmp_path: Path) -> None:
     teacher_of(data, tmp_path / "t")
     sets = [f"rows.pseudo_labels={tmp_path}/t", "rows.pseudo_confidence=.9999999"]
     found = inputs_of(data, *sets).pseudo
@@ -400,7 +400,7 @@ def test_rows_are_numbered_table_then_extra_people_then_eval_images(
         assert found.held_out.tolist() == rows.held_out.tolist()
         assert trained[trained < 84].tolist() == rows.train.tolist()
         assert labelled.classes[:84].tolist() == images["label"].tolist()
-        # The extra folder's: in every fold, their people are nobody of the table.
+        # The extra folder's: in every fold, their people are not in the table.
         extra = read_table(run, "extra_table.parquet")
         assert trained[(trained >= 84) & (trained < 126)].tolist() == [
             84 + row for row in range(42) if row != 1

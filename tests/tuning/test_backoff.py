@@ -184,7 +184,7 @@ def test_a_lost_trial_is_tried_again_and_a_failed_one_is_not(world: World) -> No
     assert done.exit_code == Exit.DEGRADED
     assert world.exit_codes == [Exit.DEGRADED]
     assert world.heard.warnings[-1] == (
-        "lost to the system: trial 0; the same command tries it again"
+        "infrastructure failure: trial 0; the same command tries it again"
     )
     # The best there is has been written all the same.
     assert done.trials[0].number == 2
@@ -208,7 +208,7 @@ def test_a_trial_that_is_done_is_not_lost(world: World) -> None:
     assert world.states() == ["finished"] * 3
 
 
-def test_nothing_but_losses_is_a_failure_that_says_how_to_go_on(world: World) -> None:
+def test_nothing_but_losses_is_a_failure_that_says_how_to_resume(world: World) -> None:
     world.on_fold_0 = dict.fromkeys(range(3), "lost: the disk is full")
     with pytest.raises(RunFailed, match="trial 0 was lost: the disk is full; the same command"):
         world.start()
@@ -222,19 +222,20 @@ def test_nothing_but_losses_is_a_failure_that_says_how_to_go_on(world: World) ->
 def test_what_befalls_every_trial_does_not_use_up_the_budget(world: World) -> None:
     world.space = Space(SPACE.search, {"optim.lr": Range(1e-5, 1e-1, log=True)})
     world.budget = 9
-    # The third in a row ends the search; an epoch of another trial between makes it no row.
+    # The third in a row ends the search; an epoch of another trial in between resets the count.
     world.on_fold_0 = dict.fromkeys((0, 1, 3, 4, 5), "never begins: the driver's library is gone")
-    # What was finished is trained on all folds all the same.
+    # Finished trials are trained on all folds nevertheless.
     assert world.start().exit_code == Exit.DEGRADED
     assert world.trained == [0, 1, 2, 3, 4, 5]
     assert world.finals == [2]
     sentence = (
-        "3 trials in a row were lost to the system, the last one: the driver's library is gone"
+        "3 trials in a row ended by an infrastructure failure, the last one: the driver's library is"
+        " gone"
     )
     assert len([text for text in world.heard.warnings if sentence in text]) == 1
     world.on_fold_0 = {}
     assert world.start().exit_code == Exit.GOOD
-    # Those that were lost and new ones in turn: neither must keep the other from it.
+    # Lost trials and new ones alternate: neither must block the other.
     assert world.trained == [6, 0, 7, 1, 8, 3, 4, 5]
 
 
@@ -253,7 +254,7 @@ def test_trials_that_are_lost_every_time_do_not_hold_up_the_others(world: World)
     assert world.states() == ["lost"] * 3 + ["finished"] * 2
 
 
-def test_a_space_that_holds_no_others_is_said_once(world: World) -> None:
+def test_a_space_that_holds_no_others_is_reported_once(world: World) -> None:
     world.budget = 20
     world.on_fold_0 = {0: "lost: the worker was killed", 2: "lost: the worker was killed"}
     assert world.start().exit_code == Exit.DEGRADED
@@ -263,7 +264,7 @@ def test_a_space_that_holds_no_others_is_said_once(world: World) -> None:
     assert len([text for text in world.heard.warnings if "no other settings" in text]) == 1
 
 
-def test_trials_that_were_at_work_and_are_not_begun_again_keep_nobody_from_all_folds(
+def test_trials_that_were_at_work_and_are_not_begun_again_do_not_block_the_finalists(
     world: World,
 ) -> None:
     # Eight were at work when the command was killed, and here one runs at a time.
@@ -383,11 +384,11 @@ def test_a_finalist_that_fails_by_itself_is_none_any_more(world: World) -> None:
     assert world.finals == []
 
 
-def test_all_finalists_lost_says_how_to_go_on(world: World) -> None:
+def test_all_finalists_lost_says_how_to_resume(world: World) -> None:
     lost = FoldsFailed("fold 1 failed: the actor died", by_training=False)
     world.on_all_folds = dict.fromkeys(range(3), lost)
     sentence = (
-        "no trial was trained to its end: trial 0 was lost on other folds: fold 1 failed: the actor"
+        "no trial was trained on all folds: trial 0 was lost on other folds: fold 1 failed: the actor"
         " died; the same command tries it again"
     )
     with pytest.raises(RunFailed, match=sentence):

@@ -51,7 +51,7 @@ def test_the_page_is_whole_and_names_every_trial() -> None:
     assert "http" not in text
 
 
-def test_what_was_lost_is_told_to_be_tried_again() -> None:
+def test_what_was_lost_is_reported_to_be_tried_again() -> None:
     best, second, third, failed = ranked(trials())
     third.state, third.error = "lost", "the disk is full."
     second.out_of_fold, second.error = None, "fold 1 failed: the actor died"

@@ -59,7 +59,7 @@ def test_a_random_trial_depends_on_its_number_alone() -> None:
     assert one.propose(7) == late
 
 
-def test_optuna_learns_and_goes_on_from_records() -> None:
+def test_optuna_learns_and_resumes_from_records() -> None:
     trials = searched(SPACE, 30, good_near_1e3)
     late = sum(good_near_1e3(t) for t in trials[20:]) / 10
     early = sum(good_near_1e3(t) for t in trials[:10]) / 10

@@ -20,7 +20,7 @@ DOMAINS = {"optim.lr": Choice((1e-2, 1e-3))}
 
 
 class Clock:
-    """Time that passes when it is told to."""
+    """Time that passes only on request."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seconds = 1000.0

@@ -1,17 +1,17 @@
-"""The one door to what Ray does not document: each use, what it is worth, and the public way instead.
+"""All uses of undocumented parts of Ray: each with its benefit, and a public interface as fallback.
 
-A new version of Ray may remove or change any of it. Then, or with MASKCLS_RAY_PUBLIC_ONLY=1, the
-public way is taken and a warning logged once: things get slower or lose a comfort, and still work.
+A new version of Ray may remove or change any of them. Then, or with MASKCLS_RAY_PUBLIC_ONLY=1, the
+fallback is used and a warning logged once: something is slower or less convenient, but still works.
 
     train.py       DataParallelTrainer (a trainer without a process group), TrainController (to stop a
                    fit), the default callbacks (fewer helper processes)
     tune.py        class_cache.ENV_VARS_TO_PROPAGATE (keeps secrets out of Ray's logs),
                    Trial.error_file
     start.py       ray.init(_temp_dir=...)
-    submission.py  packaging._dir_travel (what travels with a job), JobSubmissionClient._do_request
+    submission.py  packaging._dir_travel (which files a job uploads), JobSubmissionClient._do_request
                    (timeouts)
 
-Undocumented environment variables do no harm where they are not known, and stay where they are used.
+Undocumented environment variables have no effect where they are not known, and stay where they are used.
 In cluster/session.py: RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER (binds to loopback; a test lists the sockets),
 RAY_LOG_MONITOR_MANY_FILES_THRESHOLD, RAY_TRAIN_ENABLE_PREEMPTION_WATCHER,
 RAY_TRAIN_HEALTH_CHECK_INTERVAL_S. In commands/submit: RAY_JOB_STOP_WAIT_TIME_S. In cluster/tune.py:
@@ -35,10 +35,10 @@ _T = TypeVar("_T")
 
 
 def internal(what: str, find: Callable[[], _T]) -> _T | None:
-    """What `find` gets from Ray's internals; None to take the public way.
+    """What `find` returns from Ray's internals; None to use the public interface.
 
-    what: names the use in the log. `find` raises one of CHANGED when this version of Ray has no such
-    thing; it must have no effect then.
+    what: names the use in the log. `find` raises one of CHANGED when this version of Ray lacks it; it
+    must have no side effect then.
     """
     if os.environ.get(SWITCH) == "1":
         fall_back(what, f"{SWITCH}=1")
@@ -51,8 +51,8 @@ def internal(what: str, find: Callable[[], _T]) -> _T | None:
 
 
 def fall_back(what: str, why: str) -> None:
-    """Log, once for each use, that the public way is taken."""
-    with _lock:
+    """Log, once for each use, that the public interface is used."""
+    with _lock:  # folds start in threads of their own
         if what in _logged:
             return
         _logged.add(what)

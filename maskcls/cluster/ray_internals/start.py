@@ -1,4 +1,4 @@
-"""Starting a local Ray whose temporary folder is ours."""
+"""Starting a local Ray in a given temporary folder."""
 
 import os
 from pathlib import Path
@@ -13,18 +13,19 @@ TEMPORARY = "ray.init(_temp_dir=...)"
 def start_ray(ray: ModuleType, temporary: Path, **options: Any) -> Any:
     """ray.init(**options), with Ray's files below an absolute folder.
 
-    ray.init says that arguments with an underscore may change. In the usual folder, a stale
+    ray.init documents that arguments with an underscore may change. In Ray's default folder, a stale
     /tmp/ray/ray_current_cluster of another program makes every Train run wait 12 s for a dead address
-    (Ray 2.60). Public way: RAY_TMPDIR, in whose folder "ray" Ray then keeps its files.
+    (Ray 2.60). Public interface: RAY_TMPDIR, in whose folder "ray" Ray then keeps its files.
     """
-    # Ray looks at the names of its arguments before it does anything.
+    # Tried directly: Ray checks the names of its arguments before it starts anything.
     if internal(TEMPORARY, lambda: True):
         try:
             return ray.init(_temp_dir=str(temporary / "r"), **options)
         except (RuntimeError, *CHANGED) as error:
-            if "_temp_dir" not in str(error):
+            if "_temp_dir" not in str(error):  # Ray did not start for another reason
                 raise
             fall_back(TEMPORARY, repr(error))
+    # Restored afterwards, as it would also move the files of other Rays that are started from here.
     before = os.environ.get("RAY_TMPDIR")
     os.environ["RAY_TMPDIR"] = str(temporary)
     try:

@@ -1,4 +1,4 @@
-"""Submitting a job: which files Ray sends, and requests that end."""
+"""Submitting a job: which files Ray uploads, and requests with a timeout."""
 
 import inspect
 import logging
@@ -11,21 +11,21 @@ from typing import Any
 
 from maskcls.cluster.ray_internals import internal
 
-TRAVELLING = "Ray's walk of a working directory"
+UPLOADED = "Ray's walk of a working directory"
 TIMEOUTS = "timeouts of Ray's job client"
 
 _LEFT_OUT = {".git", ".venv", "venv", "__pycache__"}  # Ray 2.60's default
 
 
-def travelling(folder: Path, logger: logging.Logger) -> dict[str, int]:
-    """The files that Ray sends of a working directory: size of each [bytes], by its path within.
+def uploaded_files(folder: Path, logger: logging.Logger) -> dict[str, int]:
+    """The files that Ray uploads of a working directory: size of each [bytes], by its path within.
 
-    By Ray's own rules: less what .gitignore and .rayignore name, .git, environments, __pycache__.
-    Public way: by git's rules, which differ in corners; without git, or outside a checkout of it,
-    nothing is ignored, and more seems to travel than does. Raises OSError for what cannot be read.
+    By Ray's own rules: without .git, environments, __pycache__ and what .gitignore and .rayignore name.
+    Fallback: by git's rules, which differ in rare cases; without git, or outside a checkout, nothing is
+    ignored, and the result may list more than Ray uploads. Raises OSError for what cannot be read.
     """
     folder = folder.absolute()
-    found = internal(TRAVELLING, lambda: _by_ray(folder, logger))
+    found = internal(UPLOADED, lambda: _by_ray(folder, logger))
     return _by_git(folder) if found is None else found
 
 
@@ -55,6 +55,7 @@ def _by_git(folder: Path) -> dict[str, int]:
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, int]]:
+    # os.walk skips folders that cannot be read; the list must not be incomplete without an error.
     def fail(error: OSError) -> None:
         raise error
 
@@ -66,7 +67,7 @@ def _walk(folder: Path) -> Iterator[tuple[str, int]]:
 
 
 def _ignored(folder: Path, ignore_file: str) -> set[str]:
-    """What files of this name ignore; tracked or not, since Ray does not look at git's index."""
+    """What files of this name ignore; tracked or not, since Ray does not read git's index."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--ignored"]
     try:
         done = subprocess.run(  # noqa: S603
@@ -88,9 +89,9 @@ class Limits:
 
 
 def job_client(url: str, limits: Limits) -> Any:
-    """Ray's job client with an end to each of its requests; asks the cluster for its version.
+    """Ray's job client with a timeout for each of its requests; asks the cluster for its version.
 
-    Public way: requests without an end: against a cluster that hangs, submit waits for Ctrl-C.
+    Fallback: no timeouts, so that submit waits for Ctrl-C when a cluster hangs.
     """
     from ray.job_submission import JobSubmissionClient
 
@@ -99,13 +100,14 @@ def job_client(url: str, limits: Limits) -> Any:
 
 
 def _with_timeouts(base: Any, limits: Limits) -> Any:
+    # Checked here, since a subclass of a changed class would only fail at the first request.
     parameters = inspect.signature(base._do_request).parameters.values()
     if not any(p.kind is p.VAR_KEYWORD or p.name == "timeout" for p in parameters):
         raise TypeError("_do_request takes no timeout")
 
     class Client(base):  # type: ignore[misc]
         def _do_request(self, method: str, endpoint: str, **options: Any) -> Any:
-            # A body is sent within the time for connecting.
+            # For `requests`, sending a body counts as connecting, so an upload needs longer for both.
             upload, rest = (limits.upload, limits.upload), (limits.connect, limits.answer)
             timeout = upload if method == "PUT" else rest
             return super()._do_request(method, endpoint, timeout=timeout, **options)

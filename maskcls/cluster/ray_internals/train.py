@@ -1,8 +1,8 @@
-"""Ray Train: trainers that start no needless processes and that another thread can stop.
+"""Ray Train: trainers that start no unneeded processes and that another thread can stop.
 
-Ray 2.60 starts up to five processes beside the workers of every Train run, each importing ray.train
-for some 3 s of CPU time. Two empty runs at once on two cores took 21 s as Ray comes and 14 s without
-those (load 5).
+Ray 2.60 starts up to five processes besides the workers of every Train run, each importing ray.train for
+some 3 s of CPU time. Two empty runs at once on two cores took 21 s with Ray's defaults and 14 s without
+those processes (load 5).
 """
 
 import threading
@@ -24,7 +24,7 @@ class FoldTrainer:
     def __init__(
         self, num_workers: int, is_local: bool, end_workers: Callable[[], None], **arguments: Any
     ) -> None:
-        """end_workers: the public way to stop, see `stop`. arguments: of Ray's TorchTrainer."""
+        """end_workers: stops by public means, see `stop`. arguments: of Ray's TorchTrainer."""
         self._end_workers = end_workers
         kind = _trainer_class(num_workers)
         kind = internal(FEWER_PROCESSES, lambda: _with_fewer_processes(kind, is_local)) or kind
@@ -35,8 +35,8 @@ class FoldTrainer:
     def stop(self) -> None:
         """Make `fit` of another thread raise, and its workers end.
 
-        Killing the controller does both at once. The public way kills the workers, so that Ray sees
-        them die: a second or two later, and without effect on workers that have not started yet.
+        Killing the controller does both at once. The fallback kills the workers, so that Ray sees them
+        die: a second or two later, and without effect on workers that have not started yet.
         """
         self.fit = _refuse
         kill_controller = getattr(self._trainer, "kill_controller", None)
@@ -49,7 +49,7 @@ def _refuse() -> Any:
 
 
 def _trainer_class(num_workers: int) -> Any:
-    """Setting up the process group of TorchTrainer costs 3 to 4 s a fold, and one worker needs none."""
+    """Without TorchTrainer's process group for one worker: setting it up costs 3 to 4 s per fold."""
     if num_workers == 1 and (found := internal(NO_GROUP, _without_group)) is not None:
         return found
     from ray.train.torch import TorchTrainer
@@ -64,9 +64,9 @@ def _without_group() -> Any:
 
 
 def _with_fewer_processes(base: Any, is_local: bool) -> Any:
-    """Without the datasets' manager, for no trainer here has a dataset.
+    """Without the datasets' manager, since no trainer here has a dataset.
 
-    Our own Ray ends with the command, so it needs no cleaner of placement groups either.
+    A local Ray ends with the command, so it needs no cleaner of placement groups either.
     """
     from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
     from ray.train.v2._internal.callbacks.placement_group_callback import (
@@ -84,7 +84,7 @@ def _with_fewer_processes(base: Any, is_local: bool) -> Any:
 
 
 def _stoppable(base: Any) -> Any:
-    """Keeps the controller, which Ray keeps to itself: from a thread it offers no way to stop."""
+    """Keeps a reference to the controller, which Ray hides: it cannot stop a fit in a thread."""
     from ray.train.v2._internal.constants import get_env_vars_to_propagate
     from ray.train.v2._internal.execution.controller import TrainController
 
@@ -97,10 +97,11 @@ def _stoppable(base: Any) -> Any:
             self._lock = threading.Lock()
             self._controller: Any = None
             self._is_stopped = False
-            self._is_public = False  # the run goes by Ray's own method after all
+            self._is_public = False  # the run uses Ray's own method after all
 
         def kill_controller(self) -> bool:
-            """Whether there was one to kill, or none will be started any more."""
+            """Whether the controller was killed, or will not be started any more."""
+            # The lock: the thread of `fit` may be starting the controller at this moment.
             with self._lock:
                 self._is_stopped = True
                 if self._controller is not None:
@@ -118,11 +119,12 @@ def _stoppable(base: Any) -> Any:
                     self._is_public = True
             if self._controller is None:
                 return super()._initialize_and_run_controller(**arguments)
+            # Outside the lock, which `kill_controller` needs while this waits for the whole run.
             ray.get(self._controller.run.remote())
             return ray.get(self._controller.get_result.remote())
 
         def _start(self, **arguments: Any) -> Any:
-            # As Ray's own, on the node of the driver.
+            # As Ray starts its own: on the node of the driver.
             kind = ray.remote(
                 num_cpus=0,
                 label_selector={"ray.io/node-id": ray.get_runtime_context().get_node_id()},
@@ -134,6 +136,9 @@ def _stoppable(base: Any) -> Any:
 
 
 def _require(kind: Any, *names: str) -> None:
-    """AttributeError unless a class has these methods, which a subclass would not miss by itself."""
+    """AttributeError unless a class has these methods.
+
+    A subclass that overrides a method which Ray no longer calls would be ineffective without an error.
+    """
     for name in names:
         getattr(kind, name)

@@ -1,4 +1,4 @@
-"""Ray Tune: secrets stay out of its logs, and what it knows of a trial's failure is said."""
+"""Ray Tune: secrets stay out of its logs; the reason of a trial's failure is read from its files."""
 
 import configparser
 import contextlib
@@ -24,11 +24,11 @@ _KEYS_OF_AWS = {
 
 
 @contextlib.contextmanager
-def keys_kept_out() -> Iterator[None]:
+def without_aws_keys() -> Iterator[None]:
     """Keep AWS's keys out of the trials' runtime environments, which Ray logs and its dashboard shows.
 
-    Tune copies them there from this process. A job's workers have those of the job, others their own.
-    Public way: while Tune runs, this process takes its keys from a credentials file, for it needs them.
+    Tune copies them there from this process. The workers of a job have the keys of the job, others their
+    own. Fallback: while Tune runs, this process, which needs its keys, reads them from a file.
     """
     if internal(KEYS, _remove_from_list):
         yield
@@ -61,7 +61,7 @@ def _keys_in_file() -> Iterator[None]:
     with tempfile.NamedTemporaryFile("w", prefix="maskcls-") as file:  # mode 0600
         content.write(file)
         file.flush()
-        # The file first: other threads may ask for the keys at any moment.
+        # The file first: other threads may need the keys at any moment.
         _set({"AWS_SHARED_CREDENTIALS_FILE": file.name, **dict.fromkeys(keys)})
         try:
             yield
@@ -75,13 +75,13 @@ def _set(variables: Mapping[str, str | None]) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-    open_store.cache_clear()  # its clients would look for the keys where they were
+    open_store.cache_clear()  # its clients would still look for the keys in the old place
 
 
 def last_error(trial: Any) -> str | None:
-    """The last line that Tune wrote down of a trial's last failure; None when there is none.
+    """The last line that Tune recorded of a trial's last failure; None when there is none.
 
-    Public way: none, the line is missing in messages.
+    Without this file there is no fallback: messages lack the line.
     """
     file = internal(ERRORS, lambda: trial.error_file)
     if file is None:

@@ -1,7 +1,7 @@
-"""doctor: what this machine has, and what will keep a run from working.
+"""doctor: what this machine has, and what would make a run fail.
 
-Every line looks at one thing and changes nothing. What takes long (torch, Ray) is tried out in
-processes of their own, beside each other, while the short looks are taken.
+Every line checks one thing and changes nothing. What takes long (torch, Ray) is tried in processes of
+its own, at the same time as the short checks.
 """
 
 from collections.abc import Sequence
@@ -19,17 +19,18 @@ __all__ = ["Check", "diagnose", "exit_of", "ray_starts"]
 
 
 def diagnose(cache_dir: str = "auto", hub: bool = True) -> list[Check]:
-    """Look at everything, in the order in which it is reported; about 20 s on two cores.
+    """Run all checks, in the order in which they are reported; about 20 s on two cores.
 
     cache_dir: as cluster.cache_dir. hub: whether to try a connection to the model hub.
     """
-    temp = Path(named_root() or "/tmp")  # noqa: S108  # looked at, not written to
+    temp = Path(named_root() or "/tmp")  # noqa: S108  # only read
     with ExitStack() as probes:
+        # The slow probes start first and are read last.
         torch = probes.enter_context(torch_works.torch_probe())
         why_no_ray, ray = "", None
         try:
             ray = probes.enter_context(ray_works.RayProbe())
-        except (RunFailed, UserError) as e:
+        except (RunFailed, UserError) as e:  # a line of the report, not the end of doctor
             why_no_ray = str(e)
         driver = torch_works.driver_probe()
         if driver is not None:
@@ -65,7 +66,7 @@ def diagnose(cache_dir: str = "auto", hub: bool = True) -> list[Check]:
 
 
 def exit_of(checks: Sequence[Check]) -> Exit:
-    """GOOD, or DEGRADED when something will keep a run from working."""
+    """GOOD, or DEGRADED when something would make a run fail."""
     return Exit.DEGRADED if any(check.level == "problem" for check in checks) else Exit.GOOD
 
 

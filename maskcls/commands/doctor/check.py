@@ -1,4 +1,4 @@
-"""What doctor says about one thing, and how the programs that it tries out are run."""
+"""The result of one check of doctor, and the processes in which programs are tried."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ Level = Literal["ok", "note", "problem"]
 
 @dataclass(frozen=True)
 class Check:
-    """One line of doctor: note is worth knowing, problem will break a run."""
+    """One line of doctor: a note is information, a problem would make a run fail."""
 
     name: str
     level: Level
@@ -23,16 +23,16 @@ class Check:
 
 
 def guarded(name: str, look: Callable[[], Check]) -> Check:
-    """The check, or a problem under its name: one odd machine must not hide the other lines."""
+    """The check, or a problem under its name: one failing check must not hide the other lines."""
     try:
         return look()
     except Exception as e:
-        return Check(name, "problem", f"cannot be looked at: {type(e).__name__}: {e}")
+        return Check(name, "problem", f"cannot be checked: {type(e).__name__}: {e}")
 
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """How a tried-out program ended; code is None when its time was up."""
+    """How a program ended; code is None after a timeout."""
 
     code: int | None
     out: str
@@ -40,13 +40,13 @@ class ProbeResult:
 
     @property
     def last_line(self) -> str:
-        """Last line of its complaints, which for Python is the error itself."""
+        """Last line of its stderr, which for Python is the error itself."""
         lines = [line.strip() for line in self.err.splitlines() if line.strip()]
-        return lines[-1] if lines else f"it ended with {self.code} and said nothing"
+        return lines[-1] if lines else f"it ended with {self.code} and no message"
 
 
 class Probe:
-    """A program that runs beside doctor. It and all its children are gone when the block is left."""
+    """A program that runs in parallel. It and all its children have ended when the block is left."""
 
     def __init__(
         self, command: Sequence[str], timeout_s: float, env: Mapping[str, str] | None = None
@@ -64,13 +64,13 @@ class Probe:
                 stdout=self._out,
                 stderr=self._err,
                 env=env,
-                start_new_session=True,
+                start_new_session=True,  # a process group of its own, to be killed as a whole
             )
-        except OSError as e:
+        except OSError as e:  # kept for result(), so that all probes are used in the same way
             self._failed_start = str(e)
 
     def result(self) -> ProbeResult:
-        """Wait for the end, at most until the time is up, and end it then."""
+        """Wait for the end, at most until the timeout, after which it is killed."""
         if self._process is None:
             return ProbeResult(127, "", self._failed_start)
         try:
@@ -81,11 +81,12 @@ class Probe:
         return ProbeResult(code, _text(self._out), _text(self._err))
 
     def kill(self) -> None:
-        """End the program, its group, and children that left the group (Ray's do)."""
+        """Kill the program, its group, and children that have left the group, as those of Ray do."""
         if self._process is None or self._process.poll() is not None:
             return
         import psutil
 
+        # Listed before the kill: afterwards they are children of another process.
         try:
             children = psutil.Process(self._process.pid).children(recursive=True)
         except psutil.Error:
@@ -93,7 +94,7 @@ class Probe:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         for child in children:
-            with contextlib.suppress(psutil.Error):  # gone already
+            with contextlib.suppress(psutil.Error):  # has ended already
                 child.kill()
         self._process.wait()
         psutil.wait_procs(children, timeout=5)

@@ -1,4 +1,4 @@
-"""Ray: what lies around of other ones, and whether a local one starts."""
+"""Ray: leftovers of other instances, and whether a local one starts."""
 
 import os
 import secrets
@@ -35,7 +35,7 @@ ray.shutdown()
 
 
 def temp_path(folder: Path) -> Check:
-    """Whether Ray's temporary folder, sockets in it, can lie in this one; otherwise where it does."""
+    """Whether Ray's temporary folder, with its sockets, can be in this one; otherwise, where it is."""
     name = "temp path"
     if not (why := why_unfit(str(folder))):
         longest = max_root_bytes()
@@ -51,17 +51,17 @@ def joined() -> Check:
     """Whether the environment names a cluster that runs would join, and a Ray answers there."""
     name, address = "other Ray", address_to_join()
     if address is None:
-        return Check(name, "ok", "RAY_ADDRESS names no cluster: runs start a Ray of their own")
+        return Check(name, "ok", "RAY_ADDRESS names no cluster: runs start a local Ray")
     try:
         require_ray_at(address)
     except (RunFailed, UserError) as e:
         return Check(name, "problem", str(e))
-    text = f"RAY_ADDRESS is {address}: runs join that cluster; unset it for a Ray of their own"
+    text = f"RAY_ADDRESS is {address}: runs join that cluster; unset it to start a local Ray"
     return Check(name, "note", text)
 
 
 def stale_address() -> Check:
-    """Whether a Ray that ended left its address: other programs would try to reach it."""
+    """Whether a Ray that has ended left its address, which other programs would try to reach."""
     name, path = "stale Ray", address_file()
     try:
         address = path.read_text().strip()
@@ -69,10 +69,10 @@ def stale_address() -> Check:
         return Check(name, "ok", "no leftovers of another Ray")
     host, _, port = address.rpartition(":")
     if port.isdigit() and listens(host.strip("[]"), int(port)):
-        return Check(name, "ok", f"another Ray runs at {address}; runs here keep apart from it")
+        return Check(name, "ok", f"another Ray runs at {address}; runs here do not use it")
     text = (
-        f"{path} names {address}, where no Ray answers; remove the file (ray stop does too): it"
-        " makes other programs' runs fail, not these, which have a folder of their own"
+        f"{path} names {address}, where no Ray answers; remove the file (ray stop does, too): it"
+        " makes runs of other programs fail, not those of maskcls, which have a folder of their own"
     )
     return Check(name, "note", text)
 
@@ -87,7 +87,7 @@ def dashboard_port() -> Check:
 
 
 def listens(host: str, port: int) -> bool:
-    """Whether something takes connections there within a second."""
+    """Whether something accepts connections there within a second."""
     try:
         socket.create_connection((host, port), 1.0).close()
     except OSError:
@@ -96,7 +96,7 @@ def listens(host: str, port: int) -> bool:
 
 
 class RayProbe(Probe):
-    """A local Ray that starts, runs one task and ends, in a temporary folder that goes with it.
+    """A local Ray that starts, runs one task and ends, in a temporary folder that is then deleted.
 
     Raises UserError or RunFailed where a run would refuse to start one.
     """
@@ -105,7 +105,7 @@ class RayProbe(Probe):
         require_home()
         require_open_files()
         require_loopback()
-        # A run's next start sweeps away what a killed doctor left.
+        # With the prefix and lock of a run's folder: the next run deletes what a killed doctor left.
         self._folder = tempfile.mkdtemp(prefix=PREFIX, dir=temporary_root())
         self._alive = hold(Path(self._folder))
         own = python_environment()
@@ -120,7 +120,7 @@ class RayProbe(Probe):
     def __exit__(self, *exception: object) -> None:
         super().__exit__(*exception)
         os.close(self._alive)
-        # Ray's processes notice a killed parent within a few seconds and write until then.
+        # Ray's processes notice a killed parent only after a few seconds, and write until then.
         until = time.monotonic() + 5
         while Path(self._folder).exists():
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -129,7 +129,7 @@ class RayProbe(Probe):
             time.sleep(0.05)
 
 
-# They would make it join a cluster, take the doctor's job for its own, or break Ray's processes.
+# They would make the probe join a cluster, use doctor's job as its own, or crash Ray's processes.
 _NOT_INHERITED = (
     "RAY_ADDRESS", "RAY_JOB_CONFIG_JSON_ENV_VAR", "RAY_AUTH_TOKEN_PATH", "PYTHONOPTIMIZE",
     "PYTHONWARNINGS", "PYTHONINSPECT",
@@ -138,7 +138,7 @@ _NOT_INHERITED = (
 
 def _environment() -> dict[str, str]:
     return LOCAL_ENVIRONMENT | {
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),  # else Ray writes one to ~/.ray
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),  # otherwise Ray writes one to ~/.ray
     }
 
 
@@ -149,7 +149,7 @@ def ray_starts(timeout_s: float = TIMEOUT_S) -> Check:
 
 
 def ray_check(result: ProbeResult, timeout_s: float = TIMEOUT_S) -> Check:
-    """What the probe says about Ray."""
+    """The probe's result as a check."""
     name = "Ray starts"
     if result.code == 0:
         return Check(name, "ok", f"a local Ray ran a task after {result.out.strip()} s")
@@ -159,12 +159,12 @@ def ray_check(result: ProbeResult, timeout_s: float = TIMEOUT_S) -> Check:
         text = f"a local Ray does not start: {result.last_line}"
     load, cores = load_per_core()
     if load > 2:
-        # Ray 2.60 gives its parts 30 s to start, which is little on a machine that is busy.
-        text += f" The load is {load:.1f} on each of {cores} cores: try again when it is less."
+        # Ray 2.60 gives its processes 30 s to start, which is not enough on a busy machine.
+        text += f" The load is {load:.1f} on each of {cores} cores: try again when it is lower."
     return Check(name, "problem", text)
 
 
 def load_per_core() -> tuple[float, int]:
-    """Programs that wanted to run over the last minute, on each core; and the cores."""
+    """Load average of the last minute, divided by the cores; and the number of cores."""
     cores = os.cpu_count() or 1
     return os.getloadavg()[0] / cores, cores

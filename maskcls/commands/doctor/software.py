@@ -1,4 +1,4 @@
-"""Python and the packages: are they there, and do they belong together?"""
+"""Python and the packages: whether they are installed, and compatible with each other."""
 
 import importlib.metadata
 import os
@@ -22,7 +22,7 @@ def version_of(package: str) -> str | None:
 
 
 def requirements_of(package: str) -> list[str]:
-    """What the package asks for, as its metadata spells it."""
+    """The package's requirements, as in its metadata."""
     try:
         return importlib.metadata.requires(package) or []
     except importlib.metadata.PackageNotFoundError:
@@ -30,7 +30,7 @@ def requirements_of(package: str) -> list[str]:
 
 
 def python() -> Check:
-    """Version, platform and place of Python."""
+    """Version, platform and path of Python."""
     text = f"{platform.python_version()} on {platform.platform()}, {sys.executable}"
     return Check("python", "ok", text)
 
@@ -40,23 +40,24 @@ def packages() -> Check:
     versions = {name: version_of(name) for name in PACKAGES}
     listed = ", ".join(f"{name} {version or 'missing'}" for name, version in versions.items())
     if missing := [name for name, version in versions.items() if version is None]:
-        text = f"{', '.join(missing)} not installed; install maskcls again. There is: {listed}"
+        text = f"{', '.join(missing)} not installed; install maskcls again. Installed: {listed}"
         return Check("packages", "problem", text)
+    # Only a note: other versions often work.
     if unmet := unmet_by("maskcls"):
-        text = f"maskcls asks for {', '.join(unmet)}; this may work, but nobody tries it. {listed}"
+        text = f"maskcls requires {', '.join(unmet)}; this may work, but is not tested. {listed}"
         return Check("packages", "note", text)
     return Check("packages", "ok", listed)
 
 
 def torch_pair() -> Check:
-    """Whether torch is one that this torchvision was built for, as its own metadata says.
+    """Whether this torchvision was built for this torch, according to its metadata.
 
-    A wrong pair installs without complaint if torch comes from elsewhere, and fails at import.
+    A wrong pair installs without an error if torch comes from another index, and fails at import.
     """
     torch, vision = version_of("torch"), version_of("torchvision")
     if unmet := unmet_by("torchvision", "torch"):
         text = (
-            f"torchvision {vision} asks for {', '.join(unmet)}, but torch is {torch}; install the"
+            f"torchvision {vision} requires {', '.join(unmet)}, but torch is {torch}; install the"
             " two together: pip install --upgrade torch torchvision"
         )
         return Check("torch pair", "problem", text)
@@ -68,7 +69,7 @@ def unmet_by(package: str, only: str | None = None) -> list[str]:
 
     Extras are left out. A local part such as +cpu does not matter; a pre-release counts.
     """
-    from packaging.requirements import Requirement  # ray brings it
+    from packaging.requirements import Requirement  # installed with ray
 
     unmet = []
     for text in requirements_of(package):
@@ -84,8 +85,8 @@ def unmet_by(package: str, only: str | None = None) -> list[str]:
 HUB = "https://huggingface.co"
 _TIMEOUT_S = 3.0
 _WITHOUT = (
-    "pretrained weights from the hub cannot be fetched: give model.weights=PATH or none, or use"
-    " those that were fetched before"
+    "pretrained weights cannot be downloaded from the hub: set model.weights=PATH or none, or use"
+    " those that were downloaded before"
 )
 _PROGRAM = (
     "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3).close()"
@@ -93,7 +94,7 @@ _PROGRAM = (
 
 
 def hub() -> Check:
-    """Whether the hub, or the proxy on the way to it, takes a connection."""
+    """Whether the hub, or the proxy for it, accepts a connection."""
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         return Check("hub", "note", f"HF_HUB_OFFLINE is set; {_WITHOUT}")
     host, port = _address(os.environ.get("HF_ENDPOINT") or HUB)
@@ -107,9 +108,9 @@ def hub() -> Check:
 
 
 def reachable(host: str, port: int) -> bool:
-    """Whether the port takes a connection within 3 s.
+    """Whether the port accepts a connection within 3 s.
 
-    Tried in another process, as no timeout holds for looking up the host's name.
+    Tried in another process, as no timeout applies to looking up the host's name.
     """
     command = python_command("-c", _PROGRAM, host, str(port))
     with Probe(command, _TIMEOUT_S + 1) as probe:

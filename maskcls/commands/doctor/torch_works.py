@@ -1,10 +1,10 @@
-"""torch and timm, tried out in a process of their own: importing them takes 9 s and may fail."""
+"""torch and timm, tried in a process of their own: importing them takes 9 s and may crash."""
 
 import json
 import os
 import shutil
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from maskcls.commands.doctor.check import Check, Probe, ProbeResult
 from maskcls.core.processes import python_command, python_environment
@@ -25,9 +25,17 @@ _QUERY = ("--query-gpu=name,memory.total,driver_version", "--format=csv,noheader
 
 @dataclass(frozen=True)
 class TorchFacts:
-    """What torch sees: GPUs by name, whether they know bfloat16, the CUDA it was built for."""
+    """What torch reports: names of GPUs, whether they support bfloat16, the CUDA it was built for."""
 
     names: tuple[str, ...]
+    bf16: bool
+    cuda: str | None
+
+
+class _Line(TypedDict):
+    """The line of JSON that the program prints."""
+
+    names: list[str]
     bf16: bool
     cuda: str | None
 
@@ -38,15 +46,15 @@ def torch_probe() -> Probe:
 
 
 def torch_checks(result: ProbeResult, driver: "ProbeResult | None") -> list[Check]:
-    """What the probe says about timm and, held against nvidia-smi's answer, about the GPUs."""
+    """The probe's results for timm and, compared with nvidia-smi's answer, for the GPUs."""
     facts = torch_facts(result)
     return [_timm(result), _gpus(facts, driver)]
 
 
 def torch_facts(result: ProbeResult) -> TorchFacts | None:
-    """The probe's line of facts, None if it did not come that far."""
+    """The probe's line of facts, None if it failed before."""
     try:
-        facts: dict[str, Any] = json.loads(result.out.splitlines()[0])
+        facts: _Line = json.loads(result.out.splitlines()[0])
     except (IndexError, ValueError):
         return None
     return TorchFacts(tuple(facts["names"]), facts["bf16"], facts["cuda"])
@@ -73,14 +81,15 @@ def _gpus(facts: TorchFacts | None, driver: ProbeResult | None) -> Check:
     seen = driver.out.strip().splitlines() if driver and driver.code == 0 else []
     if facts is None:
         there = f"nvidia-smi sees {'; '.join(seen)}" if seen else "nvidia-smi sees none"
-        return Check(name, "problem" if seen else "note", f"torch could not be asked; {there}")
+        return Check(name, "problem" if seen else "note", f"torch did not report its GPUs; {there}")
     if facts.names:
         bf16 = (
             "bfloat16"
             if facts.bf16
-            else "no bfloat16: train.precision=auto takes float16 or float32"
+            else "no bfloat16: train.precision=auto uses float16 or float32"
         )
         return Check(name, "ok", f"{', '.join(facts.names)} (CUDA {facts.cuda}, {bf16})")
+    # The driver has GPUs that torch does not see: they are hidden, or torch is built for another CUDA.
     if seen:
         hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
         if hidden in ("", "-1"):
@@ -94,6 +103,6 @@ def _gpus(facts: TorchFacts | None, driver: ProbeResult | None) -> Check:
         return Check(name, "problem", text)
     if driver is not None and driver.code != 0:
         why = "it did not answer" if driver.code is None else (driver.out or driver.err).strip()
-        text = f"none; nvidia-smi is there but fails: {why.splitlines()[-1] if why else '?'}"
+        text = f"none; nvidia-smi is installed but fails: {why.splitlines()[-1] if why else '?'}"
         return Check(name, "note", text)
     return Check(name, "ok", "none; training will use the CPU")

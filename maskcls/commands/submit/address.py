@@ -1,4 +1,4 @@
-"""Where the cluster is, and whether it is safe to send something there."""
+"""The address of the cluster, and whether it is safe to send anything there."""
 
 import contextlib
 import ipaddress
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from maskcls.core.errors import RunFailed, UserError
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
-_MODE_S = 10.0  # for the first look at the cluster
+_MODE_S = 10.0  # for the first request, which shows whether anything answers
 
 Mode = Literal["token", "disabled"]
 
@@ -32,12 +32,12 @@ class Address:
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether others on the way cannot read along."""
+        """Whether the connection cannot be read by others."""
         return self.url.startswith("https://")
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this machine reaches it (by itself, or through a tunnel of this user's)."""
+        """Whether only this machine reaches it (directly, or through a tunnel of this user)."""
         if self.host == "localhost":
             return True
         try:
@@ -49,13 +49,13 @@ class Address:
 def parse_address(option: str | None, environment: Mapping[str, str]) -> Address:
     """The address of --address, of RAY_API_SERVER_ADDRESS, or DEFAULT_ADDRESS.
 
-    Raises UserError when it is not http(s), or has a user, password or query in it.
+    Raises UserError when it is not http(s), or contains a user, password or query.
     """
     name, text = "--address", option
     if text is None:
         name = "RAY_API_SERVER_ADDRESS"
         text = environment.get(name) or DEFAULT_ADDRESS
-    shown = text.rpartition("@")[2]  # a password may stand before it
+    shown = text.rpartition("@")[2]  # messages must not show a password, which is before the @
     wrong = f"{name} {shown}: give the dashboard's address, as http://HOST:8265"
     try:
         parts = urlsplit(text.strip())
@@ -65,23 +65,23 @@ def parse_address(option: str | None, environment: Mapping[str, str]) -> Address
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UserError(f"{wrong} or https://HOST.")
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise UserError(f"{wrong}, without user, password and query; a token is what lets in.")
+        raise UserError(f"{wrong}, without user, password and query; access is by token.")
     return Address(f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}", parts.hostname)
 
 
 def authentication_mode(address: Address, timeout_s: float = _MODE_S) -> Mode:
-    """What the cluster asks of those who want in: "token", or nothing ("disabled").
+    """The cluster's authentication: "token", or none ("disabled").
 
-    Asked without a token; Ray's dashboard tells it to everybody. timeout_s: for the connection, and for
-    each wait for an answer. Raises UserError when nobody answers, or somebody who is not Ray.
+    Requested without a token, as Ray's dashboard answers anyone. timeout_s: for the connection, and for
+    each wait for an answer. Raises UserError without an answer, or when it is not that of Ray.
     """
-    # A proxy's loopback is another machine's.
+    # Without a proxy on loopback, which for a proxy is another machine.
     handlers = [urllib.request.ProxyHandler({})] if address.is_loopback else []
     opener = urllib.request.build_opener(*handlers)
     not_ray = f"{address.url}: this is not the dashboard of a Ray 2.60 cluster"
     try:
         with opener.open(f"{address.url}/api/authentication_mode", timeout=timeout_s) as answer:
-            told = json.loads(answer.read(10_000))
+            found = json.loads(answer.read(10_000))  # bounded, as any program may answer here
     except HTTPError as e:
         e.close()
         raise UserError(f"{not_ray} (HTTP {e.code}); check the address.") from e
@@ -94,44 +94,45 @@ def authentication_mode(address: Address, timeout_s: float = _MODE_S) -> Mode:
         ) from e
     except (HTTPException, ValueError) as e:
         raise UserError(f"{not_ray} (its answer is not understood); check the address.") from e
-    match told:
+    match found:
         case {"authentication_mode": "token"}:
             return "token"
         case {"authentication_mode": "disabled"}:
             return "disabled"
-    raise UserError(f"{not_ray} (it does not say how it is guarded); check the address.")
+    raise UserError(f"{not_ray} (its answer has no authentication mode); check the address.")
 
 
 def refuse_open(address: Address, mode: Mode) -> None:
-    """UserError for a cluster that asks for no token and listens to more than this machine."""
+    """UserError for a cluster that requires no token and is reachable from other machines."""
     if mode == "disabled" and not address.is_loopback:
         raise UserError(
-            f"{address.url}: the cluster asks for no token, so whoever reaches it runs code there;"
-            " start it with RAY_AUTH_MODE=token."
+            f"{address.url}: the cluster requires no token, so anyone who reaches it can run code"
+            " there; start it with RAY_AUTH_MODE=token."
         )
 
 
 def prepare_environment(address: Address, mode: Mode) -> None:
-    """Set what Ray's client reads, to be called before ray is imported; UserError without a token."""
+    """Set the variables of Ray's client, before ray is imported. UserError without a token."""
     if mode == "token":
-        # Without it Ray's client sends no token at all.
+        # Without this variable Ray's client sends no token at all.
         if os.environ.setdefault("RAY_AUTH_MODE", "token").lower() != "token":
             raise UserError(
-                f"RAY_AUTH_MODE={os.environ['RAY_AUTH_MODE']} keeps the token back that"
-                f" {address.url} asks for; unset it."
+                f"RAY_AUTH_MODE={os.environ['RAY_AUTH_MODE']} prevents sending the token that"
+                f" {address.url} requires; unset it."
             )
         require_token()
     else:
-        os.environ["RAY_AUTH_MODE"] = "disabled"  # who asks for no token shall not learn ours
-    # It and RAY_ADDRESS would win over the address that is handed to Ray's client.
+        os.environ["RAY_AUTH_MODE"] = "disabled"  # do not send our token where none is asked for
+    # This variable and RAY_ADDRESS override the address that is passed to Ray's client.
     os.environ["RAY_API_SERVER_ADDRESS"] = address.url
+    # `requests` in Ray's client would send the token to a proxy otherwise.
     if address.is_loopback:
         others = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
         os.environ["no_proxy"] = f"{others},{address.host}" if others else address.host
 
 
 def require_token() -> None:
-    """UserError unless Ray's client will find a usable token; nothing of it is kept or told."""
+    """UserError unless Ray's client will find a valid token, which is neither kept nor shown."""
     where, token = "RAY_AUTH_TOKEN", os.fsencode(os.environ.get("RAY_AUTH_TOKEN", "")).strip()
     if not token:
         named = os.environ.get("RAY_AUTH_TOKEN_PATH")
@@ -141,16 +142,16 @@ def require_token() -> None:
             token = path.read_bytes().strip()
     if not token:
         raise UserError(
-            "the cluster asks for a token and there is none here; it is looked for in RAY_AUTH_TOKEN,"
-            " in the file that RAY_AUTH_TOKEN_PATH names, else in ~/.ray/auth_token."
+            "the cluster requires a token and none is found here; it is read from RAY_AUTH_TOKEN,"
+            " from the file that RAY_AUTH_TOKEN_PATH names, else from ~/.ray/auth_token."
         )
-    # The error of the HTTP client about such a header would repeat the token.
+    # Checked here, as the HTTP client's error about an invalid header would print the token.
     if re.fullmatch(rb"[\x21-\x7e]+", token) is None:
-        raise UserError(f"{where}: a token is one word of letters and digits; write it anew.")
+        raise UserError(f"{where}: a token is one word of letters and digits; write it again.")
 
 
 def quiet_ray() -> logging.Logger:
-    """Ray's logger, without its remarks on packing and sending; what matters is told in our words."""
+    """Ray's logger, without its messages on packing and sending, which submit reports itself."""
     for name in ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"):
         logging.getLogger(name).setLevel(logging.ERROR)
     return logging.getLogger("ray")
@@ -158,12 +159,14 @@ def quiet_ray() -> logging.Logger:
 
 @contextlib.contextmanager
 def in_words(address: Address, job_id: str, otherwise: str) -> Iterator[None]:
-    """Turn what Ray's client raises into a sentence. otherwise: said where it is nobody's mistake."""
+    """Convert errors of Ray's client into a message. otherwise: added unless it is a user error."""
     from ray.exceptions import AuthenticationError
 
     try:
         yield
-    except BrokenPipeError:  # the reader of our own output has seen enough
+    except (
+        BrokenPipeError
+    ):  # the reader of our own output has closed it; not an error of the cluster
         raise
     except AuthenticationError:
         raise UserError(
@@ -173,12 +176,12 @@ def in_words(address: Address, job_id: str, otherwise: str) -> Iterator[None]:
     except (OSError, RuntimeError, ValueError) as e:
         if "already exists" in str(e):
             raise UserError(
-                f"--id {job_id}: the cluster had a job of this name; choose another."
+                f"--id {job_id}: the cluster already has a job of this name; choose another."
             ) from e
         raise RunFailed(f"{address.url}: {last_line(str(e))}; {otherwise}") from e
 
 
 def last_line(text: str) -> str:
-    """What an answer comes down to: Ray's dashboard answers errors with whole tracebacks."""
+    """The last line of an answer: Ray's dashboard answers errors with whole tracebacks."""
     lines = [line.strip() for line in text.splitlines() if re.search(r"\w", line)]
     return lines[-1][:300].rstrip(".") if lines else "an error without a text"

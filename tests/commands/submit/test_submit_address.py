@@ -81,17 +81,18 @@ def test_a_proxy_is_not_asked_for_this_machine(
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "told"),
+    ("answer", "code", "reported"),
     [(b"no such page", 404, "HTTP 404"), (b"", 401, "HTTP 401"), (b"<html>", 200, "understood"),
-     (b"\xff\xfe\xfa", 200, "understood"), ([], 200, "guarded"), ({}, 200, "guarded"),
-     ({"authentication_mode": "unknown"}, 200, "guarded"),
-     ({"authentication_mode": None}, 200, "guarded")],
+     (b"\xff\xfe\xfa", 200, "understood"), ([], 200, "authentication mode"),
+     ({}, 200, "authentication mode"),
+     ({"authentication_mode": "unknown"}, 200, "authentication mode"),
+     ({"authentication_mode": None}, 200, "authentication mode")],
 )  # fmt: skip
 def test_who_does_not_answer_as_ray_does_is_not_ray(
-    serve: Serve, answer: object, code: int, told: str
+    serve: Serve, answer: object, code: int, reported: str
 ) -> None:
     server = serve(answer, code)
-    with pytest.raises(UserError, match=f"not the dashboard of a Ray.*{told}"):
+    with pytest.raises(UserError, match=f"not the dashboard of a Ray.*{reported}"):
         authentication_mode(parse_address(server.url, {}))
 
 
@@ -143,10 +144,10 @@ def test_a_token_is_looked_for_where_ray_looks(
     require_token()
     # A path that is named and leads nowhere is an error for Ray, too.
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
-    with pytest.raises(UserError, match="there is none here"):
+    with pytest.raises(UserError, match="none is found here"):
         require_token()
     (tmp_path / "token").write_text(" \n")
-    with pytest.raises(UserError, match="there is none here"):
+    with pytest.raises(UserError, match="none is found here"):
         require_token()
     monkeypatch.setenv("RAY_AUTH_TOKEN", "abc")
     require_token()
@@ -162,7 +163,7 @@ def test_a_token_that_no_header_can_hold_is_refused_and_not_repeated(
     assert "hidden" not in str(refused.value)
 
 
-def test_ray_is_told_to_send_the_token_and_where_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ray_is_configured_to_send_the_token_and_where_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN", "abc")
     monkeypatch.setenv("NO_PROXY", "example.org")
     monkeypatch.delenv("RAY_AUTH_MODE")
@@ -177,8 +178,8 @@ def test_no_token_is_sent_to_who_asks_for_none() -> None:
     assert os.environ["RAY_AUTH_MODE"] == "disabled"
 
 
-def test_a_token_that_the_user_keeps_back_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_that_the_user_keeps_back_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN", "abc")
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    with pytest.raises(UserError, match="RAY_AUTH_MODE=disabled keeps the token back"):
+    with pytest.raises(UserError, match="RAY_AUTH_MODE=disabled prevents sending the token"):
         prepare_environment(LOCAL, "token")

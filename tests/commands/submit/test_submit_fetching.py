@@ -44,7 +44,7 @@ def test_a_pipeline_has_both_and_what_cannot_be_seen_is_named(tmp_path: Path) ->
     fetched, missing = fetch("pipeline", places, Folder.at(tmp_path / "here"))
     assert fetched == ["o.csv"]
     assert len(missing) == 1
-    assert "elsewhere/metrics.json: not to be seen from this machine" in missing[0]
+    assert "elsewhere/metrics.json: not reachable from this machine" in missing[0]
 
 
 def test_a_search_leaves_its_tables(tmp_path: Path) -> None:
@@ -61,5 +61,5 @@ def test_a_file_that_came_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     places = [Argument("--run", str(run))]
     fetched, missing = fetch("train", places, Folder.at(here))
     assert fetched == []
-    assert "is there already" in missing[0]
+    assert "already exists" in missing[0]
     assert (here / "metrics.json").read_text() == "mine"

@@ -47,29 +47,29 @@ def test_another_line_tells_no_exit_code(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "told", "code"),
+    ("status", "reported", "code"),
     [("SUCCEEDED", 0, Exit.GOOD), ("FAILED", 1, Exit.FAILURE), ("FAILED", 2, Exit.MISTAKE),
      ("FAILED", 3, Exit.DEGRADED), ("STOPPED", 130, Exit.INTERRUPTED), ("FAILED", 77, Exit.FAILURE)],
 )  # fmt: skip
-def test_the_exit_code_is_the_jobs_own(status: str, told: int, code: Exit) -> None:
-    assert ending("train-1", status, None, told) is code
+def test_the_exit_code_is_the_jobs_own(status: str, reported: int, code: Exit) -> None:
+    assert ending("train-1", status, None, reported) is code
 
 
 @pytest.mark.parametrize(
-    ("status", "message", "told", "sentence"),
+    ("status", "message", "reported", "sentence"),
     [
-        ("STOPPED", None, None, "train-1 ended as stopped and its log tells no exit code."),
-        ("SUCCEEDED", "", None, "train-1 ended as succeeded and its log tells no exit code."),
-        ("FAILED", "no node\n is free", 0, "as failed and its log tells no exit code: no node is free"),
+        ("STOPPED", None, None, "train-1 ended as stopped and its log has no exit code."),
+        ("SUCCEEDED", "", None, "train-1 ended as succeeded and its log has no exit code."),
+        ("FAILED", "no node\n is free", 0, "as failed and its log has no exit code: no node is free"),
         ("FAILED", "Job failed with exit code 1, last available logs (truncated):\nline", None,
          "code: Job failed with exit code 1"),
     ],
 )  # fmt: skip
 def test_an_end_without_an_exit_code_is_a_failure_with_a_sentence(
-    status: str, message: str | None, told: int | None, sentence: str
+    status: str, message: str | None, reported: int | None, sentence: str
 ) -> None:
     with pytest.raises(RunFailed) as failed:
-        ending("train-1", status, message, told)
+        ending("train-1", status, message, reported)
     assert str(failed.value).endswith(sentence)
 
 

@@ -1,4 +1,4 @@
-"""What is sent: the job's words, its places, and the source that travels."""
+"""What is sent: the job's words, its places, and the uploaded source."""
 
 import shlex
 from pathlib import Path
@@ -66,11 +66,11 @@ def test_what_the_job_would_not_understand_ends_here(
 
 
 def test_help_of_submit_and_of_its_job(capsys: pytest.CaptureFixture[str]) -> None:
-    for words, told in ((["--help"], "--no-wait"), (["train", "--help"], "--run RUN")):
+    for words, reported in ((["--help"], "--no-wait"), (["train", "--help"], "--run RUN")):
         with pytest.raises(SystemExit) as stop:
             main(["submit", *words])
         assert stop.value.code == 0
-        assert told in capsys.readouterr().out
+        assert reported in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["DATA", "RUN", "--run", "--out"])
@@ -82,7 +82,7 @@ def test_a_relative_location_is_refused_by_its_name(name: str) -> None:
         refuse_relative([Argument(name, value)])
 
 
-def test_a_file_that_travels_may_be_named_as_it_lies_here() -> None:
+def test_an_uploaded_file_may_be_named_by_a_relative_path() -> None:
     names = {"mine.toml", "sub/mine.toml"}
     for value in (
         "mine.toml",
@@ -94,9 +94,9 @@ def test_a_file_that_travels_may_be_named_as_it_lies_here() -> None:
         refuse_relative([Argument("--config", value)])
         refuse_left_behind([Argument("--config", value)], names)
     for value in ("ignored.toml", "../mine.toml", "sub"):
-        with pytest.raises(UserError, match=r"^--space .*does not travel"):
+        with pytest.raises(UserError, match=r"^--space .*is not uploaded"):
             refuse_left_behind([Argument("--space", value)], names)
-    with pytest.raises(UserError, match="does not travel"):
+    with pytest.raises(UserError, match="is not uploaded"):
         refuse_left_behind([Argument("--config", "mine.toml")], ())
 
 
@@ -147,7 +147,7 @@ def test_what_gitignore_names_does_not_travel(tmp_path: Path) -> None:
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    files = source.travelling(tmp_path)
+    files = source.uploaded_files(tmp_path)
     assert set(files) == {".gitignore", "maskcls/a.py", "maskcls/data/kept.csv"}
     assert files["maskcls/a.py"] == 5
 
@@ -167,6 +167,6 @@ def test_the_hints_are_commands_whose_variables_win() -> None:
 
 
 def test_the_source_of_this_project_is_small() -> None:
-    found = source.travelling(Path(__file__).parents[3])
+    found = source.uploaded_files(Path(__file__).parents[3])
     assert "maskcls/cli/main.py" in found
     assert sum(found.values()) < 20 * 2**20

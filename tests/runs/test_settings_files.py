@@ -77,7 +77,9 @@ def test_messages_name_files_in_a_bucket_without_credentials(bucket: Bucket) -> 
     assert refusal(bucket.uri("search/wrong.toml")).startswith(f"{shown}/wrong.toml: not a TOML")
     with pytest.raises(UserError, match=rf"optim\.lrr \(from {shown}/faults\.toml\): no such"):
         settings("smoke", bucket.uri("search/faults.toml"))
-    with pytest.raises(UserError, match=f"{shown}/faults.toml: .optim. is no part of a search"):
+    with pytest.raises(
+        UserError, match=f"{shown}/faults.toml: .optim. is not a section of a space file"
+    ):
         read_space(read_toml(bucket.uri("search/faults.toml")), {})
     other = bucket.uri("search/no.toml").replace(bucket.name, f"{bucket.name}-not")
     assert "secret" not in refusal(other)

@@ -1,4 +1,4 @@
-"""Paths in settings: the user's own folder's, and refused where there is none."""
+"""Paths in settings: relative to the current folder, and refused in a job."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def test_a_job_has_no_folder_of_its_own(
     job = tmp_path / "working_dir_files/_ray_pkg_0123456789abcdef"
     job.mkdir(parents=True)
     monkeypatch.chdir(job)
-    with pytest.raises(UserError, match=rf"^{setting}: a relative path means nothing to a job"):
+    with pytest.raises(UserError, match=rf"^{setting}: a relative path is not valid in a job"):
         with_absolute_paths(resolve("smoke", sets=[setting]))
     name, _, value = setting.partition("=")
     for place in (f"/nfs/{value}", f"s3://bucket/{value}"):

@@ -1,4 +1,4 @@
-"""Ray Tune as we use it: ASHA knows earlier scores and ends nobody at the last epoch; who hears what."""
+"""Ray Tune: ASHA knows earlier scores and ends no trial at its last epoch; reports to the command."""
 
 import threading
 import time
@@ -39,8 +39,8 @@ def trials_of(known: dict[int, list[float]], **changes: Any) -> Any:
         "ended": lambda number, fault: None, "lost": lambda number, why: None,
         "known": known,
         "first_rung": 1, "reduction": 2, "resources": {}, "waits_for": "a GPU", "at_once": 1,
-        "most_epochs": 4, "retries": 1, "stall_s": 60.0, "look_every_s": 2.0, "progress": None,
-        "still_ours": lambda: None,
+        "max_epochs": 4, "retries": 1, "stall_s": 60.0, "look_every_s": 2.0, "progress": None,
+        "check_lease": lambda: None,
     }  # fmt: skip
     return Trials(**given | changes)
 
@@ -57,13 +57,13 @@ def decisions(
     asha = _Asha(trials_of(known))
     trial = Trial("x", {"number": number})
     asha.on_trial_add(None, trial)
-    told = ""
+    reported = ""
     for epoch, score in enumerate(scores[start:], start + 1):
         result = {"epoch": epoch, "macro_f1": score, "last": epoch == epochs}
-        told += "S" if asha.on_trial_result(None, trial, result) == "STOP" else "c"
-        if told[-1] == "S":
+        reported += "S" if asha.on_trial_result(None, trial, result) == "STOP" else "c"
+        if reported[-1] == "S":
             break
-    return told
+    return reported
 
 
 def test_a_weak_trial_is_ended_by_what_earlier_starts_knew() -> None:
@@ -73,12 +73,12 @@ def test_a_weak_trial_is_ended_by_what_earlier_starts_knew() -> None:
     assert decisions({}, 2, [0.1, 0.2, 0.3, 0.4]) == "cccc"
 
 
-def test_nobody_is_ended_at_the_last_epoch() -> None:
+def test_no_trial_is_ended_at_the_last_epoch() -> None:
     known = {0: [0.1, 0.1, 0.1, 0.9], 1: [0.1, 0.1, 0.1, 0.8]}
     assert decisions(known, 2, [0.2, 0.2, 0.2, 0.2]) == "cccc"
 
 
-def test_nobody_is_ended_at_its_own_last_epoch() -> None:
+def test_no_trial_is_ended_at_its_own_last_epoch() -> None:
     # train.epochs is searched: the others have four, this one two, and epoch 2 is a rung.
     known = {0: [0.1, 0.8, 0.8, 0.9], 1: [0.1, 0.7, 0.7, 0.8]}
     assert decisions(known, 2, [0.2, 0.2], epochs=2) == "cc"
@@ -89,16 +89,16 @@ def test_the_score_of_a_last_epoch_counts_for_others() -> None:
     from maskcls.cluster.tune import _Asha
 
     asha = _Asha(trials_of({}))
-    told = []
+    reported = []
     for number, last in ((0, True), (1, False)):
         trial = Trial(f"trial {number}", {"number": number})
         asha.on_trial_add(None, trial)
         result = {"epoch": 2, "macro_f1": 0.9 if last else 0.1, "last": last}
-        told.append(asha.on_trial_result(None, trial, result))
-    assert told == ["CONTINUE", "STOP"]
+        reported.append(asha.on_trial_result(None, trial, result))
+    assert reported == ["CONTINUE", "STOP"]
 
 
-def test_a_trial_that_goes_on_keeps_its_rungs() -> None:
+def test_a_resumed_trial_keeps_its_rungs() -> None:
     # Its own first score is known already and is not held against it twice.
     known = {0: [0.5, 0.6], 1: [0.4, 0.5], 2: [0.45]}
     assert decisions(known, 2, [0.45, 0.7, 0.7, 0.7], start=1) == "ccc"
@@ -116,8 +116,8 @@ class Ended:
 
 
 @dataclass
-class Told:
-    """What the command hears of trials."""
+class Reported:
+    """What is reported to the command about trials."""
 
     ended: list[tuple[int, str | None]] = field(default_factory=list)
     lost: list[tuple[int, str]] = field(default_factory=list)
@@ -140,12 +140,12 @@ def ended_with(number: int, outcome: Outcome | None) -> Ended:
 
 class TestWhatTuneReports:
     @pytest.fixture
-    def told(self) -> Told:
-        return Told()
+    def reported(self) -> Reported:
+        return Reported()
 
     @pytest.fixture
     def callback(
-        self, told: Told, heard: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, reported: Reported, heard: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> Any:
         """Trials 3 and 4 were begun."""
         from maskcls.cluster import supervisor
@@ -158,21 +158,21 @@ class TestWhatTuneReports:
             n: FoldJob(str(tmp_path / str(n)), str(tmp_path), 0, config, place, None, "cpu", 1)
             for n in (3, 4)
         }
-        made = TuneCallback(told.trials(heard, jobs))
+        made = TuneCallback(reported.trials(heard, jobs))
         assert [made.next_job()[0] for _ in jobs] == [3, 4]
         return made
 
-    def test_an_error_of_its_own_ends_a_trial(self, callback: Any, told: Told) -> None:
+    def test_an_error_of_its_own_ends_a_trial(self, callback: Any, reported: Reported) -> None:
         callback.on_trial_complete(0, [], ended_with(3, Outcome("error", "loss is nan")))
-        assert (told.ended, told.lost) == ([(3, "loss is nan")], [])
+        assert (reported.ended, reported.lost) == ([(3, "loss is nan")], [])
 
-    def test_asha_ends_a_trial_without_an_outcome(self, callback: Any, told: Told) -> None:
+    def test_asha_ends_a_trial_without_an_outcome(self, callback: Any, reported: Reported) -> None:
         callback.on_trial_complete(0, [], ended_with(3, None))
         callback.on_trial_complete(0, [], ended_with(4, Outcome("done")))
-        assert told.ended == [(3, None), (4, None)]
+        assert reported.ended == [(3, None), (4, None)]
 
     def test_a_lost_trial_is_run_again_as_another_attempt(
-        self, callback: Any, told: Told, heard: Heard, tmp_path: Path
+        self, callback: Any, reported: Reported, heard: Heard, tmp_path: Path
     ) -> None:
         from maskcls.cluster.tune import Later
 
@@ -181,7 +181,7 @@ class TestWhatTuneReports:
         callback.on_trial_error(0, [], Ended({"number": 3}, "ERROR", None, str(file)))
         (warning,) = heard.warnings
         assert "trial 3 met an infrastructure failure (OSError: [Errno 5] Input" in warning
-        assert (told.ended, told.lost) == ([], [])
+        assert (reported.ended, reported.lost) == ([], [])
         number, job = callback.next_job()
         assert (number, job.attempt.number) == (3, 2)
         # One that is at work may still be lost, so this is not the end.
@@ -192,7 +192,7 @@ class TestWhatTuneReports:
 
     @pytest.mark.parametrize("by_itself", [True, False])
     def test_a_failure_too_many_is_no_error_of_its_own(
-        self, callback: Any, told: Told, by_itself: bool
+        self, callback: Any, reported: Reported, by_itself: bool
     ) -> None:
         for _ in range(2):
             if by_itself:  # the worker returns it
@@ -201,18 +201,22 @@ class TestWhatTuneReports:
             else:  # the process is gone
                 callback.on_trial_error(0, [], Ended({"number": 3}, "ERROR"))
             callback.next_job()
-        assert told.ended == []
-        assert told.lost == [(3, "run: the disk is full." if by_itself else "Ray says no more")]
+        assert reported.ended == []
+        assert reported.lost == [
+            (3, "run: the disk is full." if by_itself else "Ray gives no reason")
+        ]
 
-    def test_out_of_memory_twice_is_an_error_of_its_own(self, callback: Any, told: Told) -> None:
+    def test_out_of_memory_twice_is_an_error_of_its_own(
+        self, callback: Any, reported: Reported
+    ) -> None:
         outcome = Outcome("transient", "CUDA out of memory", leave_node=True, out_of_memory=True)
         for _ in range(2):
             callback.on_trial_complete(0, [], ended_with(3, outcome))
             callback.next_job()
-        assert (told.ended, told.lost) == ([(3, "CUDA out of memory")], [])
+        assert (reported.ended, reported.lost) == ([(3, "CUDA out of memory")], [])
 
     def test_storage_that_is_away_when_a_trial_begins_is_a_loss(
-        self, callback: Any, told: Told, heard: Heard, monkeypatch: pytest.MonkeyPatch
+        self, callback: Any, reported: Reported, heard: Heard, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from maskcls.cluster.tune import Later
         from maskcls.core.errors import StorageError
@@ -226,7 +230,7 @@ class TestWhatTuneReports:
         assert isinstance(callback.next_job(), Later)
         assert callback.failed is None
         monkeypatch.setattr(Fold, "write_attempt", write)
-        assert told.lost == [(3, "the bucket is away")]  # one retry is what these trials have
+        assert reported.lost == [(3, "the bucket is away")]  # one retry is what these trials have
 
     def test_a_search_that_another_command_has_begins_nothing(
         self, callback: Any, monkeypatch: pytest.MonkeyPatch
@@ -237,7 +241,7 @@ class TestWhatTuneReports:
             raise RunFailed("another command has the search")
 
         callback.on_trial_complete(0, [], ended_with(3, Outcome("transient", "the node is gone")))
-        callback._trials = replace(callback._trials, still_ours=taken)
+        callback._trials = replace(callback._trials, check_lease=taken)
         with pytest.raises(RunFailed, match="another command"):
             callback.next_job()
 
@@ -265,13 +269,15 @@ class TestWhatTuneReports:
         for thread in threads:
             thread.join(10)
 
-    def test_an_epoch_is_reported(self, callback: Any, told: Told) -> None:
+    def test_an_epoch_is_reported(self, callback: Any, reported: Reported) -> None:
         callback.on_trial_result(0, [], Ended({"number": 3}), {"epoch": 1})
         callback.on_trial_result(0, [], Ended({"number": 3}), {"outcome": {}})
-        assert told.epochs == [3]
+        assert reported.epochs == [3]
 
-    def test_what_a_callback_raises_ends_the_search(self, callback: Any, told: Told) -> None:
-        told.ended = None  # type: ignore[assignment]
+    def test_what_a_callback_raises_ends_the_search(
+        self, callback: Any, reported: Reported
+    ) -> None:
+        reported.ended = None  # type: ignore[assignment]
         with pytest.raises(AttributeError):
             callback.on_trial_complete(0, [], ended_with(3, None))
         with pytest.raises(AttributeError):

@@ -93,7 +93,7 @@ def test_every_kind_of_split_is_gone_through(data: DataSet, sets: tuple[str, ...
     assert found == "fold 0: rows.drop_ages=0-120 leaves nobody to train on; drop fewer."
 
 
-def test_a_fold_of_a_later_repeat_is_told_by_its_running_number(data: DataSet) -> None:
+def test_a_fold_of_a_later_repeat_is_reported_by_its_running_number(data: DataSet) -> None:
     sets = (TWO, "folds.repeats=2")
     splits = draw_splits(data.table, resolve("smoke", sets=sets).folds)
     trains = splits.loc[splits["repeat"] == 1, "fold"].to_numpy() != 1

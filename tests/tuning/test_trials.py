@@ -1,0 +1,59 @@
+"""A trial's record: what is written is read, who is best, and what is said of a lost one."""
+
+from pathlib import Path
+
+import pytest
+
+from maskcls.store.paths import Folder
+from maskcls.tuning.trials import FinalScore, Trial, ranked, read_trials, shown, write_trial
+
+FINAL = FinalScore(0.7, [0.6, 0.8, None], 0.1, 2)
+
+
+def test_records_are_read_as_written_and_by_number(tmp_path: Path) -> None:
+    root = Folder.at(tmp_path)
+    assert read_trials(root) == []
+    written = [
+        Trial(12, {"optim.lr": 0.01}, "lost", [0.5], "the disk is full"),
+        Trial(3, {"loss.name": "focal", "train.batch_size": 32}, "finished", [0.4], None, FINAL),
+    ]
+    for trial in written:
+        write_trial(root, trial)
+    (tmp_path / "trials" / "003").mkdir()  # the trial's own run
+    assert read_trials(root) == written[::-1]
+
+
+def test_a_finalist_is_before_a_better_fold_0_and_equal_trials_are_by_number() -> None:
+    trials = [
+        Trial(0, {}, "stopped", [0.95]),
+        Trial(1, {}, "finished", [0.9]),
+        Trial(2, {}, "finished", [0.8], None, FINAL),
+        Trial(4, {}, "refused"),
+        Trial(3, {}, "refused"),
+    ]
+    assert [trial.number for trial in ranked(trials)] == [2, 1, 0, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "is_open", "is_lost", "note"),
+    [
+        ("running", None, True, False, ""),
+        ("finished", None, False, False, ""),
+        ("failed", "loss is nan", False, False, "loss is nan"),
+        ("lost", "no node.", True, True, "lost: no node; the same command tries it again"),
+        ("finished", "no node", False, True,
+         "lost on other folds: no node; the same command tries it again"),
+    ],
+)  # fmt: skip
+def test_what_the_next_start_does(
+    state: str, error: str | None, is_open: bool, is_lost: bool, note: str
+) -> None:
+    trial = Trial(0, {}, state, error=error)  # type: ignore[arg-type]
+    assert (trial.is_open, trial.is_lost, trial.note) == (is_open, is_lost, note)
+
+
+def test_settings_are_shown_shortly() -> None:
+    assert Trial(0, {"optim.lr": 0.00123456, "loss.name": "focal"}).words == (
+        "optim.lr=0.00123  loss.name=focal"
+    )
+    assert shown(32) == "32"
