@@ -15,8 +15,8 @@ from torch import nn
 from maskcls.config.schema import Model
 from maskcls.config.values import Size
 from maskcls.core.errors import HubUnavailable, UserError
+from maskcls.core.progress import Report, ignore
 from maskcls.models import weights
-from maskcls.models.report import Report, ignore
 from maskcls.models.timm_names import timm_name
 
 # Answers of the hub that will be the same next time; anything else from its client may be the network.

@@ -3,9 +3,10 @@
 Shape letters: B batch, C H W image, F features, D outputs, K 18 classes.
 """
 
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 import torch
 from torch import nn
@@ -13,12 +14,21 @@ from torch import nn
 from maskcls.config import parts
 from maskcls.config.schema import Head, Model
 from maskcls.config.values import Size
+from maskcls.core.progress import Report, ignore
 from maskcls.models import backbone
 from maskcls.models.ages.base import AgeBranch
 from maskcls.models.backbone import Normalization
 from maskcls.models.heads import base as heads
 from maskcls.models.heads.base import BeginPart, draw_on
-from maskcls.models.report import Report, ignore
+
+
+class DescriptionJson(TypedDict):
+    """A Description as a checkpoint has it. model, head: fields of the sections of config.schema."""
+
+    model: Mapping[str, Any]
+    head: Mapping[str, Any]
+    age_borders: Sequence[int]
+    cosine_scale: float | None
 
 
 @dataclass(frozen=True)
@@ -35,7 +45,7 @@ class Description:
     cosine_scale: float | None
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Self:
+    def from_json(cls, values: DescriptionJson) -> Self:
         """Read back to_json."""
         return cls(
             Model(**values["model"]),
@@ -44,7 +54,7 @@ class Description:
             values["cosine_scale"],
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> DescriptionJson:
         """Plain values; where the initial weights came from is no part of the network."""
         model = asdict(self.model) | {"weights": "none"}
         head = asdict(self.head)

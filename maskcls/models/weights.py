@@ -9,8 +9,8 @@ from torch import nn
 
 from maskcls.core.errors import UserError
 from maskcls.core.names import as_on_disk
+from maskcls.core.progress import Report, ignore
 from maskcls.models import foreign_files
-from maskcls.models.report import Report, ignore
 
 
 def check_path(text: str) -> Path:

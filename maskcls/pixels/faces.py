@@ -31,7 +31,7 @@ import importlib.util
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +48,18 @@ MIN_SCORE = 0.7
 NMS_OVERLAP = 0.3
 """Of boxes that overlap by more [intersection over union], the most confident counts."""
 
-DETECTOR: dict[str, Any] = {
+
+class Detector(TypedDict):
+    """What determines which face is found, as caches and checkpoints have it."""
+
+    name: str
+    version: int
+    sides_px: list[int]
+    min_score: float
+    nms_overlap: float
+
+
+DETECTOR: Detector = {
     "name": "yunet 2023mar",
     "version": 1,
     "sides_px": list(SIDES_PX),

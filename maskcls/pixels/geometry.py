@@ -1,7 +1,7 @@
 """Crop, then resize: the one way from an image's pixels to the network's, always."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import NotRequired, Self, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -9,11 +9,21 @@ from PIL import Image
 
 from maskcls.config.values import Crop, Size
 from maskcls.pixels import faces
-from maskcls.pixels.faces import Box
+from maskcls.pixels.faces import Box, Detector
 
 VERSION = 1
 """Raised when the same settings would give other pixels, so that no old cache is read as new."""
 Pixels = npt.NDArray[np.uint8]
+
+
+class GeometryJson(TypedDict):
+    """A Geometry in a checkpoint, a cache's manifest and a cache's key."""
+
+    crop: str
+    size: str
+    filter: str
+    version: int
+    face: NotRequired[Detector]
 
 
 @dataclass(frozen=True)
@@ -24,7 +34,7 @@ class Geometry:
     size: Size
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Self:
+    def from_json(cls, values: GeometryJson) -> Self:
         """Read back to_json; ValueError when another version would give other pixels."""
         if values.get("version") != VERSION:
             raise ValueError(f"geometry version {values.get('version')}, this is {VERSION}")
@@ -33,16 +43,18 @@ class Geometry:
             raise ValueError(f"faces found by {values.get('face')}, this is {faces.DETECTOR}")
         return geometry
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> GeometryJson:
         """Plain values that from_json reads and that a cache's key contains."""
-        values = {
+        values: GeometryJson = {
             "crop": str(self.crop),
             "size": str(self.size),
             "filter": "bicubic",
             "version": VERSION,
         }
         # Without a face crop the detector changes no pixel, and must change no key.
-        return values | {"face": faces.DETECTOR} if self.needs_face else values
+        if self.needs_face:
+            values["face"] = faces.DETECTOR
+        return values
 
     @property
     def needs_face(self) -> bool:
