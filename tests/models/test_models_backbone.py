@@ -168,7 +168,7 @@ def test_an_unreachable_hub_names_the_ways_out(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(UserError) as raised:
         build(weights_from="hub")
     assert str(raised.value) == (
-        "model.weights=hub: pretrained weights of test_efficientnet cannot be had from the hub"
+        "model.weights=hub: pretrained weights of test_efficientnet cannot be loaded from the hub"
         " (OSError: We couldn't connect to 'https://huggingface.co'); give a safetensors file as"
         " model.weights=PATH, or model.weights=none."
     )

@@ -80,7 +80,7 @@ def test_weights_that_were_renamed_on_reading_are_noted_once(tmp_path: Path) -> 
     found = inspect(config("head.name=separate", f"model.weights={path}"))
     (note,) = found["notes"]
     assert note == (
-        f"model.weights={path}: the names of its tensors begin with 'module.', which is taken off"
+        f"model.weights={path}: the names of its tensors begin with 'module.', which is removed"
     )
     assert list(found["weights_sha256"]) == [str(path)]
 
