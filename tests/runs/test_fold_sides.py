@@ -59,8 +59,8 @@ def test_ages_that_leave_nobody_in_a_fold_are_refused(data: DataSet, fold: int) 
 def test_a_mix_with_the_old_where_nobody_is_old_is_refused(data: DataSet, fold: int) -> None:
     dropped = f"rows.drop_ages={ages_of_side(data, fold, 60)}"
     assert refusal(data, TWO, dropped, *OLD) == (
-        f"fold {fold}: augment.half_face.partner=old: nobody of the last age group (60 and over, or"
-        " from rows.age_border) is among the training people; use all."
+        f"fold {fold}: augment.half_face.partner=old: no training image is of the last age group (60 and"
+        " over, or from rows.age_border); use all."
     )
     inputs_of(data, TWO, dropped, *OLD, "rows.age_border=31")
     inputs_of(data, TWO, dropped, OLD[0])
@@ -74,7 +74,7 @@ def test_corrected_ages_are_what_counts(data: DataSet, tmp_path: Path) -> None:
     mix = ("augment.name=mixup", "augment.mixup.partner=old")
     inputs_of(data, TWO, *mix)
     found = refusal(data, TWO, *mix, f"rows.corrections={tmp_path}/fix.csv")
-    assert found.startswith("fold 0: augment.mixup.partner=old: nobody of the last age group")
+    assert found.startswith("fold 0: augment.mixup.partner=old: no training image is of")
 
 
 @pytest.mark.parametrize(
