@@ -107,7 +107,7 @@ class EpochAugmenter:
     ) -> Changed:  # fmt: skip
         """Change a batch of uint8 pixels on the device.
 
-        pixels_BCHW: of the rows and, behind them, of their partners, if any. only_copies: leave
+        pixels_BCHW: of the rows, then of their partners, if any. only_copies: leave
         the first occurrence of each row unchanged.
         """
         num = len(rows)

@@ -48,9 +48,9 @@ def cached_file(name: str) -> Path | None:
         path = Path(torch.hub.get_dir()) / "checkpoints" / file
         return path if file and path.is_file() else None
     repository, _, revision = config.hf_hub_id.partition("@")
-    asked = config.hf_hub_filename or _DEFAULT
-    preferred = _PREFERRED.get(asked, f"{asked.removesuffix('.bin')}.safetensors")
-    for file in (preferred, asked) if asked.endswith(".bin") else (asked,):
+    requested = config.hf_hub_filename or _DEFAULT
+    preferred = _PREFERRED.get(requested, f"{requested.removesuffix('.bin')}.safetensors")
+    for file in (preferred, requested) if requested.endswith(".bin") else (requested,):
         found = try_to_load_from_cache(repository, file, revision=revision or None)
         if isinstance(found, str):  # a file known to be absent is a sentinel object, not None
             return Path(found)

@@ -36,7 +36,7 @@ class Description:
     """Determines a network's layers; stored in checkpoints, so that prediction needs no settings.
 
     age_borders: first ages of the second and third age group as they train [years]. cosine_scale:
-    None, or the scale of the cosine logits that the loss asks for.
+    None, or the scale of the cosine logits that the loss requires.
     """
 
     model: Model

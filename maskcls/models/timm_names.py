@@ -22,7 +22,7 @@ _PAGE = re.compile(
 
 @dataclass(frozen=True)
 class TimmName:
-    """timm's own name, with a pretrained tag where one was asked for; note: a sentence to report
+    """timm's own name, with a pretrained tag where one was given; note: a sentence to report
     where that is not what was written, else None."""
 
     name: str

@@ -89,12 +89,12 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
         # Before loading, since safetensors' own errors do not say what the file is.
         found = foreign_files.what_it_is(path)
         if found is not None:
-            raise UserError(f"model.weights={path}: not a sound safetensors file: it is {found}.")
+            raise UserError(f"model.weights={path}: not a valid safetensors file: it is {found}.")
         tensors: dict[str, torch.Tensor] = load_file(path)
     except OSError as e:
         raise UserError(f"model.weights={path}: cannot be read: {e.strerror or e}.") from e
     except (SafetensorError, ValueError) as e:
-        raise UserError(f"model.weights={path}: not a sound safetensors file: {e}.") from e
+        raise UserError(f"model.weights={path}: not a valid safetensors file: {e}.") from e
     return tensors
 
 

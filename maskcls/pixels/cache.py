@@ -154,9 +154,8 @@ def open_cache(place: CachePlace) -> CachedPixels | None:
         known = checked.Checked(place.checked, stat, len(sums))
         due = {chunk: sums[chunk] for chunk in known.due()}
         if _sound_chunks(path, place, due) != set(due):
-            checked.forget(
-                place.checked
-            )  # else the next opening may check other chunks and accept the file
+            # Else the next opening may check other chunks and accept the file.
+            checked.forget(place.checked)
             return None
         known.were_sound()
     except OSError:  # not there or unreadable: the caller decodes again

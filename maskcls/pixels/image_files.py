@@ -143,7 +143,7 @@ def _is_ancillary(kind: bytes) -> bool:
 
 
 def _is_whole(data: bytes, file: ImageFile) -> bool:
-    """Whether the pixels' zlib stream is sound to its end."""
+    """Whether the pixels' zlib stream is valid to its end."""
     # In pieces and up to a limit: a small file can inflate to terabytes. The limit is above
     # what any pixel format needs, interlaced or not.
     packed = [data[a + 8 : b - 4] for a, b in file.parts if data[a + 4 : a + 8] == b"IDAT"]
@@ -174,9 +174,8 @@ def _text(kind: bytes, body: bytes) -> dict[bytes, bytes]:
         return {key: text}
     inflate = zlib.decompressobj()
     try:
-        text = inflate.decompress(
-            text[1:], _MAX_TEXT
-        )  # its first byte is the method; there is only one
+        # The first byte is the compression method; there is only one.
+        text = inflate.decompress(text[1:], _MAX_TEXT)
     except zlib.error:
         return {}
     return {key: text} if inflate.eof else {}

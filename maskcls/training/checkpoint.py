@@ -127,8 +127,8 @@ class Weights:
 class Keeper:
     """Writes a fold's checkpoints, and deletes those that need not be kept.
 
-    It deletes only what this attempt wrote itself or found when it began, and asks the fence before each
-    change: a worker that was replaced must not delete the checkpoints of its successor.
+    It deletes only what this attempt wrote itself or found when it began, and checks the fence before
+    each change: a worker that was replaced must not delete the checkpoints of its successor.
     """
 
     def __init__(self, folder: Folder, fence: Fence) -> None:
@@ -240,7 +240,7 @@ def read_state(folder: Folder, name: str) -> State:
 
 
 def model_sha256(folder: Folder, name: str) -> str:
-    """SHA-256 of a checkpoint's weights, as its manifest has it."""
+    """SHA-256 of a checkpoint's weights, from its manifest."""
     # Not hashed again: require_whole compares file and manifest before the weights are used.
     return str(manifest.read_whole(folder, name)["files"]["model.safetensors"]["sha256"])
 

@@ -72,8 +72,8 @@ class ForwardContext:
 def dtype_of(
     precision: Precision, has_bfloat16: bool, capability: tuple[int, int] | None
 ) -> torch.dtype:
-    """What a precision is on a device; "auto" is bfloat16 where the device has it, else float16 on a
-    GPU with tensor cores (V100, T4), else float32.
+    """The dtype of a precision on a device; "auto" is bfloat16 where the device has it, else float16
+    on a GPU with tensor cores (V100, T4), else float32.
 
     has_bfloat16: in hardware. capability: compute capability of a GPU, None for a CPU.
     """

@@ -93,7 +93,7 @@ class Feed:
 
     def _in_format(self, pixels_BHWC: torch.Tensor) -> torch.Tensor:
         # Bytes are moved to the device and converted to float there: a quarter of the transfer.
-        # Pixels lie as HWC, so the permuted view is channels_last already and costs nothing.
+        # Pixels are stored as HWC, so the permuted view is channels_last already and costs nothing.
         pixels_BCHW = pixels_BHWC.permute(0, 3, 1, 2)
         return pixels_BCHW if self._channels_last else pixels_BCHW.contiguous()
 

@@ -47,8 +47,8 @@ all-reduce of one number, which after every step would cost measurable time."""
 def run_fold(job: FoldJob, rank: Rank, watcher: Watcher) -> FoldResult:
     """Train what is left of a fold, then write its validation and eval logits, and its result.
 
-    Raises TrainingDiverged when the loss is NaN or inf, Stopped after a checkpoint when the watcher asks
-    for it, Superseded when another attempt has the fold, RuntimeError when the pixels are not there.
+    Raises TrainingDiverged when the loss is NaN or inf, Stopped after a checkpoint when the watcher
+    requests it, Superseded when another attempt has the fold, RuntimeError without the pixels.
     """
     torch.set_num_threads(job.threads)
     training = _FoldTraining(job, rank, watcher)
@@ -154,9 +154,9 @@ class _FoldTraining:
             self.learner, plan, train.batch_size, position.steps_done, self.loss_sum, after_step
         )
         loss = mean_loss_of(loss_sum, len(plan.epoch), self.rank, epoch)
-        trained = (
-            time.monotonic()
-        )  # reading the loss has waited for the GPU, so this is the true time
+        # Reading the loss has waited for the GPU, so the time includes all steps.
+        trained = time.monotonic()
+        # The running statistics of rank 0 go into the checkpoint, so they are the ones to be scored.
         align_buffers(self.learner.network, self.rank)
         average = self.learner.average
         if average is not None:
@@ -205,7 +205,7 @@ class _FoldTraining:
         return flag_of_first(wanted, self.rank, self.device)
 
     def _stop(self, position: Position) -> None:
-        self.rank.barrier()  # the checkpoint is whole before any worker is gone
+        self.rank.barrier()  # the checkpoint is complete before any worker ends
         raise Stopped(f"fold {self.job.fold} stopped after checkpoint {position.name}")
 
     def _scores(self, logits: Float32) -> tuple[float | None, float | None]:
@@ -230,7 +230,7 @@ class _FoldTraining:
             yield
 
     def _refresh_statistics(self, rows: Int64) -> None:
-        """Recompute BatchNorm's statistics over all training rows, on every worker alike."""
+        """Recompute BatchNorm's statistics over all training rows, on every worker."""
         # All rows on every worker rather than a share each: equal results without a reduction of
         # means and variances.
         batches = self.learner.batches(rows, self.config.train.batch_size)

@@ -107,11 +107,11 @@ def _require_two_images(network: Network, config: Config) -> None:
 
 def main() -> None:
     """Read one configuration from stdin, write one answer to stdout."""
-    asked = json.load(sys.stdin)
+    config_json = json.load(sys.stdin)
     # Hub clients print to stdout, too; the driver parses everything there as the answer.
     with contextlib.redirect_stdout(sys.stderr):
         try:
-            answer: Inspected | Refused = inspect(asked)
+            answer: Inspected | Refused = inspect(config_json)
         except UserError as e:
             # As data: the class of an exception does not survive a pipe, a text would have to be
             # parsed.

@@ -171,8 +171,8 @@ def _batches(
 ) -> Iterator[_Batch]:
     """This worker's share of each batch from first_step on, augmented, and mixed with its partners."""
     rank, device = learner.rank, learner.forward_context.device
-    # A batch is divided, not the epoch: every step trains on the same images whatever the number of
-    # workers, so it does not change the order of updates.
+    # Each batch is divided among the workers, not the epoch: a step trains on the same images whatever
+    # the number of workers.
     mine = [share_of_rank(b, rank.index, rank.world) for b in batches[first_step:]]
     # For the whole epoch at once, since the feed gathers the next batch while this one trains.
     gathered = [_with_partners(plan, places) for places in mine]

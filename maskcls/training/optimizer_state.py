@@ -78,7 +78,7 @@ def _options(now: Options, then: Options) -> Options:
 
 
 def _copy(tensor: torch.Tensor) -> torch.Tensor:
-    # A copy on the CPU as well, where .cpu() returns the tensor itself; safetensors wants contiguous.
+    # A copy on the CPU as well, where .cpu() returns the tensor itself; safetensors needs it contiguous.
     return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 

@@ -48,7 +48,7 @@ class Rank(Protocol):
         """The tensor, summed over the workers."""
 
     def gather(self, rows: torch.Tensor, num_rows: list[int]) -> torch.Tensor:
-        """All workers' rows behind one another, [sum(num_rows), ...]; num_rows: each worker's."""
+        """All workers' rows concatenated, [sum(num_rows), ...]; num_rows: of each worker."""
 
     def barrier(self) -> None:
         """Wait for the others."""
@@ -155,7 +155,7 @@ class Distributed:
 
     def gather(self, rows: torch.Tensor, num_rows: list[int]) -> torch.Tensor:
         """All workers' rows, concatenated in the order of the ranks."""
-        # all_gather wants the same shape from every worker: padded to the longest, cut again below.
+        # all_gather requires the same shape from every worker: padded to the longest, cut again below.
         longest = max(num_rows)
         padded = rows.new_zeros((longest, *rows.shape[1:]))
         padded[: len(rows)] = rows

@@ -37,7 +37,7 @@ def test_a_file_that_is_something_else_is_named(tmp_path: Path, content: bytes, 
     path = tmp_path / "model.safetensors"
     path.write_bytes(content)
     sentence = refusal(path)
-    assert sentence.startswith(f"model.weights={path}: not a sound safetensors file: {words}")
+    assert sentence.startswith(f"model.weights={path}: not a valid safetensors file: {words}")
 
 
 @pytest.mark.parametrize("zipped", [True, False])

@@ -67,7 +67,7 @@ def build(settings: Settings, context: Context) -> Mix:
 
 
 def _span(side_B: torch.Tensor, middle_B: torch.Tensor, size: int) -> tuple[torch.Tensor, ...]:
-    """First pixel of the box and the first behind it, float64 [B] each; rounded as by the authors."""
+    """First pixel of the box and the first after it, float64 [B] each; rounded as by the authors."""
     half_B = (side_B * size / 2).floor()
     middle_B = (middle_B * size).floor()
     return (middle_B - half_B).clamp(min=0), (middle_B + half_B).clamp(max=size)

@@ -81,7 +81,7 @@ def operations(magnitude: int, fill: tuple[float, float, float]) -> dict[str, Op
 
 
 def build(settings: Settings, context: Context) -> Change:
-    """The transform: each operation once for all images that drew it; values become whole bytes.
+    """The transform: each operation once for all images that drew it; values are rounded to bytes.
 
     Its draws, for each of the n steps: the operation, its sign.
     """

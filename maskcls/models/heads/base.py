@@ -61,4 +61,4 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, outputs_BD: torch.Tensor, target: Target, losses: Losses) -> torch.Tensor:
-        """One loss per row [B]; has no parameters of its own, since DDP sees forward only."""
+        """One loss per row [B]; must not use parameters, since DDP hooks forward only."""

@@ -19,7 +19,7 @@ class Settings(Section):
 
 
 def backbones(settings: Settings, model: Model) -> tuple[Model, ...]:
-    """The backbones that this head stands on."""
+    """The backbones that this head uses."""
     return (model,)
 
 

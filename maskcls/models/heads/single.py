@@ -18,12 +18,12 @@ class Settings(Section):
 
 
 def backbones(settings: Settings, model: Model) -> tuple[Model, ...]:
-    """The backbones that this head stands on."""
+    """The backbones that this head uses."""
     return (model,)
 
 
 def build(settings: Settings, inputs: HeadInputs) -> Head:
-    """Linear layer, or cosine similarities where the loss asks for them.
+    """Linear layer, or cosine similarities where the loss requires them.
 
     Initial values are torch's for a linear layer, drawn from the global stream.
     """
