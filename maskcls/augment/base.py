@@ -1,7 +1,7 @@
-"""What a transform is: training images in, changed images out, on the device, a whole batch at once.
+"""Interface of transforms: a batch of training images in, changed images out, on the device.
 
-Every number that a transform draws comes as an argument, from a table indexed by row (draws.py), so
-that the batch an image happens to be in, and other transforms, do not matter. Shape letters: B batch,
+All random numbers of a transform are passed in, from a table indexed by row (draws.py), so that the
+result depends neither on the other images of the batch nor on other transforms. Shape letters: B batch,
 C H W image, D draws.
 """
 
@@ -13,8 +13,8 @@ import torch
 
 @dataclass(frozen=True)
 class Context:
-    """What a transform may know: the colour that fills holes, on the scale of bytes (the backbone's
-    mean, which is 0 after normalising)."""
+    """What a transform may depend on: the colour that fills holes, on the scale of bytes (the
+    backbone's mean, which is 0 after normalising)."""
 
     fill: tuple[float, float, float]
 

@@ -1,7 +1,7 @@
 """The random numbers of augmentation: one table [rows, parameters] per transform, seed, fold, epoch.
 
-A row's draws depend on the row's number and on nothing else of the run: switching another transform
-on, dropping other rows, another batch size or another number of workers shifts none of them.
+A row's draws depend only on the row's number: switching another transform on, dropping other rows,
+another batch size or another number of workers does not change them.
 Counter-based streams: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3" (Philox).
 """
 
@@ -22,8 +22,10 @@ def table(
     name: of the transform. copy: 0 for a row itself, 1, 2, ... for its copies in an epoch.
     The first rows of a longer table are those of a shorter one.
     """
+    # crc32 of the name and not its position, so that adding a transform renumbers no other.
     seeds = sequence("augment", zlib.crc32(name.encode()), seed, fold, epoch, copy)
     key = seeds.generate_state(2, np.uint64)
+    # Row-major and raw: row r takes the draws r*D to (r+1)*D of the counter, whatever num_rows is.
     bits = np.random.Philox(key=key).random_raw(num_rows * num_draws)
     return uniform(bits).reshape(num_rows, num_draws)
 
@@ -32,9 +34,11 @@ def field(seed_B: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
     """Uniform numbers in (0, 1) for every pixel of a batch, float32 [B, *shape], on seed_B's device.
 
     seed_B: one draw in [0, 1) per image, float64 [B]. The same on every device, since it is integer
-    forward_context: SplitMix64 (Steele, Lea, Flood 2014) of the seed and the pixel's number.
+    arithmetic: SplitMix64 (Steele, Lea, Flood 2014) of the seed and the pixel's number.
     """
     count = int(np.prod(shape))
+    # A draw has 53 random bits, so this is an exact integer. int64 products wrap around, as those of
+    # the generator, which is defined modulo 2^64.
     start_B1 = (seed_B * 2.0**53).long().unsqueeze(1)
     number_1N = torch.arange(1, count + 1, device=seed_B.device).unsqueeze(0)
     bits = _mixed(_mixed(start_B1) + number_1N * -7046029254386353131)  # the golden ratio's bits

@@ -1,4 +1,4 @@
-"""From whom a mix of images draws its partners; without torch, so that it can be asked before a run.
+"""Chooses partners for mixing images; without torch, so that the driver can check it before a run.
 
 Shape letters: T all rows, M those that train.
 """
@@ -14,15 +14,15 @@ from maskcls.core.errors import UserError
 
 Int64 = npt.NDArray[np.int64]
 Partner = Literal["all", "old", "same_class"]
-"""From whom the other image of a mix is drawn: all training rows, those of the last age group (60 and
+"""Pool of the other image of a mix: all training rows, those of the last age group (60 and
 over, or from rows.age_border), or those of the row's own class."""
 
 
 class Pool:
-    """From whom a mix draws partners in an epoch.
+    """The rows from which a mix draws partners in an epoch.
 
-    What goes over all rows is done once here and not for each batch: with a million rows, sorting
-    them by class took 0.3 s.
+    Work over all rows is done here once and not for each batch: with a million rows, sorting by class
+    took 0.3 s.
     """
 
     def __init__(self, name: str, partner: str, classes: Int64, rows: Int64) -> None:
@@ -30,14 +30,14 @@ class Pool:
         self._rows = pool_of(name, partner, classes, rows)
         self._sorted: Int64 | None = None
         if partner == "same_class":
-            # Sorted by class, each class is a run: a draw picks a place in the row's own run.
+            # Sorted by class, each class is contiguous: a draw picks a place in that of the row.
             self._rows = self._rows[np.argsort(classes[self._rows], kind="stable")]
             self._sorted = classes[self._rows]
 
     def partners(self, classes_B: Int64, draw_B: npt.NDArray[np.float64]) -> Int64:
         """Row of each partner, int64 [B].
 
-        classes_B: of the rows that look for one, int64 [B]; draw_B: uniform in [0, 1), float64 [B].
+        classes_B: of the rows that need one, int64 [B]; draw_B: uniform in [0, 1), float64 [B].
         """
         if self._sorted is None:
             found: Int64 = self._rows[(draw_B * len(self._rows)).astype(np.int64)]
@@ -50,7 +50,7 @@ class Pool:
 
 
 def partners_asked(settings: Augment) -> dict[str, str]:
-    """What each chosen transform that mixes images has as its setting partner, by its name."""
+    """The setting partner of each chosen transform that mixes images, by the transform's name."""
     found = {}
     for name in parts.chosen("augment.name", settings.name):
         own = parts.own_defaults("augment.name", name) | settings.settings.get(name, {})
@@ -60,17 +60,18 @@ def partners_asked(settings: Augment) -> dict[str, str]:
 
 
 def pool_of(name: str, partner: str, classes: Int64, rows: Int64) -> Int64:
-    """Rows among which the mix called `name` looks for partners, int64, in the order given.
+    """Rows from which the mix called `name` draws partners, int64, in the order given.
 
     partner: a Partner; classes: of all rows as they train, int64 [T]; rows: those that train, int64
-    [M]. Raises UserError when nobody is old.
+    [M]. Raises UserError when no row is of the last age group.
     """
+    # same_class needs no pool of its own: it chooses within all rows, by class.
     if partner != "old":
         return rows
     pool: Int64 = rows[classes[rows] % 3 == 2]
     if not len(pool):
         raise UserError(
-            f"augment.{name}.partner={partner}: nobody of the last age group (60 and over, or from"
-            " rows.age_border) is among the training people; use all."
+            f"augment.{name}.partner={partner}: no training image is of the last age group (60 and over,"
+            " or from rows.age_border); use all."
         )
     return pool

@@ -1,4 +1,4 @@
-"""The configured transforms, one after the other, on a batch of training images.
+"""The configured transforms, applied in order to a batch of training images.
 
 Shape letters: B batch, C H W image, T all rows, D draws.
 """
@@ -33,14 +33,14 @@ class _Part:
 
 @dataclass(frozen=True)
 class Changed:
-    """What became of a batch: pixels_BCHW float32 in 0..255; share_B: of an image's own label."""
+    """A changed batch: pixels_BCHW float32 in 0..255; share_B: of an image's own label."""
 
     pixels_BCHW: torch.Tensor
     share_B: torch.Tensor | None
 
 
 class Pipeline:
-    """Transforms in the order of their STAGE, however they are spelled."""
+    """Transforms in the order of their STAGE, whatever their order in the settings."""
 
     def __init__(self, settings: Augment, context: Context) -> None:
         """Raises UserError when two of the transforms mix images."""
@@ -49,8 +49,10 @@ class Pipeline:
             module = parts.load("augment.name", name)
             own = parts.settings_of("augment.name", name, settings.settings)
             found.append((_Part(name, module, module.build(own, context)), own))
+        # Then by name, so that the order in the settings, which a user sees as a set, changes nothing.
         found.sort(key=lambda pair: (pair[0].module.STAGE, pair[0].name))
         mixes = [(part, own) for part, own in found if getattr(part.module, "MIXES", False)]
+        # A target knows one partner and one share.
         if len(mixes) > 1:
             names = " and ".join(part.name for part, _ in mixes)
             raise UserError(
@@ -74,7 +76,7 @@ class Pipeline:
 
 
 class EpochAugmenter:
-    """A pipeline in an epoch: knows every row's draws and partner."""
+    """A pipeline in one epoch, with every row's draws and partner."""
 
     def __init__(
         self, pipeline: Pipeline, numbers: tuple[int, int, int], classes: Int64, rows: Int64
@@ -89,6 +91,7 @@ class EpochAugmenter:
         """
         if self._pipeline.mix is None:
             return None
+        # A stream of its own: a mix with another number of draws keeps its partners.
         draw_B = self._draws(f"{self._pipeline.mix.name}.partner", 1, rows, copies)[:, 0]
         return self._pool.partners(self._classes[rows], draw_B)
 
@@ -104,24 +107,30 @@ class EpochAugmenter:
     ) -> Changed:  # fmt: skip
         """Change a batch of uint8 pixels on the device.
 
-        pixels_BCHW: of the rows and, behind them, of their partners, if any. only_copies: leave
-        alone what is in the epoch for the first time.
+        pixels_BCHW: of the rows, then of their partners, if any. only_copies: leave
+        the first occurrence of each row unchanged.
         """
         num = len(rows)
         device = pixels_BCHW.device
         left_alone = _mask_on(device, copies == 0) if only_copies else None
+        # float32 between transforms: rounding to bytes after each would add up.
         changed, share_B = pixels_BCHW.float(), None
         every, every_copy = rows, copies
         if partners is not None:
             every = np.concatenate([rows, partners])
+            # A partner is augmented as the row's own first occurrence would be.
             every_copy = np.concatenate([copies, np.zeros(num, np.int64)])
         for part in self._pipeline._parts:
             before = changed
             if part is self._pipeline.mix:
                 mix: Mix = part.change
                 draws_BD = self._draws_of(part, every[:num], every_copy[:num])
+                # Partners were changed along by all earlier transforms; from here on there is one image
+                # per row.
                 changed, share_B = mix(changed[:num], changed[num:], draws_BD)
                 if left_alone is not None:
+                    # Mixed and then replaced, not left out: shapes stay those of the whole batch, and
+                    # the CPU need not know how many there are.
                     share_B = torch.where(left_alone, 1.0, share_B)
                     changed = torch.where(left_alone.view(-1, 1, 1, 1), before[:num], changed)
                 every, every_copy = every[:num], every_copy[:num]
@@ -134,12 +143,13 @@ class EpochAugmenter:
         return Changed(changed, share_B)
 
     def _draws_of(self, part: _Part, rows: Int64, copies: Int64) -> torch.Tensor:
-        # On the CPU: some transforms look at their draws there, which from a GPU would be a wait.
+        # On the CPU: some transforms read their draws there, for which it would have to wait for a GPU.
         return torch.from_numpy(self._draws(part.name, part.module.NUM_DRAWS, rows, copies))
 
     def _draws(self, name: str, num: int, rows: Int64, copies: Int64) -> npt.NDArray[np.float64]:
         found = np.empty((len(rows), num))
         for copy in np.unique(copies).tolist():
+            # For all rows at once and kept for the epoch, instead of drawing it again for each batch.
             key = (name, copy)
             if key not in self._tables:
                 size = len(self._classes)
@@ -150,4 +160,4 @@ class EpochAugmenter:
 
 
 def _mask_on(device: torch.device, mask_B: npt.NDArray[np.bool_]) -> torch.Tensor:
-    return torch.from_numpy(mask_B).to(device, non_blocking=True)  # the host need not wait
+    return torch.from_numpy(mask_B).to(device, non_blocking=True)  # the CPU need not wait

@@ -1,10 +1,13 @@
 """What commands report while they work; terminal, log and tests each implement Progress."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from maskcls.core.history import EpochEntry
+
+Report = Callable[[str], None]
+"""Called with a sentence without its full stop, such as a name that was not taken as written."""
 
 Phase = Literal["waiting", "starting", "training", "predicting", "done", "failed", "stopped"]
 
@@ -28,6 +31,10 @@ class FoldState:
     attempt: int = 1
     note: str = ""
     history: list[EpochEntry] = field(default_factory=list)
+
+
+def ignore(sentence: str) -> None:
+    """A Report for where it has been reported already, as in a fold's worker."""
 
 
 class Progress(Protocol):

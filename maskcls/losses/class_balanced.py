@@ -1,7 +1,7 @@
 """Cross entropy with weights by the effective number of rows of each class.
 
-Cui et al. 2019, arXiv:1901.05555, with the softmax: the n-th row of a class adds b^(n-1) to what is
-known of it, so weights grow slower towards rare classes than 1/n.
+Cui et al. 2019, arXiv:1901.05555, with the softmax: the n-th row of a class adds b^(n-1) to its
+effective number of rows, so weights grow slower towards rare classes than 1/n.
 """
 
 from dataclasses import dataclass
@@ -29,6 +29,8 @@ def build(settings: Settings, rows: LossContext) -> Loss:
     weights = per_class(class_balanced_weights(rows, settings.beta))
 
     def loss(logits_BK: torch.Tensor, target_BK: torch.Tensor) -> torch.Tensor:
+        # torch multiplies each class's term by its weight and does not divide by their sum here, as it
+        # would with reduction="mean": the caller's mean stays one over rows.
         return functional.cross_entropy(logits_BK, target_BK, weights(logits_BK), reduction="none")
 
     return loss

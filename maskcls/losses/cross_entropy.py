@@ -1,7 +1,7 @@
 """Cross entropy of the softmax, optionally with smoothed targets and weighted classes.
 
--sum_k w_k t_k log p_k. Label smoothing: Szegedy et al. 2016, arXiv:1512.00567. Weights are not
-divided out again: a row's loss is w times what it was, and the caller averages over rows.
+-sum_k w_k t_k log p_k. Label smoothing: Szegedy et al. 2016, arXiv:1512.00567. A weighted row's
+loss is w times the unweighted one; the caller averages over rows, not over weights.
 """
 
 from dataclasses import dataclass
@@ -33,6 +33,7 @@ def build(settings: Settings, rows: LossContext) -> Loss:
     weights = per_class(class_weights(settings.class_weights, rows))
 
     def loss(logits_BK: torch.Tensor, target_BK: torch.Tensor) -> torch.Tensor:
+        # Probabilities as targets, which torch takes for mixed images; smoothing is applied to them.
         return functional.cross_entropy(
             logits_BK,
             target_BK,

@@ -1,4 +1,4 @@
-"""Macro F1 made smooth: probabilities in place of counts of right and wrong answers.
+"""Differentiable macro F1: probabilities instead of counts of right and wrong answers.
 
 Over the batch, tp_k = sum p_k t_k, fp_k = sum p_k (1-t_k), fn_k = sum (1-p_k) t_k; the loss is
 1 - mean over k of 2tp/(2tp+fp+fn). For one class this is the soft Dice loss of Milletari et al. 2016,
@@ -19,7 +19,7 @@ from maskcls.losses.base import Loss, LossContext
 
 WHOLE_BATCH = True
 EPS = 1e-7
-"""Keeps the F1 of a class that is neither there nor predicted at 0, not 0/0."""
+"""Makes the F1 of a class that is neither present nor predicted 0, not 0/0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,13 +36,14 @@ def build(settings: Settings, rows: LossContext) -> Loss:
 
     def loss(logits_BK: torch.Tensor, target_BK: torch.Tensor) -> torch.Tensor:
         probs_BK = logits_BK.softmax(dim=1)
-        asked_K = target_BK.sum(dim=0)
-        # 2tp + fp + fn is what was predicted plus what was asked for.
-        f1_K = 2 * (probs_BK * target_BK).sum(dim=0) / (probs_BK.sum(dim=0) + asked_K + EPS)
+        present_K = target_BK.sum(dim=0)
+        # 2tp + fp + fn is the predicted plus the present mass of a class.
+        f1_K = 2 * (probs_BK * target_BK).sum(dim=0) / (probs_BK.sum(dim=0) + present_K + EPS)
         if settings.absent == "count":
             mean = f1_K.mean()
         else:  # an absent class has F1 0 and adds nothing to the sum
-            mean = f1_K.sum() / (asked_K > 0).sum()
+            mean = f1_K.sum() / (present_K > 0).sum()
+        # The same value in every row, so that the caller's mean over rows is the batch's loss.
         return (1 - mean).expand(len(logits_BK))
 
     return loss

@@ -1,4 +1,4 @@
-"""Focal loss: cross entropy that fades for rows which are classified well already.
+"""Focal loss: cross entropy that is reduced for rows that are already classified well.
 
 -sum_k w_k t_k (1-p_k)^g log p_k; for a one-hot target that is equation 5 of Lin et al. 2017,
 arXiv:1708.02002, with the softmax's p in place of the sigmoid's. A mixed target gives the mix of its
@@ -31,6 +31,7 @@ def build(settings: Settings, rows: LossContext) -> Loss:
     weights = per_class(class_weights(settings.class_weights, rows))
 
     def loss(logits_BK: torch.Tensor, target_BK: torch.Tensor) -> torch.Tensor:
+        # log p directly: the log of a softmax would be -inf where p rounds to 0.
         log_probs_BK = functional.log_softmax(logits_BK, dim=1)
         # Where 1-p is exactly 0 the slope of (1-p)^g would be infinite for g below 1, and the gradient
         # NaN; the clamp makes it 0, as the loss is there.

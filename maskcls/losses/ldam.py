@@ -1,7 +1,7 @@
-"""Margins that are larger for rare classes, on cosine logits (LDAM).
+"""Larger margins for rare classes, on cosine logits (LDAM).
 
 Cao et al. 2019, arXiv:1906.07413: the true class must win by a margin D_y = C/n_y^(1/4),
-which is cross entropy after s*D_y is taken from its logit. C makes the rarest class's margin the
+which is cross entropy after s*D_y is subtracted from its logit. C makes the rarest class's margin the
 setting `margin`, as in the authors' code. The logits must be cosines times s: for this loss the head
 is built with cosine_scale.
 
@@ -35,12 +35,13 @@ class Settings(Section):
 
 
 def cosine_scale(settings: Settings) -> float:
-    """Factor that the head must give its cosines; a loss with this function wants a cosine head."""
+    """Factor that the head must give its cosines; a loss with this function needs a cosine head."""
     return settings.scale
 
 
 def margins(settings: Settings, rows: LossContext) -> tuple[float, ...]:
     """Margin of each class on the scale of cosines, [K]; a class without rows has the largest."""
+    # The paper's C is chosen so that the largest margin is the setting; absent classes are ignored.
     smallest = min((n for n in rows.counts if n), default=1)
     return tuple(settings.margin * (smallest / max(n, smallest)) ** 0.25 for n in rows.counts)
 
@@ -48,6 +49,7 @@ def margins(settings: Settings, rows: LossContext) -> tuple[float, ...]:
 def build(settings: Settings, rows: LossContext) -> Loss:
     """Loss of each row, float32 [B], for logits that are scale * cosine; the caller averages."""
     shifts = per_class([settings.scale * margin for margin in margins(settings, rows)])
+    # Built anew each epoch, so the switch of DRW happens between epochs, also after resuming.
     is_late = 0 < settings.drw_epoch <= rows.epoch + 1
     weights = per_class(
         class_balanced_weights(rows, DRW_BETA) if is_late else class_weights("none", rows)

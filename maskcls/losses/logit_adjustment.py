@@ -26,6 +26,7 @@ class Settings(Section):
 
 def log_prior(rows: LossContext) -> tuple[float, ...]:
     """Log of each class's share of the training rows, [K]; a class without rows counts as one row."""
+    # One row instead of none: the log of 0 would make the logit of that class -inf in every row.
     counts = [max(n, 1) for n in rows.counts]
     return tuple(math.log(n / sum(counts)) for n in counts)
 
@@ -35,6 +36,7 @@ def build(settings: Settings, rows: LossContext) -> Loss:
     offsets = per_class([settings.tau * x for x in log_prior(rows)])
 
     def loss(logits_BK: torch.Tensor, target_BK: torch.Tensor) -> torch.Tensor:
+        # Only here, not in the head: at prediction the prior must not be added.
         return functional.cross_entropy(logits_BK + offsets(logits_BK), target_BK, reduction="none")
 
     return loss

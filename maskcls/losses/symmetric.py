@@ -1,4 +1,4 @@
-"""Symmetric cross entropy, for wrong labels: cross entropy plus one with label and answer exchanged.
+"""Symmetric cross entropy, for wrong labels: cross entropy plus one with label and prediction swapped.
 
 a CE + b RCE with RCE = -sum_k p_k log t_k and log 0 set to A; for a one-hot target RCE is -A (1-p_t).
 Equations 5 to 7 of Wang et al. 2019, arXiv:1908.06112. A mixed target gives the mix of its classes'
@@ -33,7 +33,7 @@ def build(settings: Settings, rows: LossContext) -> Loss:
 
     def loss(logits_BK: torch.Tensor, target_BK: torch.Tensor) -> torch.Tensor:
         log_probs_BK = functional.log_softmax(logits_BK, dim=1)
-        # 1-p from log p: near 1 the difference itself would lose its digits.
+        # 1-p from log p: for p near 1 the difference itself would lose its digits.
         others_BK = -log_probs_BK.expm1()
         each_BK = settings.beta * settings.log_zero * others_BK - settings.alpha * log_probs_BK
         return (target_BK * each_BK).sum(dim=1)

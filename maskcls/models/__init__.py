@@ -1,5 +1,5 @@
 """Networks: timm's backbones, heads, and ways to learn ages."""
 
-from maskcls.core import lazy_dynamo as without_compiler
+from maskcls.core import lazy_dynamo
 
-without_compiler.install()  # before timm is imported
+lazy_dynamo.install()  # before timm is imported

@@ -1,4 +1,4 @@
-"""A timm backbone that pools to features, with its initial weights and its normalisation."""
+"""A timm backbone that returns pooled features, with its initial weights and its normalisation."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,11 +15,11 @@ from torch import nn
 from maskcls.config.schema import Model
 from maskcls.config.values import Size
 from maskcls.core.errors import HubUnavailable, UserError
+from maskcls.core.progress import Report, ignore
 from maskcls.models import weights
-from maskcls.models.report import Report, ignore
 from maskcls.models.timm_names import timm_name
 
-# Answers of the hub that will be the same next time; anything else from its client may be the network.
+# Answers of the hub that a retry would not change; any other error of its client may be the network's.
 _HUB_REFUSES = (
     GatedRepoError,
     RemoteEntryNotFoundError,
@@ -53,14 +53,16 @@ def build(
 
     pretrained False leaves random values, for a network whose weights follow from a checkpoint.
     report: called with a sentence where a weights file was not taken as it is.
-    Raises HubUnavailable when the hub does not answer; UserError when it has no such weights, or they do
+    Raises HubUnavailable when the hub does not respond; UserError when it has no such weights, they do
     not fit, or hold NaN or inf, and for whatever timm raises for a size that the backbone cannot take.
     """
     settings = replace(settings, backbone=timm_name(settings.backbone).name)
-    options: dict[str, Any] = {"num_classes": 0}
+    options: dict[str, Any] = {"num_classes": 0}  # no classifier: the head is ours
     config = timm.models.get_pretrained_cfg(settings.backbone, allow_unregistered=False)
+    # Only where timm fixes the size (vision transformers); convolutional networks refuse the option.
     if config is not None and config.fixed_input_size:
         options["img_size"] = (size.height, size.width)
+    # 0 is not passed on: some backbones lack the option and would refuse it.
     if settings.dropout:
         options["drop_rate"] = settings.dropout
     if settings.drop_path:
@@ -74,7 +76,9 @@ def build(
         path = weights.check_path(settings.weights)
         weights.load_into(backbone, path, _classifier(backbone), report)
     elif from_hub:
+        # timm loads without looking at values; NaN would show as a diverged training much later.
         weights.require_finite(backbone, f"model.weights=hub, {settings.backbone}")
+    # Of the weights as built: the tag of a name may have a normalisation of its own.
     own = backbone.pretrained_cfg
     return backbone, Normalization(tuple(own["mean"]), tuple(own["std"]))
 
@@ -105,10 +109,11 @@ def _user_error(settings: Model, size: Size, error: Exception, from_hub: bool) -
             f"model.weights=hub: {settings.backbone} has none there; set model.weights=none,"
             " or give a safetensors file as model.weights=PATH."
         )
+    # These three are raised by building the network, not by the download.
     if from_hub and not isinstance(error, AssertionError | TypeError | ValueError):
         kind = UserError if isinstance(error, _HUB_REFUSES) else HubUnavailable
         return kind(
-            f"model.weights=hub: pretrained weights of {settings.backbone} cannot be had from the"
+            f"model.weights=hub: pretrained weights of {settings.backbone} cannot be loaded from the"
             f" hub ({text}); give a safetensors file as model.weights=PATH, or model.weights=none."
         )
     if "drop_path_rate" in first_line or "drop_rate" in first_line:

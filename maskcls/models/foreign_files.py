@@ -1,4 +1,4 @@
-"""What a file is that should be a safetensors file and is none: in words, by its first bytes.
+"""Names the format of a file that should be safetensors and is not, by its first bytes.
 
 Nothing is unpacked or unpickled. A safetensors file begins with the length of its JSON header (eight
 bytes, little-endian), then "{".
@@ -9,7 +9,7 @@ from pathlib import Path
 _LEN = 8
 _CONVERT = "load it where you trust it and write it with safetensors.torch.save_file"
 _AGAIN = "get the file itself"
-# The first bytes, what they are, and what to do. _text says which kind a text is.
+# First bytes, format, advice. Texts are distinguished in _text.
 _MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"version https://git-lfs", "a Git LFS pointer, not the file it points to", "git lfs pull"),
     (b"PK\x03\x04", "a zip archive, as torch.save (.pth, .pt, .bin) writes it", _CONVERT),
@@ -37,7 +37,8 @@ def what_it_is(path: Path) -> str | None:
     if size == 0:
         return f"an empty file; {_AGAIN}"
     with path.open("rb") as file:
-        head = file.read(512)
+        head = file.read(512)  # enough for tar, whose magic number is at byte 257
+    # Before the magic numbers: the length of a valid header may begin with the byte of a pickle.
     if _has_header(head):
         needed = _LEN + int.from_bytes(head[:_LEN], "little")
         if needed <= size:
@@ -63,6 +64,7 @@ def _text(head: bytes) -> str | None:
         text = head.decode("utf-8-sig", errors="ignore" if len(head) == 512 else "strict")
     except UnicodeDecodeError:
         return None
+    # A binary file may be valid UTF-8 by chance; control characters reveal it.
     if any(not c.isprintable() and c not in "\t\r\n\f" for c in text):
         return None
     start = text.lstrip().lower()

@@ -1,11 +1,12 @@
-"""The network: one backbone or several, and a head on their features; built from what describes it.
+"""The network: one backbone or several, and a head on their features; built from a Description.
 
 Shape letters: B batch, C H W image, F features, D outputs, K 18 classes.
 """
 
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 import torch
 from torch import nn
@@ -13,20 +14,29 @@ from torch import nn
 from maskcls.config import parts
 from maskcls.config.schema import Head, Model
 from maskcls.config.values import Size
+from maskcls.core.progress import Report, ignore
 from maskcls.models import backbone
 from maskcls.models.ages.base import AgeBranch
 from maskcls.models.backbone import Normalization
 from maskcls.models.heads import base as heads
 from maskcls.models.heads.base import BeginPart, draw_on
-from maskcls.models.report import Report, ignore
+
+
+class DescriptionJson(TypedDict):
+    """A Description as a checkpoint has it. model, head: fields of the sections of config.schema."""
+
+    model: Mapping[str, Any]
+    head: Mapping[str, Any]
+    age_borders: Sequence[int]
+    cosine_scale: float | None
 
 
 @dataclass(frozen=True)
 class Description:
-    """All that decides a network's layers; a checkpoint carries it, so prediction needs no settings.
+    """Determines a network's layers; stored in checkpoints, so that prediction needs no settings.
 
     age_borders: first ages of the second and third age group as they train [years]. cosine_scale:
-    None, or the scale of the cosine logits that the loss asks for.
+    None, or the scale of the cosine logits that the loss requires.
     """
 
     model: Model
@@ -35,7 +45,7 @@ class Description:
     cosine_scale: float | None
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Self:
+    def from_json(cls, values: DescriptionJson) -> Self:
         """Read back to_json."""
         return cls(
             Model(**values["model"]),
@@ -44,8 +54,9 @@ class Description:
             values["cosine_scale"],
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values; where the initial weights came from is no part of the network."""
+    def to_json(self) -> DescriptionJson:
+        """Plain values, without the origin of the initial weights, which is not part of the network."""
+        # Prediction must not download or read weights that the checkpoint replaces.
         model = asdict(self.model) | {"weights": "none"}
         head = asdict(self.head)
         # A head with backbones of its own names their weights PART_weights; without, they are the
@@ -70,11 +81,12 @@ class Network(nn.Module):
         self.head = head
 
     def forward(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
-        """Outputs of the head, float32; its own methods make logits or a loss of them."""
+        """Outputs of the head, float32; its methods turn them into logits or a loss."""
         found = self.backbone(pixels_BCHW)
         features = found if isinstance(found, tuple) else (found,)
-        # Under AMP the backbone alone is of low precision: bfloat16 has three digits, and logits of it
-        # tie where classes are close. In here, since DDP wants one call of the wrapped module.
+        # Under AMP only the backbone has low precision: bfloat16 has three digits, so its logits would
+        # tie where classes are close. Head and backbone in one forward, since DDP prepares its
+        # all-reduce in the wrapped module's forward.
         with _without_autocast(pixels_BCHW.device.type):
             outputs_BD: torch.Tensor = self.head(tuple(f.float() for f in features))
         return outputs_BD
@@ -87,7 +99,7 @@ def _without_autocast(device: str) -> AbstractContextManager[object]:
 
 
 class MultiBackbone(nn.Module):
-    """Several backbones on the same pixels, each normalised as its own weights want it."""
+    """Several backbones on the same pixels, each normalised as its weights require."""
 
     def __init__(self, backbones: list[nn.Module], normalizations: list[Normalization]) -> None:
         super().__init__()
@@ -97,6 +109,7 @@ class MultiBackbone(nn.Module):
             mean, std = (torch.tensor(x) for x in (own.mean, own.std))
             mean0, std0 = (torch.tensor(x) for x in (first.mean, first.std))
             # Pixels arrive normalised for the first: x = (p - mean0) / std0; own is (p - mean) / std.
+            # Buffers, to move with the model; not persistent, since the weights determine them.
             self.register_buffer(f"scale_{i}", (std0 / std).view(1, 3, 1, 1), persistent=False)
             shift = ((mean0 - mean) / std).view(1, 3, 1, 1)
             self.register_buffer(f"shift_{i}", shift, persistent=False)
@@ -147,8 +160,11 @@ def build(
         cosine_scale=described.cosine_scale,
         begin_part=begin_branch,
     )
+    # After the backbones, which are seeded by their own names: the order does not matter to the draws.
     begin_part("head")
     bodies, normalizations = [body for body, _ in built], [own for _, own in built]
+    # A single one is not wrapped: names in its checkpoint are those of the backbone alone, and pixels
+    # are not multiplied by 1.
     body = bodies[0] if len(bodies) == 1 else MultiBackbone(bodies, normalizations)
     return Network(body, module.build(own, inputs)), normalizations[0]
 

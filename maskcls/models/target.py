@@ -1,4 +1,4 @@
-"""What a batch is trained towards, as probabilities, so that mixed images need no special case.
+"""Targets of a batch as probabilities, so that mixed images need no special case.
 
 Shape letters: B batch, K 18 classes, R ages.
 """

@@ -1,7 +1,7 @@
-"""Names of backbones as people write them, to the one name under which timm keeps those weights.
+"""Maps backbone names as users write them to timm's own name of the same weights.
 
-A name is never exchanged for that of other weights: what timm or the hub do not map exactly is
-refused, with how to go on.
+A name is never replaced by that of other weights: what timm or the hub do not map exactly is refused,
+with advice.
 """
 
 import difflib
@@ -22,7 +22,7 @@ _PAGE = re.compile(
 
 @dataclass(frozen=True)
 class TimmName:
-    """timm's own name, with a pretrained tag where one was asked for; note: a sentence to report
+    """timm's own name, with a pretrained tag where one was given; note: a sentence to report
     where that is not what was written, else None."""
 
     name: str
@@ -34,12 +34,13 @@ def timm_name(text: str, setting: str = "model.backbone") -> TimmName:
 
     Takes timm's names, those that timm deprecated, and repositories of the hub whose weights timm
     itself has (hf-hub:timm/resnet18.a1_in1k). setting: what the message names.
-    Raises UserError for anything else, with the nearest name or the way to go on.
+    Raises UserError for anything else, with the nearest name or advice.
     """
     arch = text.split(".", 1)[0]
     replaced = timm.models.get_deprecated_models()
     if text in replaced:
         return _replaced(text, replaced[text], setting)
+    # A pasted address of the hub's page means its repository.
     if page := _PAGE.fullmatch(text):
         return _from_hub(text, page[1], setting)
     if source := _SOURCE.fullmatch(text):
@@ -52,6 +53,7 @@ def timm_name(text: str, setting: str = "model.backbone") -> TimmName:
         return TimmName(text)
     if any(c in text for c in "/\\:"):
         return _from_hub(text, text, setting)
+    # A deprecated name stands for certain weights, so a tag on it would be ambiguous.
     if arch in replaced:
         raise UserError(
             f"{setting}: {arch} is a name that timm has replaced by {replaced[arch]}, which names its"
@@ -79,6 +81,8 @@ def _check_tag(text: str, arch: str, setting: str) -> None:
 
 def _from_hub(text: str, repository: str, setting: str) -> TimmName:
     """timm's name of the weights in a repository of the hub, given as OWNER/NAME."""
+    # Searched in timm's own list, without asking the hub: the check must work offline, and weights
+    # that timm does not know would need its generic loader and their own configuration.
     fits = [
         name
         for name in timm.list_pretrained()
@@ -105,6 +109,7 @@ def _from_hub(text: str, repository: str, setting: str) -> TimmName:
 def _of_folder(text: str) -> str:
     folder = Path(text).expanduser()
     try:
+        # Only to name the right architecture in the message; nothing else of the folder is used.
         arch = json.loads((folder / "config.json").read_text(encoding="utf-8"))["architecture"]
     except (OSError, ValueError, KeyError, TypeError):
         arch = None
@@ -123,6 +128,7 @@ def _nearest(arch: str) -> str | None:
     """The nearest architecture; spelling aside (EfficientNet-B0), the same one."""
     known: list[str] = timm.list_models()
     plain = {name.replace("_", ""): name for name in known}
+    # Without separators: EfficientNet-B0 and efficientnet_b0 are one word.
     written = re.sub(r"[\s_-]", "", arch.lower())
     if written in plain:
         return plain[written]

@@ -1,7 +1,8 @@
 """Optimizers, schedules of the rate, averages of the weights."""
 
-from maskcls.core import lazy_dynamo as without_compiler
+from maskcls.core import lazy_dynamo
 
-without_compiler.install()  # before timm is imported
-with without_compiler.hidden("torch.distributed.tensor"):
+lazy_dynamo.install()  # before timm is imported
+# One of timm's optimizers imports sharded tensors if it can; they are unused here and slow to import.
+with lazy_dynamo.hidden("torch.distributed.tensor"):
     import timm.optim  # noqa: F401

@@ -1,7 +1,7 @@
-"""Averages of the weights along a training, which are evaluated and kept in their place.
+"""Averages of the weights during training, which are evaluated and kept instead of the weights.
 
-An average is called after every update and epoch, is written into checkpoints as plain tensors, and is
-lent to the model for as long as a with-block lasts. All of it works on the bare network, not on a
+An average is updated after every step and epoch, is written into checkpoints as plain tensors, and is
+put into the model for the duration of a with-block. All of it works on the bare network, not on a
 wrapper: names are those of its state_dict.
 """
 
@@ -27,7 +27,7 @@ class Average(ABC):
     """
 
     needs_fresh_statistics: bool
-    """Whether batch norms must be shown training images before the average can be evaluated."""
+    """Whether BatchNorm statistics must be recomputed before the average can be evaluated."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -42,11 +42,11 @@ class Average(ABC):
         """Called at the end of an epoch, counted from 0; epochs: how many there are."""
 
     def is_active(self) -> bool:
-        """Whether there is an average yet; before that the model itself is all there is."""
+        """Whether there is an average yet; before that the model itself is used."""
         return self._count > 0
 
     def state(self) -> dict[str, torch.Tensor]:
-        """Copies of everything there is to know, contiguous and on the CPU, for a checkpoint."""
+        """Copies of the whole state, contiguous and on the CPU, for a checkpoint."""
         values = {
             _VALUE + name: value.to("cpu", copy=True).contiguous()
             for name, value in self._values.items()
@@ -54,8 +54,9 @@ class Average(ABC):
         return {_COUNT: torch.tensor(self._count), **values}
 
     def restore(self, tensors: dict[str, torch.Tensor]) -> None:
-        """Undo state, to the bit; other tensors are not looked at."""
+        """Undo state, bit-identical; other tensors are ignored."""
         self._count = int(tensors[_COUNT])
+        # Device and memory format are unknown here; _fit applies the model's at the next use.
         self._values = {
             name.removeprefix(_VALUE): tensor.clone()
             for name, tensor in tensors.items()
@@ -64,15 +65,16 @@ class Average(ABC):
 
     @contextmanager
     def swapped_into(self, model: nn.Module) -> Iterator[None]:
-        """Put the average into the model, in place, and the model's own back afterwards, bit by bit.
+        """Put the average into the model, in place, and restore the model's own values afterwards.
 
-        What happens to parameters and buffers meanwhile (fresh statistics) is undone, too. RuntimeError
+        Changes of parameters and buffers in the block (fresh statistics) are undone, too. RuntimeError
         without an average.
         """
         if not self.is_active():
             raise RuntimeError("there is no average of the weights yet")
         entries = _entries(model)
         self._fit(entries)
+        # In place, since optimizer and DDP hold references to these very tensors.
         own = {name: _clone(entry, entry.dtype) for name, entry in entries.items()}
         try:
             _copy(self._values, entries)
@@ -82,16 +84,17 @@ class Average(ABC):
 
     @torch.no_grad()
     def _mix_in(self, model: nn.Module, share: float, averaged: Collection[str]) -> None:
-        """Go from the average towards the model by a share in (0, 1]; at first, all the way."""
+        """Move the average towards the model by a share in (0, 1]; the first call copies the model."""
         entries = _entries(model)
         if not self.is_active():
+            # float32: in a lower precision the small share of a late update would round to nothing.
             self._values = {
                 name: _clone(entry, torch.float32 if name in averaged else entry.dtype)
                 for name, entry in entries.items()
             }
         else:
             self._fit(entries)
-            # All at once: hundreds of small launches would show in every update on a GPU.
+            # All at once: on a GPU, hundreds of small kernel launches would slow down every update.
             torch._foreach_lerp_(
                 [self._values[name] for name in averaged],
                 [entries[name].to(torch.float32) for name in averaged],
@@ -102,8 +105,8 @@ class Average(ABC):
         self._count += 1
 
     def _fit(self, entries: dict[str, torch.Tensor]) -> None:
-        # Restored values come contiguous and from the CPU. Where they lie in memory decides in which
-        # vector lanes they are added up, and so the last bits.
+        # Restored values are contiguous and on the CPU. The memory format decides in which vector lanes
+        # they are added, and so the last bits.
         if self._values.keys() != entries.keys():
             raise RuntimeError("the average belongs to another model")
         for name, value in self._values.items():
@@ -116,7 +119,7 @@ class Ema(Average):
     """Exponential moving average: m <- decay * m + (1 - decay) * w after each update.
 
     m starts as the weights after the first update. As in timm's ModelEmaV3, the running statistics
-    of batch norms are averaged like the weights; whole numbers are copied.
+    of BatchNorm are averaged like the weights; integers are copied.
     """
 
     needs_fresh_statistics = False
@@ -126,19 +129,19 @@ class Ema(Average):
         self._decay = decay
 
     def after_update(self, model: nn.Module) -> None:
-        """Mix the weights in."""
+        """Mix in the weights."""
         averaged = [n for n, entry in _entries(model).items() if entry.is_floating_point()]
         self._mix_in(model, 1 - self._decay, averaged)
 
     def after_epoch(self, model: nn.Module, epoch: int, epochs: int) -> None:
-        """Nothing: an EMA goes by updates."""
+        """Nothing: an EMA counts updates."""
 
 
 class Swa(Average):
     """Stochastic weight averaging: the equal mean of the weights at the ends of the last epochs.
 
     Izmailov et al., arXiv:1803.05407, algorithm 1 with one model an epoch. Only parameters are
-    averaged; the statistics of batch norms belong to no average and are made again.
+    averaged; BatchNorm statistics are recomputed, since those of the single models do not fit the mean.
     """
 
     needs_fresh_statistics = True
@@ -148,17 +151,18 @@ class Swa(Average):
         self._num_epochs = num_epochs
 
     def after_update(self, model: nn.Module) -> None:
-        """Nothing: SWA goes by epochs."""
+        """Nothing: SWA counts epochs."""
 
     def after_epoch(self, model: nn.Module, epoch: int, epochs: int) -> None:
-        """Mix the weights in, if this is one of the last num_epochs epochs."""
+        """Mix in the weights in each of the last num_epochs epochs."""
         if epoch >= epochs - self._num_epochs:
+            # With duplicates: a shared parameter has several names in the state_dict.
             averaged = [name for name, _ in model.named_parameters(remove_duplicate=False)]
             self._mix_in(model, 1 / (self._count + 1), averaged)
 
 
 def make_average(settings: Optim) -> Average | None:
-    """The average that the settings ask for; None when the weights themselves are kept."""
+    """The average of the settings; None when the weights themselves are kept."""
     if settings.ema:
         return Ema(settings.ema)
     if settings.swa_epochs:
@@ -167,24 +171,25 @@ def make_average(settings: Optim) -> Average | None:
 
 
 def has_batch_norms(model: nn.Module) -> bool:
-    """Whether the model has running statistics that could be made again."""
+    """Whether the model has running statistics that could be recomputed."""
     return bool(_batch_norms(model))
 
 
 @contextmanager
 def fresh_statistics(model: nn.Module) -> Iterator[None]:
-    """Make the statistics of batch norms again from the batches that the with-block runs through.
+    """Recompute BatchNorm statistics from the batches that the with-block passes through the model.
 
-    They become the plain mean over those batches, each counting alike whatever its length, as in
+    They become the plain mean over those batches, with equal weight whatever their size, as in
     torch.optim.swa_utils.update_bn. Within the block the model is in training mode (dropout draws
-    from the random stream) and keeps no gradients; momentum and modes are put back afterwards.
+    from the random stream) and computes no gradients; momentum and modes are restored afterwards.
     """
     norms = _batch_norms(model)
     momenta = [norm.momentum for norm in norms]
+    # Per module: model.train(old) would also switch parts that were set otherwise on their own.
     modes = {module: module.training for module in model.modules()}
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # torch's word for a cumulative mean
+        norm.momentum = None  # in torch, None is a cumulative mean
     model.train()
     try:
         with torch.no_grad():
@@ -201,7 +206,7 @@ def _batch_norms(model: nn.Module) -> list[_BatchNorm]:
 
 
 def _entries(model: nn.Module) -> dict[str, torch.Tensor]:
-    # Detached, but the same memory: writing there writes into the model.
+    # Detached, but sharing memory: writing there writes into the model.
     return model.state_dict()
 
 

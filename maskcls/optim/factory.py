@@ -1,9 +1,9 @@
 """Optimizers by name, through timm's factory, with or without layer-wise rates."""
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from timm.models import group_parameters
@@ -19,10 +19,12 @@ from maskcls.config.schema import Optim
 from maskcls.core.errors import UserError
 from maskcls.optim.sam import Sam
 
-# kron draws from a generator of its own and keeps lists of tensors, adahessian wants to
-# differentiate twice: neither could resume exactly from a checkpoint.
+# kron draws from a generator of its own and keeps lists of tensors, adahessian differentiates twice:
+# neither could resume exactly from a checkpoint.
 _UNFIT = ("kron", "adahessian")
 _SAM = "sam"
+Group: TypeAlias = dict[str, Any]
+"""A parameter group: "params", and options whose names depend on the optimizer."""
 
 
 def names() -> tuple[str, ...]:
@@ -40,11 +42,11 @@ def check_name(name: str, setting: str = "optim.name") -> None:
 
 
 def build(model: nn.Module, settings: Optim) -> torch.optim.Optimizer:
-    """Optimizer over all parameters of the model that learn, at the rate optim.lr.
+    """Optimizer over all trainable parameters of the model, at the rate optim.lr.
 
     Norms, biases and what the backbone itself exempts (a position embedding) get no weight decay.
-    With layer_decay below 1 each group has an "lr_scale": 1 for all that is not backbone, and the
-    factor once more for each of the backbone's layers on the way down, as timm counts them.
+    With layer_decay below 1 each group has an "lr_scale": 1 outside of the backbone, and one more factor
+    of layer_decay for each of the backbone's layers towards the input, as timm counts them.
     The optimizer is a Sam when optim.name is sam, which takes two passes an update.
     Raises UserError when the optimizer cannot be built here, or the backbone does not name its layers.
     """
@@ -56,6 +58,7 @@ def build(model: nn.Module, settings: Optim) -> torch.optim.Optimizer:
         optimizer: torch.optim.Optimizer = Sam(base, settings.sam_rho)
     else:
         optimizer = _create("optim.name", settings.name, groups, settings.lr)
+    # timm puts lr_scale into the groups and leaves it to its own schedulers to apply it.
     set_rate(optimizer, settings.lr)
     return optimizer
 
@@ -67,21 +70,21 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 
 def _base_names() -> tuple[str, ...]:
+    # By prefix: timm registers variants of the same optimizer under longer names.
     return tuple(n for n in list_optimizers() if not n.startswith(_UNFIT))
 
 
-def _create(
-    setting: str, name: str, groups: list[dict[str, Any]], lr: float
-) -> torch.optim.Optimizer:
+def _create(setting: str, name: str, groups: list[Group], lr: float) -> torch.optim.Optimizer:
     try:
         optimizer: torch.optim.Optimizer = create_optimizer_v2(groups, opt=name, lr=lr)
     except (AssertionError, ImportError, TypeError, ValueError, RuntimeError) as e:
-        raise UserError(f"{setting}={name}: cannot be built here ({e}); take another one.") from e
+        raise UserError(f"{setting}={name}: cannot be built here ({e}); choose another one.") from e
     return optimizer
 
 
-def _groups(model: nn.Module, settings: Optim) -> list[dict[str, Any]]:
+def _groups(model: nn.Module, settings: Optim) -> list[Group]:
     backbones = _backbones(model)
+    # timm matches full names of parameters, and the backbone is a part of our network.
     exempt = {
         prefix + pattern
         for prefix, backbone in backbones.items()
@@ -89,27 +92,28 @@ def _groups(model: nn.Module, settings: Optim) -> list[dict[str, Any]]:
     }
     options = {"weight_decay": settings.weight_decay, "no_weight_decay_list": exempt}
     if settings.layer_decay == 1:
-        groups: list[dict[str, Any]] = param_groups_weight_decay(model, **options)
+        groups: list[Group] = param_groups_weight_decay(model, **options)
     else:
         layered = _Named([*model.named_parameters()], _layers(backbones))
         groups = param_groups_layer_decay(layered, layer_decay=settings.layer_decay, **options)
     return groups
 
 
-def _backbones(model: nn.Module) -> dict[str, Any]:
+def _backbones(model: nn.Module) -> dict[str, nn.Module]:
     """The timm models in the model by the prefix of their parameters' names; not those within one."""
-    found: dict[str, Any] = {}
+    found: dict[str, nn.Module] = {}
     for name, module in model.named_modules():
+        # named_modules lists parents first, so a backbone's own parts are recognised by its prefix.
         inside = any(name.startswith(prefix) for prefix in found)
         if hasattr(module, "pretrained_cfg") and not inside:
             found[f"{name}." if name else ""] = module
     return found
 
 
-def _layers(backbones: dict[str, Any]) -> dict[str, int]:
+def _layers(backbones: Mapping[str, Any]) -> dict[str, int]:
     """Layer of each parameter of the backbones: 0 is that of the classifier, -1 the one below it.
 
-    Our heads stand where the backbone's own classifier, which it was built without, would stand.
+    Our head takes the place of the backbone's classifier, without which it was built.
     """
     layers: dict[str, int] = {}
     for prefix, backbone in backbones.items():
@@ -118,6 +122,7 @@ def _layers(backbones: dict[str, Any]) -> dict[str, int]:
                 f"optim.layer_decay: the backbone ({type(backbone).__name__}) does not name its"
                 " layers; leave optim.layer_decay at 1."
             )
+        # Listed although absent, so that the layer count below it is timm's own.
         named = [*backbone.named_parameters(), *((name, None) for name in _classifier(backbone))]
         matcher = backbone.group_matcher(coarse=False)
         own: dict[str, int] = group_parameters(_Named(named), matcher, reverse=True)
@@ -135,7 +140,7 @@ def _classifier(backbone: Any) -> list[str]:
 
 @dataclass(frozen=True)
 class _Named:
-    """The little that timm's functions on parameter groups ask of a model, timm's own or not."""
+    """The part of a model's interface that timm's functions on parameter groups use."""
 
     parameters: list[tuple[str, Any]]
     layers: dict[str, int] = field(default_factory=dict)

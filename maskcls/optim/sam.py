@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import torch
 from torch.nn.utils import get_total_norm
 
-# The gradient of a loss that is exactly 0 has no direction; the weights stay where they are then.
+# The gradient of a loss that is exactly 0 has no direction; the weights are not perturbed then.
 _TINY = 1e-12
 
 
@@ -23,8 +23,8 @@ class Sam(torch.optim.Optimizer):
     """A base optimizer whose step uses the gradient taken at w + rho * g / |g|.
 
     |g| is the norm over all parameters of all groups. Parameter groups, options and state are the
-    base's own, so whatever sets rates or writes checkpoints sees the base. The perturbation lives
-    between ascend and descend only and is no part of the state.
+    base's own, so setting rates and writing checkpoints act on the base. The perturbation exists only
+    between ascend and descend and is not part of the state.
     """
 
     def __init__(self, base: torch.optim.Optimizer, rho: float) -> None:
@@ -35,20 +35,21 @@ class Sam(torch.optim.Optimizer):
         self._share()
 
     def _share(self) -> None:
+        # The same objects, not copies: set_rate writes into them, and the base reads them.
         self.param_groups = self.base.param_groups
         self.state = self.base.state
 
     @torch.no_grad()
     def ascend(self) -> None:
-        """Move the weights by rho along the gradients that they hold; their values are kept.
+        """Move the weights by rho along their gradients (eq. 2); the original values are kept.
 
         Under DDP the gradients are the workers' mean, so all of them move alike. Parameters
-        without a gradient stay. Raises RuntimeError when the last descend is still to come.
+        without a gradient are not moved. Raises RuntimeError when no descend followed the last one.
         """
         if self._own is not None:
             raise RuntimeError("Sam.ascend again before Sam.descend")
         weights = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
-        # The norm stays on the device: no update waits for the host to know it.
+        # The norm stays on the device: reading it would make the CPU wait in every update.
         scale = self.rho / (get_total_norm([p.grad for p in weights]) + _TINY)
         self._own = [(p, p.clone(memory_format=torch.preserve_format)) for p in weights]
         for p in weights:
@@ -57,7 +58,7 @@ class Sam(torch.optim.Optimizer):
 
     @torch.no_grad()
     def descend(self) -> None:
-        """Put the kept weights back, bit by bit, then take the base's step with their gradients.
+        """Restore the kept weights exactly, then do the base's step with the present gradients.
 
         Raises RuntimeError without an ascend before it.
         """
@@ -66,7 +67,7 @@ class Sam(torch.optim.Optimizer):
 
     @torch.no_grad()
     def put_back(self) -> None:
-        """The first half of descend, for whoever takes the base's step by itself (a gradient scaler).
+        """The first half of descend, for a caller that does the base's step itself (a gradient scaler).
 
         Raises RuntimeError without an ascend before it.
         """
@@ -90,7 +91,7 @@ class Sam(torch.optim.Optimizer):
         return self.base.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Load what state_dict returned; a pending perturbation is forgotten, not taken back."""
+        """Load what state_dict returned; a pending perturbation is dropped without restoring."""
         self.base.load_state_dict(state_dict)
         self._own = None
         self._share()  # loading gives the base new groups and a new state

@@ -1,6 +1,6 @@
 """The learning rate at each point of a training.
 
-A function of settings and position alone: a resumed run needs no scheduler's memory.
+A function of settings and position alone, so a resumed run needs no scheduler state.
 """
 
 import math
@@ -9,24 +9,24 @@ from typing import assert_never
 from maskcls.config.schema import Optim
 
 WARMUP_START = 1e-3
-"""Share of the schedule's rate that the very first update of a warm-up gets; not 0, since it would
-learn nothing."""
+"""Share of the schedule's rate in the first update of a warm-up; not 0, with which it would learn
+nothing."""
 
-# torch.optim.lr_scheduler.OneCycleLR's own, which are fastai's.
+# The defaults of torch.optim.lr_scheduler.OneCycleLR, which are fastai's.
 _RISE = 0.3  # share of the training in which the rate rises
 _DIVIDE_START = 25.0
-_DIVIDE_END = 1e4  # once more, below the start
+_DIVIDE_END = 1e4  # of the start, not of lr
 
 
 def rate_at(settings: Optim, epochs: int, progress: float) -> float:
-    """Learning rate of the update that is made when so much of the training is done.
+    """Learning rate of an update at a point of the training.
 
     epochs: length of the training. progress: from 0 to epochs; 2.5 is half of the third epoch.
-    Returns a rate of at most lr. It is above 0 before the end, unless gamma was so small for so
-    long that floating point has no number for it; at the very end cosine has reached min_lr.
+    Returns a rate of at most lr. It is above 0 before the end, unless powers of a small gamma underflow;
+    at the very end cosine has reached min_lr.
 
     step, multistep: constant within an epoch; epochs count from the start of the training, so a
-    warm-up does not put off a fall. A milestone of 10 is felt from the eleventh epoch on.
+    warm-up does not delay a decay. A milestone of 10 has an effect from the eleventh epoch on.
     cosine: half a cosine wave from lr to min_lr, from the end of the warm-up to the end.
     restarts: SGDR (arXiv:1608.03983, eq. 5) with cycles of equal length (T_mult = 1) from the end
     of the warm-up on; the last one is cut off where the training ends.
@@ -34,7 +34,7 @@ def rate_at(settings: Optim, epochs: int, progress: float) -> float:
     30 % of the training, then to lr / 250000. Where we differ: only the rate cycles, not the
     momentum, and the curve ends with the training, not with its last update.
     Warm-up: a factor that rises linearly from WARMUP_START to 1 over warmup_epochs (may be a part
-    of one), on whatever the schedule gives.
+    of one), multiplied with the schedule's rate.
     """
     assert 0 <= progress <= epochs, f"{progress} of {epochs} epochs"
     rate = _scheduled(settings, epochs, progress) * _warmup_factor(settings, progress)

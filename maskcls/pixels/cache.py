@@ -5,14 +5,14 @@
                                      fallbacks (only where a face crop found no face)
     CACHE/pixels/KEY.lock            held (flock) by the command that makes it
     CACHE/pixels/KEY.checked         see checked.py
-    CACHE/pixels/KEY.building/       the same, not whole yet; whoever holds the lock may delete it
+    CACHE/pixels/KEY.building/       the same, not complete; the holder of the lock may delete it
     CACHE/pixels/KEY.building/chunks.jsonl   the chunks that are finished, see journal.py
 
 States: absent -> building (lock held) -> whole. The step to whole is one rename after everything
-has been flushed. A command that was killed, or whose images' storage went away, leaves a .building
-folder: the next one that makes the same pixels takes the finished chunks from it, one that makes
-others deletes it. KEY names the images' contents, in order, and the geometry. Knows no Ray: who fills
-the rows, and in how many processes, is the caller's business.
+has been flushed. A command that was killed, or lost the storage of its images, leaves a .building
+folder: the next one that makes the same pixels uses its finished chunks, one that makes others
+deletes it. KEY depends on the images' contents, in order, and on the geometry. Does not use Ray: the
+caller decides in how many processes the rows are filled.
 """
 
 import fcntl
@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,7 @@ import numpy.typing as npt
 from maskcls.core.errors import StorageError
 from maskcls.core.hashing import combine
 from maskcls.pixels import checked, journal
-from maskcls.pixels.geometry import Geometry
+from maskcls.pixels.geometry import Geometry, GeometryJson
 from maskcls.pixels.journal import ChunkStatus as ChunkStatus
 from maskcls.store.atomic import rename_into_place, write_file_atomically
 
@@ -44,9 +44,22 @@ CHUNK_ROWS = 256
 Pixels = npt.NDArray[np.uint8]
 
 
+class Manifest(TypedDict):
+    """The content of manifest.json but its own checksum; crc32: of each chunk; faults: by row."""
+
+    format: int
+    key: str
+    rows: int
+    bytes: int
+    geometry: GeometryJson
+    crc32: list[int]
+    faults: dict[str, str]
+    fallbacks: NotRequired[list[int]]
+
+
 @dataclass(frozen=True)
 class CachePlace:
-    """Where the pixels of some images at some geometry lie, whether or not they are there yet."""
+    """Location of the pixels of some images at some geometry, whether or not they exist yet."""
 
     root: Path
     key: str
@@ -55,7 +68,7 @@ class CachePlace:
 
     @property
     def folder(self) -> Path:
-        """The whole cache, once it is there."""
+        """The complete cache, once it exists."""
         return self.root / "pixels" / self.key
 
     @property
@@ -70,7 +83,7 @@ class CachePlace:
 
     @property
     def checked(self) -> Path:
-        """What remembers which chunks of the whole cache were checked."""
+        """The record of which chunks of the complete cache were checked."""
         return self.root / "pixels" / f"{self.key}.checked"
 
     @property
@@ -104,11 +117,12 @@ class NoFace:
 
 
 Image = Pixels | NoFace | str
-"""What becomes of an image: pixels, pixels without a face, or the reason why there are none."""
+"""Result of an image: pixels, pixels without a face, or the reason why there are none."""
 
 
 def cache_place(root: Path, digests: npt.NDArray[np.uint8], geometry: Geometry) -> CachePlace:
     """Name the cache of these images; digests: uint8 [N, 16] of the images' bytes, in row order."""
+    # Sorted keys: the text must not depend on the order in which a dict was filled.
     text = json.dumps(geometry.to_json(), sort_keys=True)
     key = combine([f"pixels {FORMAT}", text, digests.tobytes()])
     return CachePlace(root, key, len(digests), geometry)
@@ -117,17 +131,20 @@ def cache_place(root: Path, digests: npt.NDArray[np.uint8], geometry: Geometry) 
 def open_cache(place: CachePlace) -> CachedPixels | None:
     """The pixels when they are whole, None when absent or damaged.
 
-    Size and manifest are always checked; the chunks' checksums all of them at the first opening
-    since the machine started or the file changed, after that some in turn (see checked.py).
+    Size and manifest are always checked; the checksums of all chunks at the first opening since the
+    machine started or the file changed, after that those of a few in turn (see checked.py).
     """
     manifest = _read_manifest(place)
     if manifest is None:
         return None
     path = place.folder / "pixels.u8"
     try:
+        # Before the checks: were the file changed during them, its record would not fit the new one.
         stat = path.stat()
         if stat.st_size != place.num_bytes:
             return None
+        # Read-only: all folds of a machine share these pages, and a stray write would change the data
+        # of them all. A map of no bytes is an error, hence the empty array.
         pixels: Pixels = (
             np.memmap(path, np.uint8, "r", shape=place.shape)
             if place.rows
@@ -137,20 +154,21 @@ def open_cache(place: CachePlace) -> CachedPixels | None:
         known = checked.Checked(place.checked, stat, len(sums))
         due = {chunk: sums[chunk] for chunk in known.due()}
         if _sound_chunks(path, place, due) != set(due):
-            checked.forget(place.checked)  # else the next opening may look elsewhere
+            # Else the next opening may check other chunks and accept the file.
+            checked.forget(place.checked)
             return None
         known.were_sound()
-    except OSError:
+    except OSError:  # not there or unreadable: the caller decodes again
         return None
     faults = {int(row): why for row, why in manifest["faults"].items()}
     return CachedPixels(pixels, faults, tuple(manifest.get("fallbacks", ())))
 
 
 def _sound_chunks(path: Path, place: CachePlace, sums: Mapping[int, int]) -> set[int]:
-    """Which of some chunks have the checksum that they should; sums: CRC-32 by a chunk's number."""
+    """Which of some chunks have their checksum; sums: expected CRC-32 by a chunk's number."""
     chunk_bytes = CHUNK_ROWS * place.geometry.bytes_per_image
     found = set()
-    # Read, not mapped: what is looked at through a map counts as this process's memory.
+    # Read, not mapped: pages touched through a map count as this process's memory.
     with path.open("rb") as file:
         for chunk, crc32 in sums.items():
             file.seek(chunk * chunk_bytes)
@@ -159,20 +177,21 @@ def _sound_chunks(path: Path, place: CachePlace, sums: Mapping[int, int]) -> set
     return found
 
 
-def _read_manifest(place: CachePlace) -> dict[str, Any] | None:
+def _read_manifest(place: CachePlace) -> Manifest | None:
     try:
-        manifest: dict[str, Any] = json.loads((place.folder / "manifest.json").read_text("utf-8"))
+        manifest = json.loads((place.folder / "manifest.json").read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    # Its own checksum first: after that, it is what finish_building wrote.
+    # Its own checksum first: if it fits, this is what finish_building wrote, of the type Manifest.
     if not isinstance(manifest, dict) or manifest.pop("checksum", None) != _checksum_of(manifest):
         return None
     wanted = {"format": FORMAT, "key": place.key, "rows": place.rows}
     same = all(manifest.get(k) == v for k, v in wanted.items())
-    return manifest if same and manifest["geometry"] == place.geometry.to_json() else None
+    found = cast(Manifest, manifest)
+    return found if same and found["geometry"] == place.geometry.to_json() else None
 
 
-def _checksum_of(manifest: dict[str, Any]) -> int:
+def _checksum_of(manifest: Mapping[str, object]) -> int:
     return zlib.crc32(json.dumps(manifest, sort_keys=True).encode())
 
 
@@ -183,9 +202,9 @@ def checksum(pixels: Pixels) -> int:
 
 @contextmanager
 def building_lock(place: CachePlace, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold the right to make this cache; waits, and says so, while another command has it.
+    """Hold the lock for making this cache; waits, and says so, while another command has it.
 
-    The lock dies with its process, so a killed command blocks nobody. Raises UserError when the
+    The lock ends with its process, so a killed command blocks no other. Raises UserError when the
     folder cannot be written.
     """
     path = place.root / "pixels" / f"{place.key}.lock"
@@ -198,6 +217,7 @@ def building_lock(place: CachePlace, say: Callable[[str], None]) -> Iterator[Non
         ) from e
     with opened as file:
         has_said, since = False, time.monotonic()
+        # Polled, since a blocking flock could not report that it waits.
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -213,9 +233,10 @@ def building_lock(place: CachePlace, say: Callable[[str], None]) -> Iterator[Non
 def resume_building(place: CachePlace) -> tuple[Path, list[ChunkStatus]]:
     """As start_building, but with the chunks that an earlier command finished; the lock must be held.
 
-    Returns the file to fill, and the chunks that are in it already.
+    Returns the file to fill, and the chunks that it already holds.
     """
     finished = _finished_chunks(place)
+    # Without any, the file may be missing, of the wrong size, or not reserved: begin anew.
     if not finished:
         return start_building(place), []
     _sweep(place)
@@ -224,8 +245,9 @@ def resume_building(place: CachePlace) -> tuple[Path, list[ChunkStatus]]:
 
 
 def _finished_chunks(place: CachePlace) -> list[ChunkStatus]:
-    """The journal's chunks whose bytes are what they were when they were finished."""
+    """The journal's chunks whose bytes still have their checksum."""
     stops = {s: min(s + CHUNK_ROWS, place.rows) for s in range(0, place.rows, CHUNK_ROWS)}
+    # By number: a chunk may be listed twice when two attempts finished it; the last line counts.
     chunks = {
         chunk.start // CHUNK_ROWS: chunk
         for chunk in journal.read_lines(place.journal)
@@ -242,20 +264,22 @@ def _finished_chunks(place: CachePlace) -> list[ChunkStatus]:
 
 
 def note_finished(place: CachePlace, chunk: ChunkStatus) -> None:
-    """Write down that a chunk is finished, for resume_building; in any process, no lock needed."""
+    """Record that a chunk is finished, for resume_building; in any process, no lock needed."""
     journal.add_line(place.journal, chunk)
 
 
 def start_building(place: CachePlace) -> Path:
     """Make an empty file of the right size for the rows; the lock must be held.
 
-    Returns the file to fill. Raises StorageError when the disk has too little room.
+    Returns the file to fill. Raises StorageError when the disk has too little space.
     """
+    # Deleting comes before measuring what is free.
     _sweep(place)
     shutil.rmtree(place.building, ignore_errors=True)
     _remove_whole(place)
     place.building.mkdir(parents=True)
     free = shutil.disk_usage(place.building).free
+    # Some more than the pixels: metadata of the file system, manifest and journal.
     needed = int(place.num_bytes * 1.02) + 64 * 2**20
     if free < needed:
         place.building.rmdir()
@@ -266,7 +290,7 @@ def start_building(place: CachePlace) -> Path:
     path = place.building / "pixels.u8"
     with path.open("wb") as file:
         try:
-            # Reserves the blocks: a write to a sparse map on a full disk would be a SIGBUS.
+            # Reserves the blocks: writing to a sparse map on a full disk would kill with SIGBUS.
             os.posix_fallocate(file.fileno(), 0, max(place.num_bytes, 1))
             file.truncate(place.num_bytes)
         except OSError as e:
@@ -279,35 +303,36 @@ def start_building(place: CachePlace) -> Path:
 
 
 def _remove_whole(place: CachePlace) -> None:
-    """Delete the whole cache: it is damaged, or open_cache had taken it."""
+    """Delete the complete cache: open_cache has refused it as damaged."""
     checked.forget(place.checked)
     shutil.rmtree(place.folder, ignore_errors=True)
 
 
 def _sweep(place: CachePlace) -> None:
-    """Delete what others left half-made, of any images: each has its whole size already."""
+    """Delete what others left incomplete, of any images: each already occupies its full size."""
     for folder in place.building.parent.glob("*.building"):
         if folder == place.building:
             continue
         with suppress(OSError), folder.with_suffix(".lock").open("a+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while somebody makes it
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while a command is making it
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def give_up_building(place: CachePlace) -> None:
-    """Delete what was made; the lock must be held."""
+    """Delete the incomplete cache; the lock must be held."""
     shutil.rmtree(place.building, ignore_errors=True)
 
 
 def finish_building(place: CachePlace, chunks: list[ChunkStatus]) -> None:
     """Check that every row was filled, flush, and make the cache appear by one rename."""
     chunks = sorted(chunks, key=lambda c: c.start)
+    # A row that was never written is black and would train as a black image.
     edges = [0, *(c.stop for c in chunks)]
     if [c.start for c in chunks] != edges[:-1] or edges[-1] != place.rows:
         raise RuntimeError(f"pixel pass left rows out: {len(chunks)} chunks end at {edges[-1]}")
     if any(c.start % CHUNK_ROWS for c in chunks) or len(chunks) != -(-place.rows // CHUNK_ROWS):
         raise RuntimeError(f"pixel pass used chunks of other than {CHUNK_ROWS} rows")
-    manifest: dict[str, Any] = {
+    manifest: Manifest = {
         "format": FORMAT,
         "key": place.key,
         "rows": place.rows,
@@ -316,12 +341,12 @@ def finish_building(place: CachePlace, chunks: list[ChunkStatus]) -> None:
         "crc32": [c.crc32 for c in chunks],
         "faults": {str(row): why for c in chunks for row, why in sorted(c.faults.items())},
     }
-    # Absent means none: so a cache without a face crop is, byte for byte, what it was before there
-    # were any, and one FORMAT serves both.
+    # Absent means none: so the file of a cache without a face crop is the same as before fallbacks
+    # existed, and one FORMAT is enough.
     if fallbacks := [row for c in chunks for row in c.fallbacks]:
         manifest["fallbacks"] = fallbacks
-    manifest["checksum"] = _checksum_of(manifest)
-    text = json.dumps(manifest) + "\n"  # ASCII: a file name in a reason need not be UTF-8
+    # ASCII: a file name in a reason need not be UTF-8.
+    text = json.dumps({**manifest, "checksum": _checksum_of(manifest)}) + "\n"
     write_file_atomically(place.building / "manifest.json", text.encode())
     for left in place.building.iterdir():
         if left.name not in ("pixels.u8", "manifest.json"):  # the journal, the tasks' list of paths
@@ -340,12 +365,14 @@ def fill_chunk(
     images: for each row from start on, its pixels [H, W, 3] or the reason why there are none; such
     a row stays black.
     """
+    # Several tasks map the same file and write to separate rows, so none needs a lock.
     out = np.memmap(file, np.uint8, "r+", shape=place.shape)
+    # One image at a time: a chunk of decoded originals would be gigabytes.
     faults, fallbacks, row = {}, list[int](), start
     for image in images:
         if isinstance(image, str):
             faults[row] = image
-            out[row] = 0
+            out[row] = 0  # a retry must not keep pixels of the attempt before
         elif isinstance(image, NoFace):
             fallbacks.append(row)
             out[row] = image.pixels

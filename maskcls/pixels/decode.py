@@ -1,8 +1,8 @@
-"""Strict decoding: bytes to RGB pixels, or a reason in words. Knows nothing of crops and caches.
+"""Strict decoding: bytes to RGB pixels, or a reason as text. Independent of crops and caches.
 
 Only JPEG and PNG are read, by their content and not by their name; a decoder's warning (a cut file,
-a bad Huffman code) is a fault here, because a half grey image would be learned as it is. What
-changes no pixel (metadata other than the orientation) is never a fault and never parsed.
+a bad Huffman code) is a fault here, because a half grey image would be trained on. What does not
+affect pixels (metadata other than the orientation) is never a fault and never parsed.
 """
 
 import io
@@ -42,7 +42,7 @@ _OTHERS = (
     (0, b"\0\0\0\x0cjP  ", "JPEG 2000"),
     (0, b"version https://git-lfs", "Git LFS pointer, whose file was not fetched"),
 )
-"""Where, which bytes, and what a file with them is: what images are renamed from."""
+"""Position, bytes, format: files that are often renamed to .jpg or .png."""
 Pixels = npt.NDArray[np.uint8]
 
 
@@ -50,14 +50,14 @@ def decode(data: bytes) -> Pixels:
     """Decode a JPEG or PNG file's bytes to uint8 [H, W, 3], upright as its EXIF orientation says.
 
     Transparent PNGs lose their alpha channel, grey ones become RGB, 16 bits become 8.
-    Raises DecodeError with the reason when the bytes are no whole, sound JPEG or PNG.
+    Raises DecodeError with the reason when the bytes are not a complete, valid JPEG or PNG.
     """
     if not data:
         raise DecodeError("the file is empty")
     try:
         if data.startswith(PNG):
             file = read_png(data)
-            _check_size(file)
+            _check_size(file)  # before decoding, which would allocate what the header claims
             return _by_pillow(file.stripped(data), file, "PNG")
         if data.startswith(JPEG):
             file = read_jpeg(data)
@@ -66,8 +66,8 @@ def decode(data: bytes) -> Pixels:
     except DecodeError:
         raise
     except UnidentifiedImageError as e:
-        raise DecodeError("the file is damaged: its header makes no sense") from e
-    except Exception as e:  # decoders raise many kinds; the reason reaches the fault list
+        raise DecodeError("the file is damaged: its header is invalid") from e
+    except Exception as e:  # decoders raise many types; the reason goes into the list of faults
         raise DecodeError(" ".join(str(e).split()) or type(e).__name__) from e
     kind = next((name for at, begin, name in _OTHERS if data.startswith(begin, at)), None)
     raise DecodeError("neither a JPEG nor a PNG file" + (f" but {kind}" if kind else ""))
@@ -88,14 +88,15 @@ def _from_jpeg(data: bytes, file: ImageFile) -> Pixels:
     if file.channels in (1, 3) and file.orientation == UPRIGHT:
         pixels: Pixels = simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True)
         return pixels
-    # Pillow turns, and reads CMYK, for which simplejpeg has no RGB; its verdict counts.
+    # Pillow rotates, and reads CMYK, which simplejpeg cannot convert to RGB. Pillow does not
+    # report libjpeg's warnings, so simplejpeg decodes first, in strict mode.
     simplejpeg.decode_jpeg(data, colorspace="GRAY", strict=True)
     return _by_pillow(data, file, "JPEG")
 
 
 def _by_pillow(data: bytes, file: ImageFile, kind: str) -> Pixels:
-    # data is without metadata: Pillow would lose the image over some, and warn of others on the
-    # screen, where nobody knows of which image.
+    # data is without metadata: Pillow would fail on some, and print warnings about others that do not
+    # name the image.
     with Image.open(io.BytesIO(data), formats=(kind,)) as image:
         turn = _UPRIGHT_BY.get(file.orientation)
         upright = image if turn is None else image.transpose(turn)

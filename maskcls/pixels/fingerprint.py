@@ -1,8 +1,8 @@
-"""What is in the images, as one name: a digest of every file's bytes, remembered by its stat.
+"""Digests of the images' bytes, cached by path, size and modification time.
 
 A data set's fingerprint decides whether decoded pixels can be used again and whether a run may be
-resumed, so it is made from contents. Reading a gigabyte at every start would be waste: a file whose
-path, size and modification time are those of last time keeps its digest, as in git's index.
+resumed, so it depends on contents. To avoid reading a gigabyte at every start, a file whose path, size
+and modification time are unchanged keeps its digest, as in git's index.
 """
 
 import errno
@@ -36,26 +36,31 @@ def digests_of(
 
     paths: relative to images, [N]; sizes [bytes] and mtimes [ns] as listed, [N]; an mtime of 0 is
     unknown.
-    cache: folder that remembers digests; written when something new was read. Raises UserError when
-    it cannot be, and what read_image raises: without that file, the run would be one of other data.
+    cache: folder of known digests; written when something new was read. Raises UserError when that
+    fails, and what read_image raises: without that file, the run would have other data.
     """
+    # A cache for each location; hashed, since it may contain slashes and credentials.
     name = digest_of_bytes(images.location.encode("utf-8", "surrogateescape")).hex()
     index = cache / "digests" / f"{name}.npy"
     known = _load(index)
     stats = np.empty((len(paths), _BYTES), np.uint8)
     for row, path in enumerate(paths):
+        # NUL cannot be part of a path, so no two triples give the same text.
         text = f"{path}\0{sizes[row]}\0{mtimes[row]}".encode("utf-8", "surrogateescape")
         stats[row] = np.frombuffer(digest_of_bytes(text), np.uint8)
     found, digests = _look_up(known, stats)
     dated = mtimes != 0
-    found &= dated  # without a modification time nothing says that the file is still the same
+    found &= dated  # without a modification time, a change cannot be noticed
     missing = np.flatnonzero(~found)
+    # Only these are cached: a missing file counts as empty only as long as it is missing.
     lasting = dated & found
 
     def save() -> None:
         if lasting[missing].any():
             _save(index, stats[lasting], digests[lasting])
 
+    # Threads: reading and hashing release the interpreter lock. Object stores answer slowly, but many
+    # requests at once.
     workers = 2 * (os.cpu_count() or 1) if images.is_local else 16
     with ThreadPoolExecutor(workers) as pool:
         for start in range(0, len(missing), _AT_ONCE):
@@ -66,10 +71,10 @@ def digests_of(
                     lasting[row] = dated[row] and digest is not None
                     digests[row] = np.frombuffer(digest or digest_of_bytes(b""), np.uint8)
             except UserError:
-                # Where all storage is away, each of the others takes as long.
+                # If the whole storage is unavailable, each of the others takes as long.
                 pool.shutdown(wait=False, cancel_futures=True)
                 with suppress(OSError, UserError):
-                    save()  # the next start need not read again what was read
+                    save()  # so that the next start need not read them again
                 raise
     save()
     return digests
@@ -81,7 +86,7 @@ def _digest(images: Folder, path: str) -> bytes | None:
 
 
 def _load(index: Path) -> npt.NDArray[np.uint8]:
-    """Known pairs, uint8 [M, 2, 16], sorted by the first; empty when there is no sound file."""
+    """Known pairs, uint8 [M, 2, 16], sorted by the first; empty when there is no valid file."""
     try:
         pairs: npt.NDArray[np.uint8] = np.load(index, allow_pickle=False)
     except (OSError, ValueError, EOFError):
@@ -94,7 +99,8 @@ def _look_up(known: npt.NDArray[np.uint8], stats: Digests) -> tuple[npt.NDArray[
     digests = np.zeros_like(stats)
     if not len(known):
         return np.zeros(len(stats), bool), digests
-    # As byte strings of one length, 16 bytes compare as one value.
+    # As byte strings of one length, so that 16 bytes compare as one value. searchsorted
+    # returns a position for unknown values, too, hence the comparison below.
     keys = np.ascontiguousarray(known[:, 0]).view(f"S{_BYTES}").ravel()
     wanted = stats.view(f"S{_BYTES}").ravel()
     at = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
@@ -104,6 +110,7 @@ def _look_up(known: npt.NDArray[np.uint8], stats: Digests) -> tuple[npt.NDArray[
 
 
 def _save(index: Path, stats: Digests, digests: Digests) -> None:
+    # Rewritten as a whole, without files that no longer exist, so it never grows beyond the data set.
     order = np.argsort(stats.view(f"S{_BYTES}").ravel(), kind="stable")
     pairs = np.empty((len(order), 2, _BYTES), np.uint8)
     pairs[:, 0], pairs[:, 1] = stats[order], digests[order]
@@ -116,8 +123,8 @@ def _save(index: Path, stats: Digests, digests: Digests) -> None:
 
 
 _PAUSES_S = (0.2, 1.0, 2.0, 4.0, 8.0)
-"""Waits between tries, about 15 s in all: storage that throttles, or a mount that is away for a
-moment, mostly answers again within that. Errors that no waiting mends get the first two."""
+"""Waits between tries, about 15 s in total: enough for most throttling of a storage service and short
+losses of a mount. Permanent errors get the first two."""
 _LASTING_TRIES = 3
 _LASTING = (errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
@@ -125,10 +132,10 @@ _LASTING = (errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 def read_image(images: Folder, path: str) -> bytes | None:
     """An image's bytes; None when there is no such file, or path is "".
 
-    When it is there and cannot be read, that must not be kept for a fault of the image: raises
-    StorageError when the reason may pass (after about 15 s of trying), else UserError.
+    When it exists and cannot be read, that must not be recorded as a fault of the image: raises
+    StorageError when the reason may be temporary (after about 15 s of trying), else UserError.
     """
-    if not path:  # info.csv names an image that is not there
+    if not path:  # info.csv names an image that does not exist
         return None
     for num_tries, pause_s in enumerate((*_PAUSES_S, None), start=1):
         try:
@@ -147,23 +154,21 @@ def _read_once(images: Folder, path: str) -> bytes | None:
     except FileNotFoundError:
         if images.exists():
             return None
-        raise  # all of them are away, such as with their mount: no image is missing for that
+        raise  # all images are unavailable, such as with their mount; this one need not be missing
 
 
 def _is_lasting(error: OSError | UserError) -> bool:
     if isinstance(error, OSError):
         return error.errno in _LASTING
-    return not isinstance(error, StorageError)  # such as no permission, or no such bucket
+    return not isinstance(error, StorageError)  # such as a missing permission or bucket
 
 
 def _sentence(images: Folder, path: str, error: OSError | UserError, lasting: bool) -> UserError:
     reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
     what = f"{images.shown}/{path}: cannot be read ({reason})"
     if lasting:
-        return UserError(
-            f"{what}; mend that, or take the image away, and run the same command again."
-        )
+        return UserError(f"{what}; fix that, or remove the image, and run the same command again.")
     return StorageError(
         f"{what}, in {len(_PAUSES_S) + 1} tries; run the same command again once the storage"
-        " answers."
+        " is available."
     )

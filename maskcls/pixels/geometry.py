@@ -1,7 +1,7 @@
-"""Crop, then resize: the one way from an image's pixels to the network's, always."""
+"""Crop, then resize: the only way from an image's pixels to the network's input."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import NotRequired, Self, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -9,11 +9,21 @@ from PIL import Image
 
 from maskcls.config.values import Crop, Size
 from maskcls.pixels import faces
-from maskcls.pixels.faces import Box
+from maskcls.pixels.faces import Box, Detector
 
 VERSION = 1
 """Raised when the same settings would give other pixels, so that no old cache is read as new."""
 Pixels = npt.NDArray[np.uint8]
+
+
+class GeometryJson(TypedDict):
+    """A Geometry in a checkpoint, a cache's manifest and a cache's key."""
+
+    crop: str
+    size: str
+    filter: str
+    version: int
+    face: NotRequired[Detector]
 
 
 @dataclass(frozen=True)
@@ -24,7 +34,7 @@ class Geometry:
     size: Size
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Self:
+    def from_json(cls, values: GeometryJson) -> Self:
         """Read back to_json; ValueError when another version would give other pixels."""
         if values.get("version") != VERSION:
             raise ValueError(f"geometry version {values.get('version')}, this is {VERSION}")
@@ -33,16 +43,18 @@ class Geometry:
             raise ValueError(f"faces found by {values.get('face')}, this is {faces.DETECTOR}")
         return geometry
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> GeometryJson:
         """Plain values that from_json reads and that a cache's key contains."""
-        values = {
+        values: GeometryJson = {
             "crop": str(self.crop),
             "size": str(self.size),
             "filter": "bicubic",
             "version": VERSION,
         }
         # Without a face crop the detector changes no pixel, and must change no key.
-        return values | {"face": faces.DETECTOR} if self.needs_face else values
+        if self.needs_face:
+            values["face"] = faces.DETECTOR
+        return values
 
     @property
     def needs_face(self) -> bool:
@@ -57,12 +69,12 @@ class Geometry:
     def apply(self, pixels: Pixels) -> Pixels:
         """Crop and resize one image; uint8 [H, W, 3] to uint8 [size.height, size.width, 3].
 
-        See apply_and_report, for those who want to know whether the face was found.
+        See apply_and_report, which also returns whether the face was found.
         """
         return self.apply_and_report(pixels)[0]
 
     def apply_and_report(self, pixels: Pixels) -> tuple[Pixels, bool]:
-        """Crop and resize one image; False when a face was wanted and none was found.
+        """Crop and resize one image; False when a face was required and none was found.
 
         pixels: uint8 [H, W, 3]. Returns uint8 [size.height, size.width, 3].
 
@@ -70,7 +82,7 @@ class Geometry:
         is padded with black to it. The face crop is face_box; without a face it is the largest
         centred box of the output's shape. Resizing is Pillow's bicubic filter, antialiased when
         shrinking.
-        Raises UserError when faces are wanted and the detector is not installed.
+        Raises UserError when faces are required and the detector is not installed.
         """
         if self.crop.margin is not None:
             return self._face_crop(pixels, self.crop.margin)
@@ -98,10 +110,11 @@ def face_box(face: Box, margin: float, size: Size, height: int, width: int) -> B
 
     margin: share of the face's height above and below, of its width left and right; size: of the
     output, whose shape the box gets by growing around the face on one axis, within a pixel;
-    height, width: of the image [px]. A box that sticks out of the image is moved inside; on an axis
+    height, width: of the image [px]. A box that extends beyond the image is moved inside; on an axis
     on which it is larger than the image, it holds all of it.
     """
     share = 1 + 2 * margin
+    # The larger scale, so that on both axes the box holds the face with its margin.
     scale = max(face.height * share / size.height, face.width * share / size.width)
     box_height, box_width = round(size.height * scale), round(size.width * scale)
     top = _inside(face.top + (face.height - box_height) / 2, box_height, height)
@@ -122,11 +135,12 @@ def _largest(size: Size, height: int, width: int) -> Size:
 
 
 def _cut(pixels: Pixels, box: Box) -> Pixels:
-    """The box's pixels; black where it sticks out of the image."""
+    """The box's pixels; black where it extends beyond the image."""
     above, left = max(-box.top, 0), max(-box.left, 0)
     inner = pixels[max(box.top, 0) : box.top + box.height, max(box.left, 0) : box.left + box.width]
     if inner.shape[:2] == (box.height, box.width):
         return inner
+    # Padded and not shrunk: shrinking would change the box's shape and so distort the face.
     cut = np.zeros((box.height, box.width, 3), np.uint8)
     cut[above : above + inner.shape[0], left : left + inner.shape[1]] = inner
     return cut
@@ -139,5 +153,6 @@ def _center_crop(pixels: Pixels, crop: Size) -> Pixels:
         above, left = grow_y // 2, grow_x // 2
         pixels = np.pad(pixels, ((above, grow_y - above), (left, grow_x - left), (0, 0)))
         height, width = pixels.shape[:2]
+    # round, not //: torchvision's centre crop rounds half to even, and old caches hold such pixels.
     top, left = round((height - crop.height) / 2), round((width - crop.width) / 2)
     return pixels[top : top + crop.height, left : left + crop.width]

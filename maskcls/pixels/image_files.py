@@ -1,7 +1,7 @@
-"""JPEG and PNG files by their parts: size, orientation, and the file without what changes no pixel.
+"""Parses JPEG and PNG files: size, orientation, and the parts from which pixels are decoded.
 
-Decoders parse far more than pixels need (EXIF, XMP, colour profiles, text, several pictures in one
-file), and lose the image over any fault there. So they are given the parts that pixels come from.
+Decoders parse much more than pixels need (EXIF, XMP, colour profiles, text, several images in one
+file), and fail on any fault there. So they get only the parts from which pixels are decoded.
 """
 
 import re
@@ -14,7 +14,7 @@ from maskcls.pixels.orientation import orientation
 JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 """What such a file begins with."""
 _MAX_TEXT = 2**20
-"""Most that a compressed text of a PNG is inflated to [bytes]; Pillow's limit, too."""
+"""Maximum size of a decompressed text of a PNG [bytes]; also Pillow's limit."""
 
 
 class DecodeError(Exception):
@@ -26,7 +26,7 @@ class ImageFile:
     """An image file's header. width, height: as stored, before it is turned upright [px].
 
     channels: of a JPEG (1 grey, 3 colour, 4 CMYK); 0 for a PNG. orientation: see `orientation`.
-    parts: (start, stop) of the bytes that pixels come from.
+    parts: (start, stop) of the bytes from which pixels are decoded.
     """
 
     width: int
@@ -43,22 +43,24 @@ class ImageFile:
 def read_jpeg(data: bytes) -> ImageFile:
     """The header of a JPEG file, up to its first scan.
 
-    Whether the rest is whole is for the decoder to say. Raises DecodeError when there is no scan.
+    Whether the rest is complete is left to the decoder. Raises DecodeError when there is no scan.
     """
     exif, xmp, size = b"", None, (0, 0, 0)
     parts, kept_from = [], 0
     for marker, start, stop in _segments(data):
         body = data[start + 4 : stop]
         if marker == 0xDA:
+            # The scans to the end of the file: only the decoder can tell where they end.
             parts.append((kept_from, len(data)))
             return ImageFile(*size, orientation(exif, xmp), tuple(parts))
+        # Start of frame; C4, C8 and CC in that range are tables and extensions.
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and len(body) >= 6:
             size = int.from_bytes(body[3:5]), int.from_bytes(body[1:3]), body[5]
         elif marker == 0xE1 and body.startswith(b"Exif\0\0"):
-            exif += body[6:]  # more than 64 KiB are written as several segments
+            exif += body[6:]  # EXIF above 64 KiB is split into several segments
         elif marker == 0xE1 and body.startswith(b"http://ns.adobe.com/xap/1.0/\0"):
             xmp = body.partition(b"\0")[2]
-        # APP0 and APP14 say what the channels are; libjpeg wants that many bytes of them.
+        # APP0 and APP14 define the colour space; libjpeg reads that many bytes of them.
         says_channels = len(body) >= {0xE0: 14, 0xEE: 12}.get(marker, 2**16)
         if (0xE0 <= marker <= 0xEF and not says_channels) or marker == 0xFE:
             parts.append((kept_from, start))
@@ -69,7 +71,7 @@ def read_jpeg(data: bytes) -> ImageFile:
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """(marker, start, stop) of each segment, up to the first scan's or where they end."""
     at = 2
-    # What is no marker stays in the file: libjpeg calls it corrupt, and so does strict decoding.
+    # Bytes that are no marker stay in the file, so that strict decoding reports them as corrupt.
     while 0 <= (at := data.find(b"\xff", at)) < len(data) - 3:
         marker = data[at + 1]
         if marker == 0xFF:  # padding
@@ -87,7 +89,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 def read_png(data: bytes) -> ImageFile:
     """The header of a PNG file, after a check of all its chunks up to the last.
 
-    A wrong checksum counts where pixels come from; ancillary chunks may hold anything. Raises
+    A wrong checksum is a fault in chunks of pixels only; ancillary chunks may hold anything. Raises
     DecodeError when the file is cut short or damaged.
     """
     texts: dict[bytes, bytes] = {}
@@ -141,7 +143,9 @@ def _is_ancillary(kind: bytes) -> bool:
 
 
 def _is_whole(data: bytes, file: ImageFile) -> bool:
-    """Whether the pixels' zlib stream is sound to its end."""
+    """Whether the pixels' zlib stream is valid to its end."""
+    # In pieces and up to a limit: a small file can inflate to terabytes. The limit is above
+    # what any pixel format needs, interlaced or not.
     packed = [data[a + 8 : b - 4] for a, b in file.parts if data[a + 4 : a + 8] == b"IDAT"]
     rest, left = b"".join(packed), min(16 * (file.width + 1) * (file.height + 7), 2**30)
     inflate = zlib.decompressobj()
@@ -158,7 +162,7 @@ _XMP_KEY, _RAW_KEY = b"XML:com.adobe.xmp", b"Raw profile type exif"
 
 
 def _text(kind: bytes, body: bytes) -> dict[bytes, bytes]:
-    """A text chunk's text by its key, if it is one that may know the orientation."""
+    """A text chunk's text by its key, if it is one that may hold the orientation."""
     key, _, text = body.partition(b"\0")
     if key not in (_XMP_KEY, _RAW_KEY):
         return {}
@@ -170,7 +174,8 @@ def _text(kind: bytes, body: bytes) -> dict[bytes, bytes]:
         return {key: text}
     inflate = zlib.decompressobj()
     try:
-        text = inflate.decompress(text[1:], _MAX_TEXT)  # its first byte names the method, of one
+        # The first byte is the compression method; there is only one.
+        text = inflate.decompress(text[1:], _MAX_TEXT)
     except zlib.error:
         return {}
     return {key: text} if inflate.eof else {}

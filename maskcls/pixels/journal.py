@@ -1,7 +1,7 @@
-"""Which chunks of a pixel file are finished, a JSON line for each as it comes: what a kill leaves.
+"""The finished chunks of a pixel file, one JSON line each, so that a killed command can be resumed.
 
-The lines are hints, not promises: each chunk's bytes are held against their checksum before they
-are used again, so a line that was cut, or bytes that never reached the disk, only cost their chunk.
+The lines are hints: each chunk's bytes are compared with their checksum before they are used again, so
+a line that was cut, or bytes that never reached the disk, only cost their chunk.
 """
 
 import json
@@ -25,7 +25,7 @@ class ChunkStatus:
 
 
 def add_line(file: Path, chunk: ChunkStatus) -> None:
-    """Append a chunk; it is there for every later reader, also when this process is killed.
+    """Append a chunk; later readers find it even if this process is killed.
 
     Several processes may do so at once: a line is one write to the end of the file.
     """
@@ -36,8 +36,8 @@ def add_line(file: Path, chunk: ChunkStatus) -> None:
         "faults": {str(row): why for row, why in sorted(chunk.faults.items())},
         "fallbacks": list(chunk.fallbacks),
     }
-    # ASCII: a file name in a reason need not be UTF-8. The newline in front ends a line that a
-    # kill cut short.
+    # ASCII: a file name in a reason need not be UTF-8. The newline in front ends a line that was cut
+    # by a kill. Not flushed to the disk: after a power failure the checksums decide.
     with file.open("ab", buffering=0) as out:
         out.write(f"\n{json.dumps(values)}\n".encode())
 

@@ -1,11 +1,11 @@
-"""Corrected labels for training rows, from a CSV file; held-out rows keep their official labels.
+"""Corrected labels for training rows, from a CSV file; validation rows keep their official labels.
 
     path,shot,field,value           or           id,shot,field,value
     000020_female_Asian_50,normal,mask,incorrect     an image's mask state (shot is needed)
     006359_female_Asian_18,,gender,male              a person's gender or age (shot stays empty)
 
-`path` is the person's folder, `id` what its name begins with; further columns are not read. Rows for
-people who are not in the data are counted, not refused: one list serves many selections of people.
+`path` is the person's folder, `id` what its name begins with; further columns are ignored. Rows
+for people who are not in the data are counted, not refused: one list serves many selections of people.
 """
 
 from dataclasses import dataclass
@@ -56,18 +56,22 @@ def read_corrections(data: bytes, where: str) -> tuple[str, list[Correction]]:
     file.need(key, "shot", "field", "value")
     found: list[Correction] = []
     seen: dict[tuple[str, str, str], int] = {}
+    # All faults of the file in one message, so that a long list is corrected once.
     for line, (name, shot, field, text) in file.rows((key, "shot", "field", "value"), faults):
         at, value = f"{where} line {line}", _value(field, text)
         if field not in _FIELDS:
             faults.add(at, f"field {field!r} is none of {', '.join(_FIELDS)}; correct it")
         elif value is None:
             faults.add(at, f"value {text!r} is no {field}; use {_expected(field)}")
+        # The mask belongs to an image, gender and age to a person: a mask needs a shot, and
+        # with a shot, one person could have two genders.
         elif (field == "mask") != bool(shot) or (shot and shot not in SHOTS):
             faults.add(at, f"shot {shot!r} does not fit; mask needs one of {', '.join(SHOTS)}")
         elif (again := (nfc(name), shot, field)) in seen:
             faults.add(at, f"{field} of {name} {shot} stands in line {seen[again]} too; delete one")
         else:
             seen[again] = line
+            # In one Unicode form: macOS writes names decomposed, other systems composed.
             found.append(Correction(line, nfc(name), shot, field, value))
     faults.raise_if_any()
     return key, found
@@ -75,6 +79,7 @@ def read_corrections(data: bytes, where: str) -> tuple[str, list[Correction]]:
 
 def _value(field: str, text: str) -> int | None:
     if field == "age":
+        # isdecimal before int: int also takes signs, spaces and underscores.
         return int(text) if text.isdecimal() and int(text) <= MAX_AGE else None
     names = {"gender": GENDERS, "mask": MASKS}.get(field, ())
     return names.index(text) if text in names else None
@@ -91,21 +96,23 @@ def train_labels(
     """Labels to train with.
 
     images: columns person (categorical), shot (categorical), mask, gender, age; a row per image.
-    border: first age that trains as 60+ [years]. Raises UserError when an id stands for two people.
+    border: first age that trains as 60+ [years]. Raises UserError when two people have the same id.
     """
     mask, gender, age = (
         images[name].to_numpy().astype(np.int64) for name in ("mask", "gender", "age")
     )
+    # Kept to count what changes: a correction may repeat the official label.
     official = (mask.copy(), gender.copy(), age.copy())
     person, shot = images["person"].cat.codes.to_numpy(), images["shot"].astype("str").to_numpy()
     code_of = _codes(images, key)
     unknown = 0
     for row in corrections:
         codes = code_of.get(row.key, [])
+        # Guessing among people of the same id would put wrong labels into training unnoticed.
         if len(codes) > 1:
             names = ", ".join(images["person"].cat.categories[code] for code in codes)
             raise UserError(
-                f"{where} line {row.line}: id {row.key} stands for {names}; use the column path."
+                f"{where} line {row.line}: id {row.key} is that of {names}; use the column path."
             )
         if not codes:
             unknown += 1
@@ -117,6 +124,8 @@ def train_labels(
     changed = np.zeros(len(mask), bool)
     for before, after in zip(official, (mask, gender, age), strict=True):
         changed |= before != after
+    # After the corrections: a corrected age may belong to another group. The border of training may
+    # differ from the official one, by which validation rows are scored.
     group = (age >= AGE_BORDERS[0]).astype(np.int64) + (age >= border)
     return CorrectedLabels(class_of(mask, gender, group), age, int(changed.sum()), unknown)
 

@@ -1,6 +1,7 @@
-"""An epoch's rows in their order; a function of settings, seed, fold and epoch alone.
+"""An epoch's rows in their order; a function of settings, seed, fold and epoch only.
 
-A row's ticket depends on its number, so leaving other rows out changes nobody's place among the rest.
+A row's ticket (random sort key) depends on its number, so leaving other rows out does not change the
+order of the rest.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ Int64 = npt.NDArray[np.int64]
 @dataclass(frozen=True)
 class Epoch:
     """rows: int64 [M], in the order they train. copies: int64 [M]: 0 for a row itself, 1, 2, ... for
-    what is in the epoch again."""
+    its repetitions in the epoch."""
 
     rows: Int64
     copies: Int64
@@ -44,31 +45,40 @@ def draw_epoch(
 
 
 def _mask_images(
-    rows: Int64, labelled: TrainingLabels, most: int, numbers: tuple[int, ...]
+    rows: Int64, labelled: TrainingLabels, maximum: int, numbers: tuple[int, ...]
 ) -> npt.NDArray[np.bool_]:
-    """Which rows stay when each person shows at most so many images with the mask worn."""
+    """Which rows are kept when each person has at most `maximum` images with the mask worn."""
     worn = labels_of(labelled.classes[rows])["mask"] == 0
+    # Eval images have no known person (-1) and are not limited.
     limited = np.flatnonzero(worn & (labelled.person[rows] >= 0))
     kept = np.ones(len(rows), bool)
-    if most >= 5 or not len(limited):
+    # A person has at most five such images, so nothing need be drawn.
+    if maximum >= 5 or not len(limited):
         return kept
+    # For all rows of the table, then those of interest: which images a person keeps does not depend on
+    # who else trains.
     ticket = tickets(len(labelled.classes), "mask images", *numbers)[rows[limited]]
     person = labelled.person[rows[limited]]
+    # By person, then ticket; `place` counts from 0 within each person. Without a loop over people,
+    # which in Python would take seconds for a million rows.
     order = np.lexsort((ticket, person))
     starts = np.r_[True, np.diff(person[order]) != 0]
     place = np.arange(len(order)) - np.maximum.accumulate(
         np.where(starts, np.arange(len(order)), 0)
     )
-    kept[limited[order[place >= most]]] = False
+    kept[limited[order[place >= maximum]]] = False
     return kept
 
 
 def _weighted(rows: Int64, classes: Int64, numbers: tuple[int, ...]) -> tuple[Int64, Int64]:
-    """As many rows, drawn with replacement, each class as often as any other; and their copies."""
+    """As many rows, drawn with replacement, all classes equally often; and their copy numbers."""
     counts = np.bincount(classes, minlength=NUM_CLASSES)
+    # Inverse of the cumulative weights. The clip is for a product that rounds up to the last edge.
     edges = np.cumsum(1.0 / counts[classes])
     at = uniform(tickets(len(rows), "sampler", *numbers)) * edges[-1]
     drawn = np.sort(rows[np.searchsorted(edges, at, side="right").clip(max=len(rows) - 1)])
+    # Sorted, so equal rows are neighbours: the distance to the first of them numbers the copies, and
+    # each copy gets other augmentation.
     first = np.searchsorted(drawn, drawn)
     return drawn, np.arange(len(drawn)) - first
 
@@ -77,8 +87,10 @@ def _order(rows: Int64, copies: Int64, num_rows: int, numbers: tuple[int, ...]) 
     ticket = np.empty(len(rows), np.uint64)
     for copy in np.unique(copies).tolist():
         mine = copies == copy
-        # The first copy's stream is that of the rows without copies.
+        # Copy 0 uses the stream of an epoch without copies, so that oversampling does not change the
+        # order of the rows themselves.
         more = (copy,) if copy else ()
         ticket[mine] = tickets(num_rows, "order", *numbers, *more)[rows[mine]]
+    # Stable, so that equal tickets, however improbable, have one order everywhere.
     order: Int64 = np.argsort(ticket, kind="stable")
     return order

@@ -1,6 +1,6 @@
-"""Which rows train in a fold, with which labels; held-out rows are never touched.
+"""Which rows train in a fold, with which labels; validation rows are never changed.
 
-Rows are numbered through: the table's rows, then those of the extra folder, then the eval images,
+Row numbers are consecutive: the table's rows, then those of the extra folder, then the eval images,
 which train with pseudo-labels only. Shape letters: T all rows, N the table's.
 """
 
@@ -20,8 +20,8 @@ Int64 = npt.NDArray[np.int64]
 class TrainingLabels:
     """Rows with their training labels; all int64 [T].
 
-    classes: 0 to 17, by the border and corrections in force. ages: in years. person: a number for
-    each person; -1 for images of nobody known, such as the eval images.
+    classes: 0 to 17, with border and corrections applied. ages: in years. person: a number for each
+    person; -1 for images without a known person, such as the eval images.
     """
 
     classes: Int64
@@ -42,13 +42,14 @@ def training_rows(candidates: Int64, labelled: TrainingLabels, settings: Rows) -
 
     Raises ValueError when nothing is left.
     """
-    # Of images of nobody known, the age is a guess that nothing should hang on.
+    # Without a known person, the age is an estimate, by which no image should be dropped.
     known = labelled.person[candidates] >= 0
     rows = candidates[~(known & _in(settings.drop_ages, labelled.ages[candidates]))]
     if not len(rows):
         raise ValueError(
-            f"rows.drop_ages={settings.drop_ages} leaves nobody to train on; drop fewer"
+            f"rows.drop_ages={settings.drop_ages} leaves no training image; drop fewer"
         )
+    # By the class as it trains, after corrections: that is what oversampling should balance.
     factors = _factor_of_class(settings.oversample)
     return RowCopies(rows, factors[labelled.classes[rows]])
 
@@ -56,6 +57,7 @@ def training_rows(candidates: Int64, labelled: TrainingLabels, settings: Rows) -
 def _in(ranges: AgeRanges, ages: Int64) -> npt.NDArray[np.bool_]:
     inside = np.zeros(len(ages), bool)
     for low, high in ranges.ranges:
+        # Both ends included, as the setting is written: 57-59 drops three years.
         inside |= (ages >= low) & (ages <= high)
     return inside
 
@@ -67,6 +69,7 @@ def _factor_of_class(factors: Factors) -> Int64:
         if group.isdigit():
             classes = np.array([int(group)])
         else:
+            # An age group is one in three classes: class = 6 mask + 3 gender + age group.
             classes = np.flatnonzero(np.arange(NUM_CLASSES) % 3 == AGE_GROUPS.index(group))
         found[classes] = np.maximum(found[classes], factor)
     return found

@@ -1,4 +1,4 @@
-"""From settings and rows to all that a fold learns with, and to what each of its epochs does."""
+"""Builds a fold's learner from settings and rows, and the plan of each of its epochs."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -45,13 +45,18 @@ class Built:
         """Rows, losses, augmentation and learning rates of an epoch, counted from 0."""
         config, labelled = self.config, self.data.labelled
         seed = config.train.seed
+        # Every draw is keyed by seed, fold and epoch alone: all workers of the fold compute the same
+        # epoch without communication, and a resumed fold the same one as before.
         drawn = draw_epoch(self.data.training, labelled, config.rows, seed, self.fold, epoch)
+        # Of the rows as drawn, not of the table: corrections and limits change the class frequencies
+        # that balanced losses must compensate.
         counts = np.bincount(labelled.classes[drawn.rows], minlength=NUM_CLASSES).tolist()
         augmented = None
         if self.pipeline:
             numbers = (seed, self.fold, epoch)
             augmented = self.pipeline.begin_epoch(numbers, labelled.classes, drawn.rows)
 
+        # A fraction of an epoch, so the schedule does not depend on how many rows an epoch draws.
         def rate(step: int, num_steps: int) -> float:
             return rate_at(config.optim, config.train.epochs, epoch + step / num_steps)
 
@@ -62,10 +67,13 @@ def build_learner(job: FoldJob, data: FoldData, rank: Rank, pretrained: bool) ->
     """Build the parts of a fold; pretrained False when a checkpoint replaces the weights at once."""
     config, device = job.config, pick_device(job.device)
     described = describe(config)
+    # Without the rank: every worker draws the same initial values, whether or not DDP copies them.
     begin_part = partial(seeding.seed_part, seed=config.train.seed, fold=job.fold)
     network, normalization = networks.build(described, config.image.size, pretrained, begin_part)
     channels_last = networks.wants_channels_last(described)
     layout = torch.channels_last if channels_last else torch.contiguous_format
+    # To the device before the optimizer is built and before a checkpoint is restored: restored
+    # optimizer state takes device and memory format of the parameters.
     network = network.to(device, memory_format=layout)  # type: ignore[call-overload]
     micro = config.train.micro_batch_size
     forward_context = ForwardContext(device, config.train.precision, normalization)
@@ -85,12 +93,13 @@ def build_learner(job: FoldJob, data: FoldData, rank: Rank, pretrained: bool) ->
         smallest_batch=_smallest_batch(network, config),
         scaler=forward_context.make_scaler(),
     )
+    # Areas that a transform uncovers get the pixel that normalises to 0.
     pipeline = Pipeline(config.augment, Context(forward_context.fill))
     return Built(learner, described, normalization, channels_last, pipeline, config, data, job.fold)
 
 
 def _smallest_batch(network: Network, config: Config) -> int:
-    """See Learner; 1 without a look where these settings cannot make a smaller batch than two."""
+    """See Learner; 1 without a test where these settings cannot make a batch of one image."""
     train, workers = config.train, config.cluster.workers_per_fold
     # Rows are divided evenly, so batches are above half of batch_size, and passes of
     # micro_batch_size, unless all rows make one.

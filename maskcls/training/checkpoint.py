@@ -10,41 +10,77 @@
         manifest.json           sizes and SHA-256 of all of them; written last
 
 A checkpoint appears by one rename after everything was flushed (on an object store: its manifest is
-put last). The last two are kept, and the best one as each of them knows it; a damaged one is named and
-passed over. The validation logits of its epoch are written before it (store/run.py), so a whole
+put last). The last two are kept, and the best one as each of them knows it; a damaged one is logged
+and skipped. The validation logits of its epoch are written before it (store/run.py), so a whole
 checkpoint implies them.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from safetensors.torch import load
-from safetensors.torch import save as save_bytes  # save_file's files are the owner's alone
+from safetensors.torch import save as save_bytes  # save_file's files have mode 0600
 from torch import nn
 
 from maskcls.core.errors import UserError
 from maskcls.core.history import Best, EpochEntry, best_of
 from maskcls.core.plain import from_plain, to_plain
+from maskcls.models.network import DescriptionJson
+from maskcls.pixels.geometry import GeometryJson
 from maskcls.store import atomic, manifest
 from maskcls.store.attempt import Fence
 from maskcls.store.paths import Folder, in_words, json_bytes
 from maskcls.training import optimizer_state, seeding
+from maskcls.training.device import Precision
 from maskcls.training.loop import Learner
+from maskcls.training.optimizer_state import PlainState
 
 FORMAT = 3
 """3: no held-out logits."""
 _NAME = re.compile(r"epoch-(\d{4,})(?:-step-(\d{6,}))?")
-_KEEP_LAST = 2
-_RAW, _AVERAGE, _SCALER = "raw.", "average.", "scaler."
+_KEEP_LAST = 2  # if the newest turns out to be damaged, the one before it is used
+_RAW, _AVERAGE, _SCALER, _RANDOM = "raw.", "average.", "scaler.", "random."
+
+
+class NormalizationJson(TypedDict):
+    """A models.backbone.Normalization."""
+
+    mean: Sequence[float]
+    std: Sequence[float]
+
+
+class Described(TypedDict, total=False):
+    """What prediction needs to know of a network, as state.json has it.
+
+    fold: whose network it is. tta: fields of config.schema.Tta.
+    """
+
+    fold: int
+    network: DescriptionJson
+    geometry: GeometryJson
+    normalization: NormalizationJson
+    precision: Precision
+    batch_size: int
+    tta: Mapping[str, Any]
+
+
+class State(Described):
+    """The content of state.json; see Snapshot. optimizer: see optimizer_state.take."""
+
+    format: int
+    epochs_done: int
+    steps_done: int
+    history: list[dict[str, object]]
+    optimizer: PlainState
 
 
 @dataclass(frozen=True)
 class Position:
-    """How far a fold is: whole epochs done, and updates done of the next one."""
+    """How far a fold is: complete epochs, and updates (steps) done of the next one."""
 
     epochs_done: int
     steps_done: int
@@ -66,7 +102,7 @@ class Snapshot:
 
     position: Position
     history: list[EpochEntry]
-    describe: dict[str, Any]
+    describe: Described
 
     @property
     def best(self) -> Best | None:
@@ -76,9 +112,10 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of a moment, on the CPU and contiguous (models/weights.py: clone_state).
+    """Weights at one step, on the CPU and contiguous (models/weights.py: clone_state).
 
-    kept: what is evaluated and predicts. raw: what trains on, where that is something else.
+    kept: what is evaluated and used for prediction. raw: what training continues with, where that
+    differs.
     average: the average's own state.
     """
 
@@ -88,11 +125,11 @@ class Weights:
 
 
 class Keeper:
-    """Writes a fold's checkpoints, and deletes those that are not kept any more.
+    """Writes a fold's checkpoints, and deletes those that need not be kept.
 
-    It deletes only what this attempt wrote itself or found when it began, and asks the fence before each
-    change: a worker that was replaced must not delete the checkpoints of its successor. What it found
-    to be damaged goes first, so that it takes no sound one's place.
+    It deletes only what this attempt wrote itself or found when it began, and checks the fence before
+    each change: a worker that was replaced must not delete the checkpoints of its successor. What it
+    found to be damaged goes first, so that it takes no sound one's place.
     """
 
     def __init__(self, folder: Folder, fence: Fence) -> None:
@@ -101,13 +138,15 @@ class Keeper:
         self._damaged: set[str] = set()
 
     def newest(self, say: Callable[[str], None]) -> str | None:
-        """Name of the newest whole checkpoint, None without one; damaged ones are named by say."""
+        """Name of the newest whole checkpoint, None without one; damaged ones are reported to say."""
         for name in reversed(_names(self._folder)):
+            # Hashes of all files are compared, since resuming from a damaged file could train on
+            # silently wrong weights.
             reason = manifest.why_invalid(self._folder, name)
             if reason is None:
                 return name
             self._damaged.add(name)
-            say(f"checkpoint {name} is damaged ({reason}) and passed over")
+            say(f"checkpoint {name} is damaged ({reason}) and skipped")
         return None
 
     def save(
@@ -126,13 +165,16 @@ class Keeper:
         try:
             with in_words(self._folder, "write"):
                 _fill(staged, snapshot, weights, learner, loss_sum)
+            # Writing took a while, in which a successor may have started; a rename now could replace
+            # its checkpoint of the same name.
             self._fence.check()
             # Again where it becomes visible: making it lasting takes seconds.
             self._folder.publish(staged, snapshot.position.name, before=self._fence.check)
-        except BaseException:
+        except BaseException:  # KeyboardInterrupt, too: a staged checkpoint can be gigabytes
             atomic.remove(staged)
             raise
         self._ours.add(snapshot.position.name)
+        # Only after the new one is published: a kill in between leaves one too many, never too few.
         self._drop_old(snapshot)
 
     def _drop_old(self, snapshot: Snapshot) -> None:
@@ -162,13 +204,14 @@ def _fill(
 ) -> None:
     """Write a checkpoint's files into a local folder, the manifest last."""
     tensors, plain = optimizer_state.take(learner.optimizer)
+    # Writing a checkpoint draws no random number, so this is the state at the position.
     random = seeding.save_state(loss_sum.device)
-    tensors |= {f"random.{name}": state for name, state in random.items()}
+    tensors |= {f"{_RANDOM}{name}": state for name, state in random.items()}
     tensors["loss_sum"] = loss_sum.detach().cpu().clone()
     tensors |= {f"{_SCALER}{name}": value for name, value in learner.scaler_state().items()}
     tensors |= {f"{_RAW}{name}": tensor for name, tensor in weights.raw.items()}
     tensors |= {f"{_AVERAGE}{name}": tensor for name, tensor in weights.average.items()}
-    state = {
+    state: State = {
         "format": FORMAT,
         "epochs_done": snapshot.position.epochs_done,
         "steps_done": snapshot.position.steps_done,
@@ -179,6 +222,7 @@ def _fill(
     (staged / "model.safetensors").write_bytes(save_bytes(weights.kept))
     (staged / "training.safetensors").write_bytes(save_bytes(tensors))
     (staged / "state.json").write_bytes(json_bytes(state))
+    # Last: its presence and its hashes are what makes a folder a complete checkpoint.
     manifest.write_manifest(staged, {"kind": "checkpoint"})
 
 
@@ -192,16 +236,17 @@ def require_whole(folder: Folder, name: str) -> None:
         )
 
 
-def read_state(folder: Folder, name: str) -> dict[str, Any]:
+def read_state(folder: Folder, name: str) -> State:
     """A checkpoint's state.json."""
-    state: dict[str, Any] = folder.read_json(f"{name}/state.json")
+    state: State = folder.read_json(f"{name}/state.json")
     if state.get("format") != FORMAT:
         raise RuntimeError(f"{folder}/{name}: format {state.get('format')}, this is {FORMAT}")
     return state
 
 
 def model_sha256(folder: Folder, name: str) -> str:
-    """SHA-256 of a checkpoint's weights, as its manifest has it."""
+    """SHA-256 of a checkpoint's weights, from its manifest."""
+    # Not hashed again: require_whole compares file and manifest before the weights are used.
     return str(manifest.read_whole(folder, name)["files"]["model.safetensors"]["sha256"])
 
 
@@ -219,13 +264,15 @@ def restore(folder: Folder, name: str, learner: Learner) -> tuple[Snapshot, torc
     state = read_state(folder, name)
     load_model(folder, name, learner.network)
     tensors = load(folder.read_bytes(f"{name}/training.safetensors"))
+    # After the kept weights: in an averaged run those are what predicts, and the raw ones what trains.
     if raw := _below(tensors, _RAW):
         learner.network.load_state_dict(raw)
     optimizer_state.put_back(learner.optimizer, tensors, state["optimizer"])
     if learner.average is not None:
         learner.average.restore(_below(tensors, _AVERAGE))
     learner.restore_scaler(_below(tensors, _SCALER))
-    seeding.restore_state(_below(tensors, "random."), device)
+    # After everything that could draw: what follows continues the stream where it was saved.
+    seeding.restore_state(_below(tensors, _RANDOM), device)
     position = Position(state["epochs_done"], state["steps_done"])
     history = [from_plain(EpochEntry, entry) for entry in state["history"]]
     return Snapshot(position, history, {}), tensors["loss_sum"].to(device)
@@ -237,6 +284,7 @@ def _below(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Ten
 
 def _names(folder: Folder) -> list[str]:
     found = [e.name for e in folder.list() if not e.is_file and _NAME.fullmatch(e.name)]
+    # By numbers: as text, epoch-10000 would come before epoch-9999.
     return sorted(found, key=_order)
 
 

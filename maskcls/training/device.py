@@ -33,11 +33,14 @@ class ForwardContext:
 
     def normalize(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
         """Pixels in 0..255, uint8 or float32, by the backbone's mean and std; keeps the format."""
+        # In float32 whatever the precision: autocast begins at the model's own layers. The product is
+        # in place, which leaves the caller's pixels alone: the difference is a new tensor.
         return (pixels_BCHW.float() - self._mean).mul_(self._inverse_std)
 
     def forward(self, model: nn.Module, pixels_BCHW: torch.Tensor) -> torch.Tensor:
         """The head's outputs_BD, float32, of pixels in 0..255."""
         with self._autocast():
+            # The head leaves autocast by itself (models/network.py); parameters stay float32.
             outputs_BD: torch.Tensor = model(self.normalize(pixels_BCHW))
         return outputs_BD.float()
 
@@ -46,6 +49,7 @@ class ForwardContext:
 
         Micikevicius et al. 2018, "Mixed precision training", arXiv:1710.03740.
         """
+        # bfloat16 has the exponent of float32, so its gradients need no scaling.
         return torch.amp.GradScaler(self.device.type, enabled=self.dtype is torch.float16)
 
     @property
@@ -68,15 +72,15 @@ class ForwardContext:
 def dtype_of(
     precision: Precision, has_bfloat16: bool, capability: tuple[int, int] | None
 ) -> torch.dtype:
-    """What a precision is on a device; "auto" is bfloat16 where the device has it, else float16 on a
-    GPU with tensor cores (V100, T4), else float32.
+    """The dtype of a precision on a device; "auto" is bfloat16 where the device has it, else float16
+    on a GPU with tensor cores (V100, T4), else float32.
 
     has_bfloat16: in hardware. capability: compute capability of a GPU, None for a CPU.
     """
     if precision != "auto":
         fixed: torch.dtype = getattr(torch, precision)
         return fixed
-    if capability is None:  # a CPU gains nothing that would be worth the digits
+    if capability is None:  # on a CPU the gain in speed does not make up for the digits
         return torch.float32
     if has_bfloat16:
         return torch.bfloat16
@@ -92,9 +96,10 @@ def _dtype_on(device: torch.device, precision: Precision) -> torch.dtype:
 
 
 def pick_device(kind: Literal["cpu", "cuda"]) -> torch.device:
-    """The device a worker was given; RuntimeError when torch cannot see the promised GPU."""
+    """The device that a worker was assigned; GpuFault when torch does not see its GPU."""
     if kind == "cpu":
         return torch.device("cpu")
+    # No fallback to the CPU: it would be far slower, with the GPU reserved and idle.
     if not torch.cuda.is_available():
         raise GpuFault(
             "this worker was given a GPU, but torch sees none: driver and torch's CUDA build"

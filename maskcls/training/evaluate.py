@@ -27,13 +27,14 @@ def predict(
 ) -> npt.NDArray[np.float32]:
     """Logits of the given rows, float32 [len(rows), 18], the same on every worker.
 
-    The logits are the mean over tta's views. The rows are shared out among the workers; the last
-    batch is as long as it is. The model is left in evaluation mode. after_batch(rows done, rows of
+    The logits are the mean over tta's views. The rows are divided among the workers; the last batch
+    may be shorter. The model is left in evaluation mode. after_batch(rows done, rows of
     this worker) is called after every batch.
     """
     model.eval()
     mine = share_of_rank(rows, rank.index, rank.world)
     batches = [mine[i : i + batch_size] for i in range(0, len(mine), batch_size)]
+    # An empty first part, so that a worker without rows has something to concatenate, too.
     found = [torch.empty((0, NUM_CLASSES), device=forward_context.device)]
     done = 0
     with torch.inference_mode():
@@ -42,6 +43,7 @@ def predict(
             done += len(batch)
             if after_batch is not None:
                 after_batch(done, len(mine))
+    # Computed, not communicated: every worker knows all rows, and gather needs all lengths.
     shares = [len(share_of_rank(rows, i, rank.world)) for i in range(rank.world)]
     whole = rank.gather(torch.cat(found).clone(), shares)
     logits: npt.NDArray[np.float32] = whole.to("cpu", torch.float32).numpy()
@@ -51,9 +53,12 @@ def predict(
 def _mean_logits(
     model: Network, pixels_BCHW: torch.Tensor, forward_context: ForwardContext, tta: Tta
 ) -> torch.Tensor:
+    # The mean of logits, not of probabilities: logits are what is stored, and what an ensemble
+    # combines by a rule of its own.
     seen = [
         model.head.logits(forward_context.forward(model, view)) for view in views(pixels_BCHW, tta)
     ]
+    # A single view is returned as it is: without tta no operation may touch the logits.
     return seen[0] if len(seen) == 1 else torch.stack(seen).mean(dim=0)
 
 
@@ -74,6 +79,7 @@ def _crops(pixels_BCHW: torch.Tensor, settings: Tta) -> Iterator[torch.Tensor]:
         yield pixels_BCHW
         return
     height, width = pixels_BCHW.shape[2:]
+    # At least one pixel: a small share of a small image would round to nothing.
     h, w = max(1, round(height * settings.share)), max(1, round(width * settings.share))
     down, right = height - h, width - w
     for top, left in ((down // 2, right // 2), (0, 0), (0, right), (down, 0), (down, right)):

@@ -22,6 +22,7 @@ def batches_of_epoch(rows: Rows, batch_size: int, smallest: int = 1) -> list[Row
     noise: 1,025 rows at 64 make 17 batches of 60 or 61, not 16 and a batch of one. smallest: see
     num_parts.
     """
+    # Contiguous parts keep the order of the epoch, which was drawn already.
     parts = np.array_split(rows, num_parts(len(rows), batch_size, smallest))
     return [b for b in parts if len(b)]
 
@@ -44,7 +45,7 @@ class Feed:
     """Gathers batches of uint8 pixels and brings them to the device.
 
     On a GPU the next batch is gathered into pinned memory and copied while the current one trains;
-    on a CPU it is gathered when asked for, since the cores are busy anyway.
+    on a CPU it is gathered when needed, since training occupies the cores anyway.
     """
 
     def __init__(
@@ -62,17 +63,23 @@ class Feed:
             for rows in batches:
                 yield self._in_format(self._gather(rows))
             return
+        # One thread and one batch ahead, so at most two batches are in pinned memory; torch releases
+        # the interpreter lock while it gathers.
         with ThreadPoolExecutor(1) as pool:
             ahead = deque(pool.submit(self._gather_pinned, rows) for rows in batches[:1])
             for i in range(len(batches)):
                 ready = ahead.popleft().result()
                 ahead.extend(pool.submit(self._gather_pinned, r) for r in batches[i + 1 : i + 2])
+                # Does not wait for the copy, as the memory is pinned; torch keeps the pinned block until
+                # the copy is done, and later kernels on this stream wait for it.
                 yield self._in_format(ready.to(self._device, non_blocking=True))
 
     def _gather(self, rows: Rows) -> torch.Tensor:
         # index_select is several times faster than numpy's take on a memory map.
         if len(self._sources) == 1:
             return torch.index_select(self._sources[0], 0, torch.from_numpy(rows))
+        # One gather for each source: a batch may mix rows of the table, the extra folder and the eval
+        # images, and each has a memory map of its own.
         source_of = np.searchsorted(self._starts, rows, side="right") - 1
         out = self._sources[0].new_empty((len(rows), *self._sources[0].shape[1:]))
         for i in np.unique(source_of).tolist():
@@ -85,7 +92,8 @@ class Feed:
         return self._gather(rows).pin_memory()
 
     def _in_format(self, pixels_BHWC: torch.Tensor) -> torch.Tensor:
-        # Pixels lie as HWC, so the permuted view is channels_last already and costs nothing.
+        # Bytes are moved to the device and converted to float there: a quarter of the transfer.
+        # Pixels are stored as HWC, so the permuted view is channels_last already and costs nothing.
         pixels_BCHW = pixels_BHWC.permute(0, 3, 1, 2)
         return pixels_BCHW if self._channels_last else pixels_BCHW.contiguous()
 

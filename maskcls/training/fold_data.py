@@ -1,6 +1,6 @@
-"""What a fold trains on and what it holds out: rows, labels, and the pixels behind the row numbers.
+"""A fold's training and validation rows with their labels, and the pixels of the row numbers.
 
-Rows are numbered through: the table's, then those of the extra folder, then the eval images.
+Row numbers are consecutive: the table's, then those of the extra folder, then the eval images.
 """
 
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ Int64 = npt.NDArray[np.int64]
 
 
 def open_pixels(place: CachePlace) -> CachedPixels:
-    """The decoded images; RuntimeError when they are gone since the run started."""
+    """The decoded images; RuntimeError when they were deleted since the run started."""
     pixels = open_cache(place)
     if pixels is None:
-        raise RuntimeError(f"{place.folder}: the decoded pixels are gone or damaged; run again")
+        raise RuntimeError(f"{place.folder}: the decoded pixels are missing or damaged; run again")
     return pixels
 
 
@@ -35,7 +35,7 @@ class FoldData:
     """Everything about rows that a fold needs.
 
     labels: official classes of the table's rows, int64 [N]. held_out: rows of the table, int64.
-    labelled, training: of all rows that may train. sources: pixels, in the order of the numbers.
+    labelled, training: of all rows that may train. sources: pixels, in the order of the row numbers.
     """
 
     labels: Int64
@@ -60,6 +60,8 @@ def read_fold_data(job: FoldJob) -> FoldData:
         extra = open_pixels(job.extra_pixels)
         table = read_arrow(run, EXTRA_TABLE)
         codes = table["person"].combine_chunks().dictionary_encode().indices.to_numpy()
+        # Persons of the extra folder get codes after those of the table: limits per person must not
+        # take two of them for one.
         classes.append(table["train_label"].to_numpy().astype(np.int64))
         ages.append(table["train_age"].to_numpy().astype(np.int64))
         person.append(codes.astype(np.int64) + int(rows.person.max(initial=-1)) + 1)
@@ -70,17 +72,22 @@ def read_fold_data(job: FoldJob) -> FoldData:
         evals = open_pixels(job.eval_pixels)
         pseudo = read_arrow(run, PSEUDO).to_pandas()
         mine = pseudo[pseudo["fold"] == job.fold]
-        # Without a year of age, an image counts as the middle of its group's training people.
+        # Pseudo-labels have no year of age: an image counts as the median of its age group's training
+        # images. The zeros of rows without a pseudo-label are placeholders that never train.
         own = np.zeros(len(evals.pixels), np.int64)
         own[mine["row"]] = mine["label"]
         classes.append(own)
         ages.append(_typical_ages(rows)[labels_of(own)["age"]])
+        # Who they are is not known, so no limit per person applies to them.
         person.append(np.full(len(own), -1, np.int64))
         sources.append(evals.pixels)
         candidates.append(start + np.intersect1d(mine["row"].to_numpy(), _sound(evals)))
     labelled = TrainingLabels(np.concatenate(classes), np.concatenate(ages), np.concatenate(person))
+    # Before rows are dropped or copied by settings, whose own message would hide the real cause.
     if not len(rows.train) or not (len(rows.held_out) or config.folds.scheme == "all"):
-        raise UserError(f"fold {job.fold}: no image can be decoded on one of its two sides.")
+        raise UserError(
+            f"fold {job.fold}: no image of its training or validation set can be decoded."
+        )
     try:
         training = training_rows(np.concatenate(candidates), labelled, config.rows)
     except ValueError as e:

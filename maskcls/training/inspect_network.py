@@ -1,15 +1,14 @@
-"""Can this network be built? Asked once, in a process of its own, before anything else starts.
+"""Can this network be built? Checked once, in a process of its own, before anything else starts.
 
-torch and timm cost seconds and some 400 MB; the driver only moves data and stays free of them.
-Reads the configuration as JSON on stdin and answers with JSON on stdout: {"error": sentence,
-"transient": whether the same may succeed later} or what the network is. Weights from the hub are in
-the hub's cache afterwards.
+torch and timm take seconds and some 400 MB; the driver only moves data and does not import them.
+Reads the configuration as JSON on stdin and writes JSON to stdout: what the network is (Inspected),
+or why it cannot be built (Refused). Weights from the hub are in the hub's cache afterwards.
 """
 
 import contextlib
 import json
 import sys
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 
@@ -28,15 +27,33 @@ from maskcls.optim.averaging import make_average
 from maskcls.training.objective import build_losses, describe
 
 
-def inspect(config_json: dict[str, Any]) -> dict[str, Any]:
-    """Build network, loss, optimizer and transforms of a configuration, run one row through.
+class Inspected(TypedDict):
+    """The fields of store.run.Network, and notes: names and weights that were not taken as written."""
 
-    Returns the fields of store.run.Network, and notes: names and weights that were not taken as they
-    were written. Raises UserError for whatever cannot be built.
+    parameters: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    channels_last: bool
+    weights_sha256: dict[str, str]
+    notes: list[str]
+
+
+class Refused(TypedDict):
+    """The sentence of a UserError, and whether the same may succeed later."""
+
+    error: str
+    transient: bool
+
+
+def inspect(config_json: dict[str, Any]) -> Inspected:
+    """Build network, loss, optimizer and transforms of a configuration, and run one image through.
+
+    Raises UserError for whatever cannot be built.
     """
     config, notes = resolve.from_json(config_json), list[str]()
     described = describe(config, notes.append)
     models = networks.models_of(described)
+    # What is quick to refuse comes before the network, whose weights may have to be downloaded.
     build_losses(config, [1] * NUM_CLASSES, epoch=0)
     Pipeline(config.augment, Context((0.0, 0.0, 0.0)))
     factory.check_name(config.optim.name)
@@ -46,7 +63,8 @@ def inspect(config_json: dict[str, Any]) -> dict[str, Any]:
     factory.build(network, config.optim)
     make_average(config.optim)
     _run_one(network, config)
-    _require_company(network, config)
+    _require_two_images(network, config)
+    # Hashed only now: of files that are known to fit.
     local = [weights.check_path(m.weights) for m in models if m.weights not in ("hub", "none")]
     from_hub = [
         hub.identity_of(model.backbone, body)
@@ -67,17 +85,18 @@ def _run_one(network: Network, config: Config) -> None:
     size = config.image.size
     names = config.model.backbone
     try:
+        # On zeros, in evaluation mode: shapes are checked, and batch norm needs no second image.
         with torch.inference_mode():
             outputs = network.eval()(torch.zeros(1, 3, size.height, size.width))
             logits = network.head.logits(outputs)
-    except Exception as e:  # a backbone that cannot take this size fails in its own ways
+    except Exception as e:  # each backbone has its own exceptions for a wrong size
         first_line = str(e).strip().split("\n", 1)[0][:200]
         raise UserError(f"image.size={size}: {names} cannot take it ({first_line}).") from e
     if tuple(logits.shape) != (1, NUM_CLASSES):
         raise UserError(f"model.backbone={names}: gives {tuple(logits.shape)}.")
 
 
-def _require_company(network: Network, config: Config) -> None:
+def _require_two_images(network: Network, config: Config) -> None:
     train = config.train
     if train.micro_batch_size == 1 and smallest_batch(network, config.image.size) > 1:
         raise UserError(
@@ -87,13 +106,15 @@ def _require_company(network: Network, config: Config) -> None:
 
 
 def main() -> None:
-    """Answer one question from stdin."""
-    asked = json.load(sys.stdin)
-    # Hub clients write to stdout when it suits them; the answer must stand alone there.
+    """Read one configuration from stdin, write one answer to stdout."""
+    config_json = json.load(sys.stdin)
+    # Hub clients print to stdout, too; the driver parses everything there as the answer.
     with contextlib.redirect_stdout(sys.stderr):
         try:
-            answer: dict[str, Any] = inspect(asked)
+            answer: Inspected | Refused = inspect(config_json)
         except UserError as e:
+            # As data: the class of an exception does not survive a pipe, a text would have to be
+            # parsed.
             answer = {"error": str(e), "transient": is_transient(e)}
     json.dump(answer, sys.stdout)
 

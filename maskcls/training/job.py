@@ -1,4 +1,4 @@
-"""What workers are ordered to do, and what comes back; free of torch, since the driver handles both."""
+"""What workers have to do, and what they return; without torch, since the driver uses both."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from maskcls.store.attempt import Attempt
 
 @dataclass(frozen=True)
 class FoldJob:
-    """What a worker needs to know to train a fold; travels between processes.
+    """What a worker needs to know to train a fold; sent from the driver to its process.
 
     run, data: locations of the run's folder and of DATA; no repr shows them, since a URI may carry
     credentials and Ray keeps reprs. fold: running number, see store/run.py. pixels, eval_pixels,
@@ -30,7 +30,7 @@ class FoldJob:
     extra_pixels: CachePlace | None = None
     """Pixels of the images in rows.extra."""
     asked_at: float | None = None
-    """When the worker was asked for [s since 1970]; says how long it took to start."""
+    """When the worker was requested [s since 1970], to measure how long it took to start."""
     attempt: Attempt | None = None
     """The token that lets the worker write into the fold's folder; None where nothing competes."""
     home: str | None = None
@@ -38,6 +38,8 @@ class FoldJob:
 
     def with_cache_at(self, root: Path) -> "FoldJob":
         """The job for a machine that keeps its decoded images under another root."""
+        # Workers on other nodes decode into their own cache; key and geometry stay the driver's, so
+        # that all of them train on the same pixels.
         moved = {
             name: replace(place, root=root)
             for name in ("pixels", "eval_pixels", "extra_pixels")
@@ -62,7 +64,7 @@ class PredictJob:
 
 @dataclass(frozen=True)
 class RangeTest:
-    """What comes back of a learning-rate range test.
+    """Result of a learning-rate range test.
 
     lr, loss, smooth: of each step. steepest: rate where the smooth loss falls fastest;
     lowest: rate of its lowest point.

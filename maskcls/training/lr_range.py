@@ -18,7 +18,7 @@ from maskcls.training.loop import EpochPlan, train_epoch
 from maskcls.training.rank import Alone
 
 _SMOOTH = 0.9  # per update, as an exponential moving average without its bias
-_GIVEN_UP = 4.0  # times the lowest loss
+_EXPLODED = 4.0  # times the lowest loss so far; the test ends there
 
 
 def range_test(job: FoldJob, low: float, high: float, updates: int) -> RangeTest:
@@ -33,15 +33,18 @@ def range_test(job: FoldJob, low: float, high: float, updates: int) -> RangeTest
     device = built.learner.forward_context.device
     rates, losses = [], list[float]()
 
+    # The only way out of train_epoch in the middle of an epoch.
     class Enough(Exception):
         pass
 
     epoch = 0
     while len(losses) < updates:
+        # As fold.py does: dropout draws what it will draw in the training that the rate is for.
         seeding.seed_torch("epoch", config.train.seed, job.fold, epoch, 0)
         plan, before, total = built.plan_epoch(epoch), len(losses), torch.zeros((), device=device)
         seen = [0.0, 0.0]
 
+        # Default arguments bind this epoch's values, since closures see variables as they are later.
         def rate(step: int, num_steps: int, before: int = before) -> float:
             return float(low * (high / low) ** ((before + step) / max(1, updates - 1)))
 
@@ -50,9 +53,11 @@ def range_test(job: FoldJob, low: float, high: float, updates: int) -> RangeTest
             total: torch.Tensor = total, seen: list[float] = seen,
         ) -> None:  # fmt: skip
             rates.append(rate(steps - 1, num_steps, before))
+            # train_epoch hands over no loss of a step, but a sum that grows: the difference is it.
+            # Waiting for the GPU at every step is acceptable here.
             losses.append((float(total) - seen[0]) / (images - seen[1]))
             seen[:] = [float(total), float(images)]
-            exploded = not math.isfinite(losses[-1]) or losses[-1] > _GIVEN_UP * min(losses)
+            exploded = not math.isfinite(losses[-1]) or losses[-1] > _EXPLODED * min(losses)
             if exploded or len(losses) == updates:
                 raise Enough
 
@@ -62,18 +67,21 @@ def range_test(job: FoldJob, low: float, high: float, updates: int) -> RangeTest
         except Enough:
             break
         epoch += 1
-    return _judged(rates, losses)
+    return _summarize(rates, losses)
 
 
-def _judged(rates: list[float], losses: list[float]) -> RangeTest:
+def _summarize(rates: list[float], losses: list[float]) -> RangeTest:
     finite = [(r, x) for r, x in zip(rates, losses, strict=True) if math.isfinite(x)]
     if len(finite) < 5:
         raise UserError("the loss explodes at once: begin lower, with --low 1e-8")
+    # Losses of single batches are noisy; their slope would be that of the noise.
     smooth, running = list[float](), 0.0
     for i, (_, x) in enumerate(finite):
         running = _SMOOTH * running + (1 - _SMOOTH) * x
+        # Divided as in Adam: an average that starts at 0 is too low in its first steps.
         smooth.append(running / (1 - _SMOOTH ** (i + 1)))
     lowest = int(np.argmin(smooth))
+    # Up to the lowest point only: a steep fall after it would follow a divergence.
     slope = np.gradient(np.array(smooth[: max(lowest, 2) + 1]))
     steepest = int(np.argmin(slope))
     lr, loss = [r for r, _ in finite], [x for _, x in finite]

@@ -1,4 +1,4 @@
-"""What a fold's network is trained towards: losses of an epoch, targets of a batch.
+"""What a fold's network is trained to do: losses of an epoch, targets of a batch.
 
 Shape letters: B batch, K 18 classes, R ages.
 """
@@ -14,10 +14,10 @@ from torch.nn import functional
 from maskcls.config import parts
 from maskcls.config.schema import Config
 from maskcls.core.labels import NUM_CLASSES, labels_of
+from maskcls.core.progress import Report, ignore
 from maskcls.losses.base import Loss, LossContext
 from maskcls.models.heads.base import Losses
 from maskcls.models.network import Description
-from maskcls.models.report import Report, ignore
 from maskcls.models.target import NUM_AGES, OLDEST, YOUNGEST, Target
 from maskcls.models.timm_names import timm_name
 
@@ -25,7 +25,7 @@ Int64 = npt.NDArray[np.int64]
 
 
 def describe(config: Config, report: Report = ignore) -> Description:
-    """The network that a configuration asks for, its backbones by timm's own names.
+    """The network of a configuration, its backbones by timm's own names.
 
     report: called with a sentence for each name that was written in another way. Raises UserError
     for a backbone that timm does not have.
@@ -49,6 +49,8 @@ def describe(config: Config, report: Report = ignore) -> Description:
         for choice, settings in config.head.settings.items()
     }
     head = replace(config.head, settings=own)
+    # A loss with a cosine scale needs logits that are cosines, so the head's last layer depends on the
+    # loss; a checkpoint must say so, since prediction knows no loss.
     scale = None
     for name in parts.chosen("loss.name", config.loss.name):
         module = parts.load("loss.name", name)
@@ -63,6 +65,7 @@ def build_losses(config: Config, counts: Sequence[int], epoch: int) -> Losses:
 
     counts: training rows of each class in this epoch, [18].
     """
+    # Frequencies by task from those by class: one source, so that they always agree.
     classes = np.repeat(np.arange(NUM_CLASSES), counts)
     tasks = labels_of(classes)
     sizes = {"mask": 3, "gender": 2, "age": 3}
@@ -78,6 +81,8 @@ def build_losses(config: Config, counts: Sequence[int], epoch: int) -> Losses:
 
 def _sum_of(config: Config, rows: LossContext) -> Loss:
     names = parts.chosen("loss.name", config.loss.name)
+    # No weights set: a plain sum. A single loss of weight 1 is returned as it is, so that its values
+    # are bit-identical to the loss alone.
     weights = config.loss.weights or (1.0,) * len(names)
     losses: list[Loss] = []
     for name in names:
@@ -95,7 +100,7 @@ def _sum_of(config: Config, rows: LossContext) -> Loss:
 
 @dataclass(frozen=True)
 class RowTargets:
-    """What each row trains towards; on the device.
+    """Targets of all rows; on the device, so that a step copies row numbers only.
 
     classes: int64 [N], the class 0 to 17. ages: int64 [N], the age in years.
     """
@@ -112,6 +117,7 @@ class RowTargets:
         """Target of some rows; rows: int64 [B] on the device."""
         ages = self.ages[rows].clamp(YOUNGEST, OLDEST) - YOUNGEST
         return Target(
+            # Probabilities, so that mixed images, label smoothing and plain labels take one path.
             functional.one_hot(self.classes[rows], NUM_CLASSES).float(),
             functional.one_hot(ages, NUM_AGES).float(),
         )

@@ -1,7 +1,8 @@
 """The one place that seeds, saves and restores torch's global random stream.
 
-What uses it (initial values, dropout, drop-path) is seeded for each part of a fold's network and at each
-epoch per rank. All other draws come from named streams of their own (core/streams.py).
+Its users are initial values, seeded for each part of a fold's network, and dropout and drop-path,
+seeded at each epoch per rank. All other draws come from named streams of their own
+(core/streams.py).
 """
 
 import random
@@ -24,21 +25,23 @@ def seed_torch(stream: Stream, *numbers: int) -> None:
 def seed_part(part: str, seed: int, fold: int) -> None:
     """Seed for the initial values of one part of a network, by the part's name.
 
-    Each part draws from a stream of its own: another part of other size shifts none of its values.
+    Each part draws from a stream of its own: the size of another part does not change its values.
     """
+    # crc32, since Python's hash of a text differs in each process.
     seed_torch("initial values", zlib.crc32(part.encode()), seed, fold)
 
 
 def save_state(device: torch.device) -> dict[str, torch.Tensor]:
     """Torch's random state, as uint8 tensors."""
     state = {"cpu": torch.get_rng_state()}
+    # Of this device alone: the fold uses one GPU, and another machine may have fewer.
     if device.type == "cuda":
         state["cuda"] = torch.cuda.get_rng_state(device)
     return state
 
 
 def restore_state(state: dict[str, torch.Tensor], device: torch.device) -> None:
-    """Put back what save_state gave; a run moved from GPU to CPU keeps the CPU's part only."""
+    """Restore what save_state returned; a run moved from GPU to CPU uses the CPU's part only."""
     torch.set_rng_state(state["cpu"].contiguous())
     if device.type == "cuda" and "cuda" in state:
         torch.cuda.set_rng_state(state["cuda"].contiguous(), device)

@@ -28,7 +28,7 @@ def test_table_is_uniform() -> None:
 
 @given(few=st.integers(0, 60), more=st.integers(0, 60), columns=st.integers(1, 8))
 @settings(deadline=None, max_examples=30)
-def test_rows_do_not_know_how_many_follow(few: int, more: int, columns: int) -> None:
+def test_rows_do_not_depend_on_how_many_follow(few: int, more: int, columns: int) -> None:
     short = draws.table("flip", few, columns, 5, 1, 2)
     long = draws.table("flip", few + more, columns, 5, 1, 2)
     np.testing.assert_array_equal(short, long[:few])
@@ -117,7 +117,7 @@ def test_field_is_uniform_and_its_pixels_are_independent() -> None:
     assert max(pairs) < 4 * error
 
 
-def test_field_of_a_image_does_not_know_of_the_others_and_begins_alike_in_any_shape() -> None:
+def test_field_of_an_image_does_not_depend_on_the_others_and_begins_alike_in_any_shape() -> None:
     seed = torch.tensor([0.0, 0.3, 2.0**-53, 1 - 2.0**-53], dtype=torch.float64)
     order = torch.tensor([2, 0, 3, 1])
     found = draws.field(seed, (3, 7))

@@ -75,7 +75,7 @@ def test_an_epoch_looks_over_all_rows_once(monkeypatch: pytest.MonkeyPatch, part
     assert sorts == ([len(ROWS)] if partner == "same_class" else [])
 
 
-def test_nobody_old_is_one_sentence() -> None:
+def test_no_image_of_the_last_age_group_is_one_sentence() -> None:
     epoch = epoch_of("old", np.zeros(400, np.int64))
-    with pytest.raises(UserError, match=r"^augment\.cutmix\.partner=old: nobody of the last age"):
+    with pytest.raises(UserError, match=r"^augment\.cutmix\.partner=old: no training image is of"):
         partners_of(epoch, ROWS)

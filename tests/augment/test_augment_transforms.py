@@ -64,7 +64,9 @@ def test_order_of_the_batch_does_not_matter(name: str, seed: int, size: tuple[in
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", NAMES)
-def test_a_image_alone_becomes_what_it_becomes_in_company(name: str, size: tuple[int, int]) -> None:
+def test_an_image_alone_becomes_what_it_becomes_in_a_batch(
+    name: str, size: tuple[int, int]
+) -> None:
     given = batch(name, size, seed=3, count=8)
     changed, share = apply(name, *given)
     for i in range(len(changed)):
@@ -82,7 +84,7 @@ def test_something_changes_and_nothing_is_written_to(name: str, size: tuple[int,
     changed, _ = apply(name, *given)
     assert not torch.equal(changed, given[0])
     assert all(torch.equal(x, y) for x, y in zip(given, before, strict=True))
-    changed.fill_(0)  # the result is nobody else's memory
+    changed.fill_(0)  # the result shares no memory with the argument
     assert all(torch.equal(x, y) for x, y in zip(given, before, strict=True))
 
 
@@ -101,7 +103,7 @@ def test_torchs_own_random_stream_is_neither_read_nor_moved(name: str) -> None:
 @pytest.mark.parametrize("draw", [0.0, 0.25, 0.5, LAST])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", NAMES)
-def test_result_is_a_image_even_at_the_ends_of_the_draws(
+def test_result_is_an_image_even_at_the_ends_of_the_draws(
     name: str, size: tuple[int, int], draw: float
 ) -> None:
     pixels, partner, drawn = batch(name, size)

@@ -257,8 +257,8 @@ def test_an_unreadable_image_is_reported_from_a_task_and_nothing_stays_behind(
         with pytest.raises(UserError) as caught:
             ingest.ensure_pixels(place, images, paths, heard)
         assert str(caught.value) == (
-            f"{images.shown}/b.png: cannot be read (Is a directory); mend that, or take the image"
-            " away, and run the same command again."
+            f"{images.shown}/b.png: cannot be read (Is a directory); fix that, or remove the image,"
+            " and run the same command again."
         )
         assert "Traceback" not in "".join(capfd.readouterr())
         assert [p.suffix for p in (tmp_path / "cache/pixels").iterdir()] == [".lock"]

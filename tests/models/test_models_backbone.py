@@ -136,7 +136,7 @@ def test_weights_of_another_shape_are_refused(file: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize("keep", [0, 4, 100, -1])
 def test_damaged_weights_are_refused(file: Path, keep: int) -> None:
     file.write_bytes(file.read_bytes()[:keep])
-    with pytest.raises(UserError, match="not a sound safetensors file"):
+    with pytest.raises(UserError, match="not a valid safetensors file"):
         build(weights_from=str(file))
 
 
@@ -151,7 +151,7 @@ def test_pickles_are_refused_unread(tmp_path: Path, name: str) -> None:
 def test_a_pickle_by_another_name_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     torch.save({"a": torch.zeros(1)}, path)
-    with pytest.raises(UserError, match="not a sound safetensors file"):
+    with pytest.raises(UserError, match="not a valid safetensors file"):
         build(weights_from=str(path))
 
 
@@ -168,7 +168,7 @@ def test_an_unreachable_hub_names_the_ways_out(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(UserError) as raised:
         build(weights_from="hub")
     assert str(raised.value) == (
-        "model.weights=hub: pretrained weights of test_efficientnet cannot be had from the hub"
+        "model.weights=hub: pretrained weights of test_efficientnet cannot be loaded from the hub"
         " (OSError: We couldn't connect to 'https://huggingface.co'); give a safetensors file as"
         " model.weights=PATH, or model.weights=none."
     )

@@ -51,7 +51,7 @@ def test_a_family_takes_an_update(name: str) -> None:
     optimizer.step()
 
     assert loss.isfinite()
-    # An untrained network says nothing: the loss is near log 18 = 2.9 (as far as two rows tell).
+    # An untrained network says nothing: the loss is near log 18 = 2.9 (as far as two rows show).
     assert 2 < loss.item() < 4.5
     parameters = dict(network.named_parameters())
     with_gradient = set()

@@ -118,7 +118,7 @@ def test_a_small_step_lowers_the_loss_by_what_the_gradient_says(head: str, kind:
 @everywhere
 @pytest.mark.parametrize("border", [60, 58])
 def test_training_teaches_the_class_of_every_row(head: str, kind: AgeKind, border: int) -> None:
-    # The heads alone, on fixed features that tell all rows apart: what the loss pulls at must be
+    # The heads alone, on fixed features that distinguish all rows: what the loss pulls at must be
     # what the logits say, with 29 and 30 as well as 57, 58, 59 and 60 on their sides of the border.
     network, target = build(describe(head, kind, border=border)), target_at(border)
     features = features_of(network, seed=3)
@@ -167,7 +167,7 @@ def _built(head: str, kind: AgeKind) -> Network:
 def test_each_branch_gets_its_own_loss_logits_target_and_weight(head: str) -> None:
     asked: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
 
-    def told(task: str, value: float) -> Losses:
+    def record(task: str, value: float) -> Losses:
         def loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
             asked[task] = (logits, target)
             return torch.full((len(logits),), value)
@@ -177,7 +177,7 @@ def test_each_branch_gets_its_own_loss_logits_target_and_weight(head: str) -> No
     softmax = AgeKind("softmax", None)
     network, target = build(describe(head, softmax)).eval(), target_at()
     network.head.task_weights = (2.0, 0.5, 3.0)  # type: ignore[assignment]
-    losses = told("mask", 1.0) | told("gender", 100.0) | told("age", 10_000.0)  # type: ignore[operator]
+    losses = record("mask", 1.0) | record("gender", 100.0) | record("age", 10_000.0)  # type: ignore[operator]
     outputs_BD = outputs_of(network, seed=4)
     loss_B = network.head.loss(outputs_BD, target, losses)
     assert loss_B.tolist() == [2 * 1 + 0.5 * 100 + 3 * 10_000] * len(AGES)

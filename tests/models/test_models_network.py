@@ -109,9 +109,9 @@ def test_another_seed_draws_other_initial_values() -> None:
     ],
 )
 def test_each_part_is_told_before_it_is_drawn(head: str, wanted: list[str]) -> None:
-    told: list[str] = []
-    networks.build(describe(head), SIZE, begin_part=told.append)
-    assert told == wanted
+    begun: list[str] = []
+    networks.build(describe(head), SIZE, begin_part=begun.append)
+    assert begun == wanted
 
 
 def test_the_normalization_is_the_backbones() -> None:

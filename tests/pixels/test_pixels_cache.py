@@ -364,7 +364,7 @@ def test_a_cache_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 
 def _want(root: Path, pipe: Connection) -> None:
-    """In another process: want the cache, make it if it is not there, tell what happened."""
+    """In another process: use the cache, make it if it is missing, return what happened."""
     place, said = place_in(root), list[str]()
     pipe.send("starting")
     with cache.building_lock(place, said.append):

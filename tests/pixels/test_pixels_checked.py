@@ -19,7 +19,7 @@ CHUNK_BYTES = cache.CHUNK_ROWS * 12
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CachePlace:
-    """A whole cache of 25 chunks that nobody has opened, on a machine that says when it started."""
+    """A complete cache of 25 chunks that was not opened yet, on a machine with a boot id."""
     monkeypatch.setattr(checked, "_BOOT_ID", tmp_path / "boot_id")
     boot(tmp_path, "monday")
     rows = NUM_CHUNKS * cache.CHUNK_ROWS - 3

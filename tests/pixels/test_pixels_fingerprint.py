@@ -136,7 +136,7 @@ def test_a_file_that_is_there_and_cannot_be_read_is_told(
 ) -> None:
     # As an empty file it would make the run one of other data, for good.
     unreadable.fail(error)
-    with pytest.raises(UserError, match=r"b\.jpg: cannot be read \(.*mend that") as caught:
+    with pytest.raises(UserError, match=r"b\.jpg: cannot be read \(.*fix that") as caught:
         images.digests()
     assert not isinstance(caught.value, StorageError)
     assert unreadable.tries == 3

@@ -50,7 +50,7 @@ def ages_of_side(data: DataSet, fold: int, lowest: int = 0) -> str:
 def test_ages_that_leave_nobody_in_a_fold_are_refused(data: DataSet, fold: int) -> None:
     ages = ages_of_side(data, fold)
     assert refusal(data, TWO, f"rows.drop_ages={ages}") == (
-        f"fold {fold}: rows.drop_ages={ages} leaves nobody to train on; drop fewer."
+        f"fold {fold}: rows.drop_ages={ages} leaves no training image; drop fewer."
     )
     inputs_of(data, TWO, f"rows.drop_ages={ages.rpartition(',')[0]}")
 
@@ -59,8 +59,8 @@ def test_ages_that_leave_nobody_in_a_fold_are_refused(data: DataSet, fold: int) 
 def test_a_mix_with_the_old_where_nobody_is_old_is_refused(data: DataSet, fold: int) -> None:
     dropped = f"rows.drop_ages={ages_of_side(data, fold, 60)}"
     assert refusal(data, TWO, dropped, *OLD) == (
-        f"fold {fold}: augment.half_face.partner=old: nobody of the last age group (60 and over, or"
-        " from rows.age_border) is among the training people; use all."
+        f"fold {fold}: augment.half_face.partner=old: no training image is of the last age group (60 and"
+        " over, or from rows.age_border); use all."
     )
     inputs_of(data, TWO, dropped, *OLD, "rows.age_border=31")
     inputs_of(data, TWO, dropped, OLD[0])
@@ -74,7 +74,7 @@ def test_corrected_ages_are_what_counts(data: DataSet, tmp_path: Path) -> None:
     mix = ("augment.name=mixup", "augment.mixup.partner=old")
     inputs_of(data, TWO, *mix)
     found = refusal(data, TWO, *mix, f"rows.corrections={tmp_path}/fix.csv")
-    assert found.startswith("fold 0: augment.mixup.partner=old: nobody of the last age group")
+    assert found.startswith("fold 0: augment.mixup.partner=old: no training image is of")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_corrected_ages_are_what_counts(data: DataSet, tmp_path: Path) -> None:
 def test_every_kind_of_split_is_gone_through(data: DataSet, sets: tuple[str, ...]) -> None:
     inputs_of(data, *sets, *OLD)
     found = refusal(data, *sets, "rows.drop_ages=0-120")
-    assert found == "fold 0: rows.drop_ages=0-120 leaves nobody to train on; drop fewer."
+    assert found == "fold 0: rows.drop_ages=0-120 leaves no training image; drop fewer."
 
 
 def test_a_fold_of_a_later_repeat_is_reported_by_its_running_number(data: DataSet) -> None:
@@ -140,4 +140,4 @@ def test_extra_people_train_where_nobody_else_does(
     assert refusal(data, *sets).startswith("fold 0: ")
     inputs_of(data, *sets, f"rows.extra={tmp_path}/more")
     more = (TWO, "rows.drop_ages=0-120", f"rows.extra={tmp_path}/more")
-    assert refusal(data, *more).startswith("fold 0: rows.drop_ages=0-120 leaves nobody")
+    assert refusal(data, *more).startswith("fold 0: rows.drop_ages=0-120 leaves no training image")

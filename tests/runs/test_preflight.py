@@ -28,7 +28,7 @@ def test_a_hub_that_is_away_is_worth_another_try(
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(HubUnavailable, match="cannot be had from the hub") as raised:
+    with pytest.raises(HubUnavailable, match="cannot be loaded from the hub") as raised:
         Preflight(config("model.weights=hub")).answer()
     assert is_transient(raised.value)
 

@@ -11,7 +11,7 @@ MASKS = np.array(list(MASK_OF_SHOT.values()))
 
 
 def labelled_of(people: list[tuple[int, int]], num_unknown: int = 0) -> TrainingLabels:
-    """Seven rows for each (gender, age), then so many images of nobody known.
+    """Seven rows for each (gender, age), then images without a known person.
 
     The latter stand for eval images with pseudo-labels: classes 0, 1, 2, ..., all worn at first.
     """

@@ -165,7 +165,7 @@ def test_an_id_of_two_people_is_refused() -> None:
     with pytest.raises(UserError) as raised:
         labels_from(images_of(*DOUBLE), "003397,,age,21")
     assert str(raised.value) == (
-        "fix.csv line 2: id 003397 stands for 003397_female_Asian_19, 003397_female_Asian_20;"
+        "fix.csv line 2: id 003397 is that of 003397_female_Asian_19, 003397_female_Asian_20;"
         " use the column path."
     )
 

@@ -179,7 +179,7 @@ def test_a_person_shows_at_most_so_many_worn_images_and_all_others(
         assert (mask[left] == 0).sum() == min(most, (mask[there] == 0).sum())
         others = there[mask[there] != 0]
         assert sorted(left[mask[left] != 0].tolist()) == others.tolist()
-    # Nobody knows who the eval images show, so they are not limited.
+    # The people of the eval images are unknown, so they are not limited.
     unknown = np.flatnonzero(labelled.person < 0)
     assert np.isin(unknown, epoch.rows).all()
 

@@ -40,7 +40,7 @@ def test_only_candidates_train_and_dropped_ages_do_not(
     settings = Rows(drop_ages=AgeRanges(((low, high),)))
     if not wanted:
         with pytest.raises(
-            ValueError, match=rf"^rows\.drop_ages={low}.* leaves nobody to train on; "
+            ValueError, match=rf"^rows\.drop_ages={low}.* leaves no training image; "
         ):
             training_rows(np.array(train), labelled, settings)
         return

@@ -11,7 +11,7 @@ from fold_factory import TinyRun
 
 @pytest.fixture
 def fold_factory(tmp_path: Path) -> TinyRun:
-    """A run that nobody has started yet."""
+    """A run that was not started yet."""
     return TinyRun.write(tmp_path)
 
 

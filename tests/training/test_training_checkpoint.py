@@ -1,4 +1,4 @@
-"""Checkpoints: exact, whole or passed over, and as many as are promised."""
+"""Checkpoints: exact, whole or skipped, and as many as documented."""
 
 import errno
 import json
@@ -148,7 +148,7 @@ def test_last_two_and_the_best_are_kept(folder: Folder) -> None:
     assert names(folder) == ["epoch-0003", "epoch-0003-step-000004"]
 
 
-def test_damaged_newest_is_named_and_passed_over(folder: Folder) -> None:
+def test_damaged_newest_is_logged_and_skipped(folder: Folder) -> None:
     training = Training()
     training.save(folder, Position(1, 0), best=1)
     training.save(folder, Position(2, 0), best=1)
@@ -160,13 +160,13 @@ def test_damaged_newest_is_named_and_passed_over(folder: Folder) -> None:
     assert newest(folder, said) == "epoch-0001"
     assert said == [
         "checkpoint epoch-0002 is damaged (training.safetensors has another checksum than when"
-        " it was written) and passed over"
+        " it was written) and skipped"
     ]
     with pytest.raises(UserError, match=r"epoch-0002: the checkpoint is damaged"):
         checkpoint.require_whole(folder, "epoch-0002")
 
 
-def test_damaged_ones_do_not_push_out_the_sound_ones(folder: Folder) -> None:
+def test_damaged_ones_do_not_replace_valid_ones(folder: Folder) -> None:
     training = Training()
     for epoch in (1, 2, 3, 4):
         training.save(folder, Position(epoch, 0), best=1)

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskcls.pixels.cache import open_cache
-from maskcls.training import seeding
 from maskcls.training.feed import Feed, batches_of_epoch, share_of_rank
 
 CPU = torch.device("cpu")
@@ -89,22 +88,3 @@ def test_no_batches_give_none(fold_factory: TinyRun) -> None:
     cached = open_cache(fold_factory.job.pixels)
     assert cached is not None
     assert list(Feed([cached.pixels], CPU, True).batches([])) == []
-
-
-def test_seeding_depends_on_the_stream_and_the_numbers() -> None:
-    draws = []
-    for stream, numbers in (("epoch", (0, 0)), ("epoch", (0, 1)), ("initial values", (0, 0))):
-        seeding.seed_torch(stream, *numbers)  # type: ignore[arg-type]
-        draws.append(torch.rand(4).tolist())
-    seeding.seed_torch("epoch", 0, 0)
-    assert torch.rand(4).tolist() == draws[0]
-    assert draws[0] != draws[1] != draws[2] != draws[0]
-
-
-def test_random_state_comes_back() -> None:
-    seeding.seed_torch("epoch", 1)
-    torch.randn(3)
-    state = seeding.save_state(CPU)
-    after = torch.randn(5)
-    seeding.restore_state(state, CPU)
-    assert torch.equal(torch.randn(5), after)

@@ -77,7 +77,7 @@ def begin(run: TinyRun, attempt: Attempt) -> FoldJob:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
-    """A fold that nobody stopped."""
+    """A fold that was never stopped."""
     run = TinyRun.write(tmp_path_factory.mktemp("whole"), [EPOCHS, RARELY])
     run_fold(run.job, Alone(), Notes())
     return run

@@ -1,4 +1,4 @@
-"""Validation logits: once per epoch in the fold's folder, and made again where somebody deleted them."""
+"""Validation logits: once per epoch in the fold's folder, and predicted again if deleted."""
 
 from pathlib import Path
 
@@ -80,7 +80,7 @@ def test_deleted_logits_of_a_done_fold_are_predicted_again_bit_identical(
     assert run.files.result() == again
 
 
-def test_logits_that_are_there_are_let_be(tmp_path: Path) -> None:
+def test_existing_logits_are_left_unchanged(tmp_path: Path) -> None:
     run = TinyRun.write(tmp_path)
     done = run_fold(run.job, Alone(), Notes())
     path = run.files.folder.local_path / run.files.held_out_name(done.best_epoch)

@@ -1,4 +1,4 @@
-"""What cannot be built is told before anything starts."""
+"""What cannot be built is reported before anything starts."""
 
 import hashlib
 import json
@@ -51,7 +51,7 @@ def test_network_is_described() -> None:
         ),
     ],
 )
-def test_what_cannot_be_built_is_told(sets: tuple[str, ...], words: str) -> None:
+def test_what_cannot_be_built_is_reported(sets: tuple[str, ...], words: str) -> None:
     with pytest.raises(UserError) as raised:
         inspect(config(*sets))
     assert words in str(raised.value)
@@ -80,7 +80,7 @@ def test_weights_that_were_renamed_on_reading_are_noted_once(tmp_path: Path) -> 
     found = inspect(config("head.name=separate", f"model.weights={path}"))
     (note,) = found["notes"]
     assert note == (
-        f"model.weights={path}: the names of its tensors begin with 'module.', which is taken off"
+        f"model.weights={path}: the names of its tensors begin with 'module.', which is removed"
     )
     assert list(found["weights_sha256"]) == [str(path)]
 
@@ -145,7 +145,7 @@ def test_nan_in_weights_of_the_hub_is_refused(hub_cache: Path) -> None:
 
 
 @pytest.mark.slow
-def test_answers_stand_alone_on_stdout() -> None:
+def test_stdout_holds_nothing_but_the_answer() -> None:
     question = json.dumps(config("optim.name=nothing_like_it"))
     command = [sys.executable, "-m", "maskcls.training.inspect_network"]
     done = subprocess.run(command, input=question, capture_output=True, text=True, check=True)

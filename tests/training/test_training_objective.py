@@ -1,4 +1,4 @@
-"""What a fold trains towards: the network settings ask for, the tasks' losses, targets of rows."""
+"""What a fold is trained to do: the network of the settings, the tasks' losses, targets of rows."""
 
 import json
 
@@ -34,7 +34,7 @@ def test_age_borders_are_the_ones_that_train() -> None:
     assert describe(config_of("rows.age_border=58")).age_borders == (30, 58)
 
 
-def test_a_loss_that_wants_cosines_tells_the_network_its_scale() -> None:
+def test_a_loss_that_needs_cosines_gives_the_network_its_scale() -> None:
     assert describe(config_of()).cosine_scale is None
     assert describe(config_of("loss.name=f1+focal")).cosine_scale is None
     described = describe(config_of("loss.name=ldam", "loss.ldam.scale=20"))

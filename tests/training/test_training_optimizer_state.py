@@ -1,4 +1,4 @@
-"""Every optimizer that can be chosen goes on from a checkpoint as if nothing had happened."""
+"""Every optimizer that can be chosen resumes from a checkpoint exactly."""
 
 import json
 from typing import Any
@@ -64,13 +64,13 @@ def resumes_exactly(name: str) -> bool:
 
 
 @pytest.mark.parametrize("name", TYPICAL)
-def test_going_on_is_exact(name: str) -> None:
+def test_resuming_is_exact(name: str) -> None:
     assert resumes_exactly(name)
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # some optimizers are deprecated by their authors
-def test_going_on_is_exact_for_every_optimizer_that_can_be_built_here() -> None:
+def test_resuming_is_exact_for_every_optimizer_that_can_be_built_here() -> None:
     inexact, num_built = [], 0
     for name in factory.names():
         try:

@@ -41,7 +41,7 @@ class RequestAt(Notes):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
-    """A fold that nobody stopped."""
+    """A fold that was never stopped."""
     run = TinyRun.write(tmp_path_factory.mktemp("whole"), [RARELY])
     run_fold(run.job, Alone(), Notes())
     return run

@@ -1,4 +1,4 @@
-"""Blurs images with a Gaussian, each with a width of its own.
+"""Blurs each image with a Gaussian of a random width.
 
 Share and widths are those of SimCLR: Chen et al. 2020, arXiv:2002.05709. Shape letters: N the images
 that are blurred, K half of the kernel with its middle.
@@ -44,15 +44,16 @@ def build(settings: Settings, context: Context) -> Change:
 
     def blur(pixels_BCHW: torch.Tensor, draws_BD: torch.Tensor) -> torch.Tensor:
         device = pixels_BCHW.device
+        # On the CPU, where nonzero does not make anyone wait; only the chosen images are computed.
         rows_N = (draws_BD[:, 0] < settings.prob).nonzero().squeeze(1)
         draw_N = draws_BD[rows_N, 1].to(device, non_blocking=True)
         sigma_N = settings.sigma_min + (settings.sigma_max - settings.sigma_min) * draw_N
-        # An image mirrors itself only once: the border is narrower than the image.
+        # Reflection padding must be narrower than the image.
         reach = min(
             math.ceil(3 * settings.sigma_max), *(side - 1 for side in pixels_BCHW.shape[2:])
         )
         rows_N = rows_N.to(device, non_blocking=True)
-        out = pixels_BCHW.clone()
+        out = pixels_BCHW.clone()  # the argument must not be written to (base.py)
         out[rows_N] = _blurred(pixels_BCHW[rows_N], _half_kernels(sigma_N, reach))
         return out
 
@@ -62,6 +63,7 @@ def build(settings: Settings, context: Context) -> Change:
 def _half_kernels(sigma_N: torch.Tensor, reach: int) -> torch.Tensor:
     """Weights of the middle and of the pixels to one side; float32 [N, K], K = reach + 1."""
     offset_K = torch.arange(reach + 1, device=sigma_N.device)
+    # float64, as the draws, until the weights are normalised to sum 1: brightness is kept.
     weight_NK = torch.exp(-0.5 * (offset_K / sigma_N.unsqueeze(1)) ** 2)
     whole_N1 = 2 * weight_NK.sum(dim=1, keepdim=True) - weight_NK[:, :1]
     return (weight_NK / whole_N1).float()

@@ -34,7 +34,7 @@ def build(settings: Settings, context: Context) -> Change:
     Equalising each channel by itself would tint the skin. Sizes that the grid does not divide are
     mirrored at the lower and right border; an image of few pixels gets fewer tiles.
     """
-    # Kornia takes seconds to import, which only who uses it should wait for.
+    # Kornia takes seconds to import, so only when this transform is used.
     from kornia.enhance import equalize_clahe
 
     def equalise(pixels_BCHW: torch.Tensor, draws_BD: torch.Tensor) -> torch.Tensor:
@@ -45,10 +45,10 @@ def build(settings: Settings, context: Context) -> Change:
             chosen = pixels_BCHW[rows_N]
             luma_N1HW = _luma(chosen)
             tiles = min(settings.grid, *(side - 1 for side in pixels_BCHW.shape[2:]))
-            # Kornia cuts off what is behind the point: a quarter keeps each level clear of rounding.
+            # Kornia truncates to levels: adding a quarter keeps rounding errors from lowering one.
             level_N1HW = ((luma_N1HW.round() + 0.25) / 255).clamp_(max=1)
             even = equalize_clahe(level_N1HW, float(settings.clip), (tiles, tiles)) * 255
-            # Adding the change of Y to each channel is what a round trip through YCbCr amounts to.
+            # Adding the change of Y to each channel equals a round trip through YCbCr.
             out[rows_N] = (chosen + (even - luma_N1HW)).clamp_(0, 255)
         return out
 

@@ -1,4 +1,4 @@
-"""Changes brightness, then contrast, then saturation of images, each by a factor of its own."""
+"""Changes brightness, then contrast, then saturation of images, each by a random factor."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -27,7 +27,8 @@ class Settings(Section):
 
 
 def build(settings: Settings, context: Context) -> Change:
-    """The transform: torchvision's ColorJitter, but always in this order, so that a draw says it all.
+    """The transform: torchvision's ColorJitter, always in this order, so that the draws
+    determine the result.
 
     Its draws are the three factors.
     """
@@ -38,6 +39,7 @@ def build(settings: Settings, context: Context) -> Change:
         draws_BD = draws_BD.to(device, non_blocking=True)
         factor_B3 = 1 + (2 * draws_BD - 1) * reach_3.to(device, non_blocking=True)
         brightness, contrast, saturation = factor_B3.float().view(-1, 3, 1, 1, 1).unbind(1)
+        # Clamped after each step, as in torchvision, whose steps work on valid images.
         out = (pixels_BCHW * brightness).clamp_(0, 255)
         out = _blend(out, luma(out).mean(dim=(1, 2, 3), keepdim=True), contrast)
         return _blend(out, luma(out), saturation)

@@ -46,7 +46,8 @@ def build(settings: Settings, context: Context) -> Mix:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         device = pixels_BCHW.device
         _, _, height, width = pixels_BCHW.shape
-        # Torch has no inverse of the Beta distribution, so a few numbers visit the CPU.
+        # On the CPU, since torch has no inverse of the Beta distribution. By inversion one draw gives
+        # one share; rejection sampling would need a varying number of draws.
         chosen_B, draw_B, down_B, across_B = draws_BD.cpu().unbind(1)
         kept_B = torch.from_numpy(betaincinv(settings.alpha, settings.alpha, draw_B.numpy()))
         side_B = torch.where(chosen_B < settings.prob, (1 - kept_B).sqrt(), 0.0)
@@ -58,6 +59,7 @@ def build(settings: Settings, context: Context) -> Mix:
         x_W = torch.arange(width, device=device)
         inside = (y_H1 >= top) & (y_H1 < bottom) & (x_W >= left) & (x_W < right)
         area_B = (bottom_B - top_B) * (right_B - left_B)
+        # Of whole pixels after the cut, so that target and image agree exactly.
         share_B = (1 - area_B / (height * width)).float().to(device, non_blocking=True)
         return torch.where(inside, partner_BCHW, pixels_BCHW), share_B
 
@@ -65,7 +67,7 @@ def build(settings: Settings, context: Context) -> Mix:
 
 
 def _span(side_B: torch.Tensor, middle_B: torch.Tensor, size: int) -> tuple[torch.Tensor, ...]:
-    """First pixel of the box and the first behind it, float64 [B] each; rounded as by the authors."""
+    """First pixel of the box and the first after it, float64 [B] each; rounded as by the authors."""
     half_B = (side_B * size / 2).floor()
     middle_B = (middle_B * size).floor()
     return (middle_B - half_B).clamp(min=0), (middle_B + half_B).clamp(max=size)

@@ -37,8 +37,8 @@ def build(settings: Settings, context: Context) -> Change:
     """The transform: the box, anywhere inside the image, becomes context.fill.
 
     The paper draws again until a box fits; here one too long for the image is cut to its side, so that
-    an image takes a fixed number of draws. The paper's aspect is uniform, which makes tall boxes the
-    rule. Its draws: whether, area, aspect, top, left.
+    an image needs a fixed number of draws. The paper's aspect is uniform, which favours tall
+    boxes. Its draws: whether, area, aspect, top, left.
     """
     fill_C11 = torch.tensor(context.fill).view(-1, 1, 1)
 
@@ -55,6 +55,7 @@ def build(settings: Settings, context: Context) -> Change:
         left = (across * (width - wide + 1)).floor()
         y_H1 = torch.arange(height, device=device).unsqueeze(1)
         x_W = torch.arange(width, device=device)
+        # A mask for all images instead of a slice for each: no loop, and no wait for the draws' values.
         inside = (y_H1 >= top) & (y_H1 < top + tall) & (x_W >= left) & (x_W < left + wide)
         erased_B1HW = inside & (chosen < settings.prob)
         return torch.where(erased_B1HW, fill_C11.to(device, non_blocking=True), pixels_BCHW)

@@ -1,4 +1,4 @@
-"""Mirrors images, left for right."""
+"""Mirrors images horizontally."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -27,6 +27,7 @@ def build(settings: Settings, context: Context) -> Change:
     def flip(pixels_BCHW: torch.Tensor, draws_BD: torch.Tensor) -> torch.Tensor:
         draws_BD = draws_BD.to(pixels_BCHW.device, non_blocking=True)
         mirrored_B111 = (draws_BD[:, 0] < settings.prob).view(-1, 1, 1, 1)
+        # Both computed and one chosen: the number of mirrored images stays unknown to the CPU.
         return torch.where(mirrored_B111, pixels_BCHW.flip(3), pixels_BCHW)
 
     return flip

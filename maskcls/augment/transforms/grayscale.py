@@ -1,4 +1,4 @@
-"""Takes the colour from images: all three channels become the luma.
+"""Removes the colour of images: all three channels become the luma.
 
 The share is that of SimCLR: Chen et al. 2020, arXiv:2002.05709.
 """

@@ -1,6 +1,6 @@
 """Joins the left half of the image to the right half of its partner.
 
-The vertical CutMix of this field's winners, who published code and no paper; its parent is CutMix:
+The vertical CutMix of the competition's winners, who published code but no paper; derived from CutMix:
 Yun et al. 2019, arXiv:1905.04899.
 """
 
@@ -58,6 +58,7 @@ def build(settings: Settings, context: Context) -> Mix:
         width = pixels_BCHW.shape[3]
         chosen_B, draw_B = draws_BD.to(pixels_BCHW.device, non_blocking=True).unbind(1)
         cut_B = settings.cut_min + (settings.cut_max - settings.cut_min) * draw_B
+        # A cut at the full width leaves the image as it is, with a share of 1.
         cut_B = torch.where(chosen_B < settings.prob, (cut_B * width + 0.5).floor(), width)
         own = torch.arange(width, device=pixels_BCHW.device) < cut_B.view(-1, 1, 1, 1)
         return torch.where(own, pixels_BCHW, partner_BCHW), (cut_B / width).float()

@@ -40,7 +40,7 @@ def build(settings: Settings, context: Context) -> Mix:
     def mix(
         pixels_BCHW: torch.Tensor, partner_BCHW: torch.Tensor, draws_BD: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        # Torch has no inverse of the Beta distribution, so a few numbers visit the CPU.
+        # On the CPU, since torch has no inverse of the Beta distribution.
         chosen_B, draw_B = draws_BD.cpu().unbind(1)
         drawn_B = torch.from_numpy(betaincinv(settings.alpha, settings.alpha, draw_B.numpy()))
         share_B = torch.where(chosen_B < settings.prob, drawn_B, 1.0).float()

@@ -1,4 +1,4 @@
-"""Adds Gaussian noise to images, each with a strength of its own.
+"""Adds Gaussian noise of a random strength to images.
 
 Shape letters: N the images that get noise, P pairs of numbers.
 """
@@ -40,6 +40,8 @@ def build(settings: Settings, context: Context) -> Change:
         draws_ND = draws_BD[rows_N].to(device, non_blocking=True)
         std_N111 = (settings.std_max * draws_ND[:, 1]).float().view(-1, 1, 1, 1)
         rows_N = rows_N.to(device, non_blocking=True)
+        # From the row's own seed and not from torch's generator: the same on every device, and for an
+        # image whatever else is in its batch.
         noise_NCHW = _normal(draws_ND[:, 2], pixels_BCHW.shape[1:])
         out = pixels_BCHW.clone()
         out[rows_N] = torch.addcmul(pixels_BCHW[rows_N], noise_NCHW, std_N111).clamp_(0, 255)
@@ -52,6 +54,7 @@ def _normal(seed_N: torch.Tensor, shape: torch.Size) -> torch.Tensor:
     """Standard normal numbers by Box and Muller 1958, float32 [N, *shape]."""
     count = shape.numel()
     radius_NP, turn_NP = draws.field(seed_N, (2, -(-count // 2))).unbind(1)
+    # The field never is 0, so the log is finite.
     radius_NP = (-2 * radius_NP.log()).sqrt()
     angle_NP = turn_NP * (2 * math.pi)
     both = torch.cat([radius_NP * angle_NP.cos(), radius_NP * angle_NP.sin()], dim=1)

@@ -1,4 +1,4 @@
-"""Changes images by a few operations drawn from a list, all of one strength.
+"""Changes images by a few operations drawn from a list, all of the same strength.
 
 Cubuk et al. 2019, "RandAugment: Practical automated data augmentation with a reduced search space",
 arXiv:1909.13719. Operations and strengths are those of torchvision's RandAugment. Shape letters: N
@@ -17,8 +17,8 @@ from torchvision.transforms.v2 import functional as tv
 from maskcls.augment.base import Change, Context
 from maskcls.config.schema import Section
 
-_MOST = 4  # the number of draws is a constant, whatever n is
-NUM_DRAWS = 2 * _MOST
+_MAX_STEPS = 4  # the number of draws must not depend on n
+NUM_DRAWS = 2 * _MAX_STEPS
 STAGE = 20
 _STRONGEST = 30
 
@@ -34,14 +34,14 @@ class Settings(Section):
 
 
 Operation = Callable[[torch.Tensor, int], torch.Tensor]
-"""Images, uint8 [N, C, H, W], and a sign, -1 or 1, to changed images; some have no use for a sign."""
+"""Images, uint8 [N, C, H, W], and a sign, -1 or 1, to changed images; some ignore the sign."""
 
 
 def operations(magnitude: int, fill: tuple[float, float, float]) -> dict[str, Operation]:
     """The paper's list, by name; magnitude: 0 to 30, fill: colour of holes."""
 
     def strength(weakest: float, strongest: float) -> float:
-        # From a float32 table like torchvision's, so that not even a rounding differs from it.
+        # From a float32 table like torchvision's, so that rounding is the same, too.
         return torch.linspace(weakest, strongest, _STRONGEST + 1)[magnitude].item()
 
     shear = math.degrees(math.atan(strength(0.0, 0.3)))
@@ -81,7 +81,7 @@ def operations(magnitude: int, fill: tuple[float, float, float]) -> dict[str, Op
 
 
 def build(settings: Settings, context: Context) -> Change:
-    """The transform: each operation once for all images that drew it; values become whole bytes.
+    """The transform: each operation once for all images that drew it; values are rounded to bytes.
 
     Its draws, for each of the n steps: the operation, its sign.
     """
@@ -89,10 +89,11 @@ def build(settings: Settings, context: Context) -> Change:
 
     def change(pixels_BCHW: torch.Tensor, draws_BD: torch.Tensor) -> torch.Tensor:
         out = pixels_BCHW.round().to(torch.uint8)
-        # Which images go together is settled on the CPU, since how many they are is a shape.
-        which_BS, sign_BS = draws_BD.cpu().view(-1, _MOST, 2).unbind(2)
+        # Grouped on the CPU, since the number of images of an operation is a shape there.
+        which_BS, sign_BS = draws_BD.cpu().view(-1, _MAX_STEPS, 2).unbind(2)
         drawn_BS = 2 * (which_BS * len(listed)).long() + (sign_BS >= 0.5)
         for step in range(settings.n):
+            # By operation and sign, not by image: one call of torchvision for all that drew the same.
             for drawn in sorted(set(drawn_BS[:, step].tolist())):
                 rows_N = (drawn_BS[:, step] == drawn).nonzero().squeeze(1)
                 rows_N = rows_N.to(out.device, non_blocking=True)

@@ -35,8 +35,8 @@ def build(settings: Settings, context: Context) -> Change:
         fill = fill_C11.to(device, non_blocking=True)
         angle_B = (2 * draws_BD[:, 0] - 1) * math.radians(settings.degrees)
         grid_BHW2 = _sources(angle_B.to(device, non_blocking=True), *pixels_BCHW.shape[2:])
-        # Shifted so that the fill is 0, which is what grid_sample puts outside; at the border it
-        # then blends image and fill by their shares. Torchvision's fill counts the share twice.
+        # Shifted so that the fill is 0, the value that grid_sample assumes outside; at the border it
+        # then blends image and fill by their shares. Torchvision's fill applies the share twice.
         shifted = functional.grid_sample(
             pixels_BCHW - fill,
             grid_BHW2,

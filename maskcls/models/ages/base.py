@@ -1,4 +1,4 @@
-"""What an age branch is: features to outputs, outputs to three age groups, and its loss.
+"""Interface of age branches: features to outputs, outputs to three age groups, and a loss.
 
 Shape letters: B batch, F features, D outputs, T thresholds, R ages.
 """
@@ -44,10 +44,12 @@ class Ranks:
     def above(self, target: Target) -> torch.Tensor:
         """Probability that a row's rank is above each threshold, [B, T]."""
         probs = target.age() if self.kind == "groups" else target.ages_BR
+        # Summed from the oldest: P(rank > k) is small for high k, and 1 minus a sum would lose it.
         return probs.flip(1).cumsum(1).flip(1)[:, 1:]
 
     def log_groups(self, above_BT: torch.Tensor) -> torch.Tensor:
         """Log-probabilities of the three groups, [B, 3], from P(rank > k), which fall with k."""
         first, second = above_BT[:, self.folds[0]], above_BT[:, self.folds[1]]
         probs = torch.stack([1 - first, first - second, second], dim=1)
+        # Rounding may make a difference 0 or negative, whose log is -inf or NaN.
         return probs.clamp_min(1e-7).log()

@@ -1,8 +1,8 @@
 """CORAL: one direction of age, and a threshold for each rank (Cao et al. 2020, arXiv:1901.07884).
 
 P(rank > k) = sigmoid(w.x + b_k) with one w for all k; the loss is the sum of the thresholds' binary
-cross entropies (equation 4). The paper shows that the best thresholds are ordered; here they are so
-from the start, b_k being b_0 less a sum of positive steps, so the ranks are monotone at any time.
+cross entropies (equation 4). The paper shows that the best thresholds are ordered; here they always
+are, b_k being b_0 minus a sum of positive steps, so the ranks are monotone throughout training.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Coral(AgeBranch):
         self.ranks = ranks
         self.direction = nn.Linear(num_features, 1, bias=False)
         num = ranks.num_thresholds
-        # Evenly from 1 to 1/T, as in the authors' code, by steps that softplus gives.
+        # Initially evenly from 1 to 1/T, as in the authors' code: log(expm1(x)) inverts softplus.
         step = torch.tensor(1.0 / num)
         self.first = nn.Parameter(torch.tensor(1.0))
         self.steps = nn.Parameter(torch.log(torch.expm1(step)).repeat(num - 1))

@@ -1,9 +1,9 @@
-"""CORN: each rank given that the one below was passed (Shi, Cao, Raschka 2021, arXiv:2111.08851).
+"""CORN: each rank conditional on the one below it (Shi, Cao, Raschka 2021, arXiv:2111.08851).
 
 f_k = P(rank > k | rank > k-1), learned from the rows with rank > k-1 alone, and P(rank > k) is the
 product of f_0 .. f_k, so the ranks are monotone without a constraint on weights. The authors divide
-by the number of all pairs of a row and a threshold that concerns it; here each row's terms are
-divided by the number of thresholds, so that a row's loss does not depend on its company.
+by the number of all pairs of a row and a threshold that applies to it; here each row's terms are
+divided by the number of thresholds, so that a row's loss does not depend on the other rows.
 """
 
 from dataclasses import dataclass
@@ -46,12 +46,15 @@ class Corn(AgeBranch):
 
     def log_probs(self, outputs_BD: torch.Tensor) -> torch.Tensor:
         """See AgeBranch."""
+        # P(rank > k) is the product of the conditional probabilities up to k, here a sum of logs.
         above_BT = functional.logsigmoid(outputs_BD.float()).cumsum(dim=1).exp()
         return self.ranks.log_groups(above_BT)
 
     def loss(self, outputs_BD: torch.Tensor, target: Target, loss: RowLoss) -> torch.Tensor:
-        """See AgeBranch; the mean over thresholds of the terms that concern the row."""
+        """See AgeBranch; the mean over thresholds of the terms that apply to the row."""
         above_BT = self.ranks.above(target)
+        # P(rank > k-1): a row below rank k-1 says nothing on threshold k, and a mixed image says as much
+        # as its share above. The weights of "yes" and "no" add up to it.
         asked_BT = torch.cat([torch.ones_like(above_BT[:, :1]), above_BT[:, :-1]], dim=1)
         yes = above_BT * functional.logsigmoid(outputs_BD)
         no = (asked_BT - above_BT) * functional.logsigmoid(-outputs_BD)

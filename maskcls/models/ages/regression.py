@@ -40,8 +40,8 @@ class Regression(AgeBranch):
         super().__init__()
         self.linear = nn.Linear(num_features, 1)
         self.spread = spread
-        # Half a year before the border: 29 is below 30 and 30 is not. A buffer, since a tensor made of
-        # Python numbers in each batch makes the host wait for the device.
+        # Half a year before the border: 29 is below 30 and 30 is not. A buffer, since copying Python
+        # numbers to a GPU in each batch makes the CPU wait for it.
         self.register_buffer("edges", torch.tensor(borders) - 0.5, persistent=False)
 
     def forward(self, features_BF: torch.Tensor) -> torch.Tensor:
@@ -56,6 +56,7 @@ class Regression(AgeBranch):
         probs = torch.stack(
             [1 - above_B2[:, 0], above_B2[:, 0] - above_B2[:, 1], above_B2[:, 1]], 1
         )
+        # Far from an edge a group's probability rounds to 0, whose log would be -inf.
         return probs.clamp_min(1e-7).log()
 
     def loss(self, outputs_BD: torch.Tensor, target: Target, loss: RowLoss) -> torch.Tensor:

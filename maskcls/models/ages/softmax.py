@@ -35,6 +35,7 @@ class SoftmaxAge(AgeBranch):
 
     def log_probs(self, outputs_BD: torch.Tensor) -> torch.Tensor:
         """See AgeBranch."""
+        # Normalised, unlike logits of one layer: branches are added, and each must count alike.
         return functional.log_softmax(outputs_BD.float(), dim=1)
 
     def loss(self, outputs_BD: torch.Tensor, target: Target, loss: RowLoss) -> torch.Tensor:

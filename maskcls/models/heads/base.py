@@ -1,7 +1,7 @@
-"""What a head is: features to outputs, outputs to 18 classes, and outputs and target to a loss.
+"""Interface of heads: features to outputs, outputs to 18 classes, outputs and target to a loss.
 
-Outputs are whatever the head learns from; `logits` makes of them one 18-class log-probability per
-image (up to a constant of the image), so that ensembles can mix heads of all kinds.
+Outputs are what the loss is computed from; `logits` turns them into 18 log-probabilities per image (up
+to a constant of the image), so that ensembles can mix heads of all kinds.
 Shape letters: B batch, F features, D outputs, K 18 classes.
 """
 
@@ -21,7 +21,7 @@ values."""
 
 
 def draw_on(part: str) -> None:
-    """A BeginPart that lets all parts draw from torch's stream as it stands."""
+    """A BeginPart that seeds nothing: all parts draw from torch's stream in turn."""
 
 
 Losses = Mapping[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]
@@ -34,9 +34,9 @@ class HeadInputs:
 
     num_features: of each backbone. make_age: builds the age branch for a number of features.
     hard: each branch votes for one value. task_weights: of the mask, gender and age losses.
-    cosine_scale: None, or the scale of the cosine logits that the loss asks for. begin_part: to be
-    called with the name of each branch before its layers are drawn, so that one of another width
-    shifts no initial value of the others; it has been called for the head as a whole, and make_age
+    cosine_scale: None, or the scale of the cosine logits that the loss requires. begin_part: must be
+    called with the name of each branch before its layers are drawn, so that the width of one does not
+    change the initial values of the others; it has been called for the head as a whole, and make_age
     calls it.
     """
 
@@ -61,4 +61,4 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, outputs_BD: torch.Tensor, target: Target, losses: Losses) -> torch.Tensor:
-        """One loss per row [B]; has no parameters of its own, since DDP sees forward only."""
+        """One loss per row [B]; must not use parameters, since DDP hooks forward only."""

@@ -10,7 +10,7 @@ from maskcls.config.schema import Model, Section
 from maskcls.models.heads.base import Head, HeadInputs, Losses
 from maskcls.models.target import Target
 
-_VOTE = 0.999  # what a hard vote gives its value; the others share the rest, as no log is of 0
+_VOTE = 0.999  # probability of the value voted for; the rest is shared, since log 0 is -inf
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class Settings(Section):
 
 
 def backbones(settings: Settings, model: Model) -> tuple[Model, ...]:
-    """The backbones that this head stands on."""
+    """The backbones that this head uses."""
     return (model,)
 
 
@@ -38,7 +38,9 @@ class BranchedHead(Head):
 
     def __init__(self, inputs: HeadInputs) -> None:
         super().__init__()
+        # One backbone serves all branches; with several, each branch has its own.
         wide = inputs.num_features * 3 if len(inputs.num_features) == 1 else inputs.num_features
+        # Each branch has a random stream of its own, so exchanging the age branch changes no other.
         inputs.begin_part("mask")
         self.mask = nn.Linear(wide[0], 3)
         inputs.begin_part("gender")
@@ -62,6 +64,7 @@ class BranchedHead(Head):
         if self.hard:
             branches = [_vote(log_probs) for log_probs in branches]
         mask_B3, gender_B2, age_B3 = branches
+        # Row-major like core/labels: class = 6 mask + 3 gender + age group.
         grid = mask_B3[:, :, None, None] + gender_B2[:, None, :, None] + age_B3[:, None, None, :]
         return grid.reshape(len(grid), -1)
 

@@ -41,6 +41,7 @@ def backbones(settings: Settings, model: Model) -> tuple[Model, ...]:
         own = {
             name: getattr(settings, f"{task}_{name}") for name in ("backbone", "weights", "dropout")
         }
+        # "model" and negative numbers stand for the section model, so they override nothing.
         given = {k: v for k, v in own.items() if v != "model" and not (k == "dropout" and v < 0)}
         found.append(replace(model, **given))
     return tuple(found)

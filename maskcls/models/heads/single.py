@@ -18,12 +18,12 @@ class Settings(Section):
 
 
 def backbones(settings: Settings, model: Model) -> tuple[Model, ...]:
-    """The backbones that this head stands on."""
+    """The backbones that this head uses."""
     return (model,)
 
 
 def build(settings: Settings, inputs: HeadInputs) -> Head:
-    """Linear layer, or cosine similarities where the loss asks for them.
+    """Linear layer, or cosine similarities where the loss requires them.
 
     Initial values are torch's for a linear layer, drawn from the global stream.
     """
@@ -35,6 +35,8 @@ class SingleHead(Head):
 
     def __init__(self, num_features: int, cosine_scale: float | None) -> None:
         super().__init__()
+        # A cosine has no bias; without one the layer also holds no parameter that never learns, which
+        # DDP would report as an error.
         self.linear = nn.Linear(num_features, NUM_CLASSES, bias=cosine_scale is None)
         self.cosine_scale = cosine_scale
 
@@ -44,6 +46,7 @@ class SingleHead(Head):
         if self.cosine_scale is None:
             logits_BK: torch.Tensor = self.linear(features_BF)
             return logits_BK
+        # Both normalised (arXiv:1906.07413, as LDAM's margins are on the scale of cosines).
         weight_KF = functional.normalize(self.linear.weight, dim=1)
         cosine_BK = functional.linear(functional.normalize(features_BF, dim=1), weight_KF)
         return self.cosine_scale * cosine_BK

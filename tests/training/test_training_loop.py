@@ -1,4 +1,7 @@
-"""Networks that cannot train on one image get no batch, pass or share of one."""
+"""Batches that a network can train on, when something is due, and values that end a training.
+
+Networks that cannot train on one image get no batch, pass or share of one.
+"""
 
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from maskcls.training import loop
 from maskcls.training.building import build_learner
 from maskcls.training.fold import run_fold
 from maskcls.training.fold_data import read_fold_data
+from maskcls.training.loop import Interval, TrainingDiverged, require_finite
 from maskcls.training.rank import Alone
 
 ONE_EPOCH = ("train.epochs=1", "train.checkpoint_s=600")
@@ -82,3 +86,19 @@ def test_too_few_rows_are_one_sentence(tmp_path: Path) -> None:
         UserError, match=r"^an epoch has 3 rows, and .* needs 2 for each of 2 workers"
     ):
         learner.batches(np.arange(3), 4)
+
+
+def test_an_interval_is_due_once_per_period(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter((100.0, 104.0, 105.0, 106.0, 111.0))
+    monkeypatch.setattr("maskcls.training.loop.time.monotonic", lambda: next(clock))
+    due = Interval(5)
+    assert [due.passed() for _ in range(4)] == [False, True, False, True]
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_values_that_are_nan_or_inf_are_an_error_with_the_epoch(wrong: float) -> None:
+    require_finite("loss", np.array([1.0, 2.0]), 0)
+    with pytest.raises(
+        TrainingDiverged, match=f"the loss became {wrong} in epoch 3; lower optim.lr"
+    ):
+        require_finite("loss", np.array([1.0, wrong]), 2)

@@ -12,12 +12,13 @@ from torch.amp import GradScaler
 
 from maskcls.config.resolve import resolve
 from maskcls.config.schema import Optim
+from maskcls.core.errors import GpuFault
 from maskcls.models import network as networks
 from maskcls.optim import factory
 from maskcls.optim.averaging import Ema
 from maskcls.pixels.cache import open_cache
 from maskcls.training import seeding
-from maskcls.training.device import ForwardContext, Precision, dtype_of
+from maskcls.training.device import ForwardContext, Precision, dtype_of, pick_device
 from maskcls.training.feed import Feed
 from maskcls.training.loop import Learner, TrainingDiverged, train_epoch
 from maskcls.training.objective import describe
@@ -84,7 +85,7 @@ def learner_of(run: TinyRun, precision: Precision, optim: Optim, **options: Any)
 def train(learner: Learner, lr: float = 0.01) -> list[torch.Tensor]:
     """The weights after an epoch."""
     loss_sum = torch.zeros((), dtype=torch.float64)
-    train_epoch(learner, plain_plan(ROWS, lr), 7, 0, loss_sum, lambda *told: None)
+    train_epoch(learner, plain_plan(ROWS, lr), 7, 0, loss_sum, lambda *progress: None)
     return [p.detach().clone() for p in learner.network.parameters()]
 
 
@@ -105,7 +106,7 @@ def test_float16_trains_as_float32_does_but_for_rounding(
     learner = learner_of(fold_factory, "float16", optim, **options)
     assert learner.scaler.is_enabled()
     half = train(learner)
-    assert learner.scaler.get_scale() == 2.0**16  # no update was passed over
+    assert learner.scaler.get_scale() == 2.0**16  # no update was skipped
     for one, two in zip(full, half, strict=True):
         torch.testing.assert_close(one, two, rtol=0, atol=2e-3)
     assert not all(torch.equal(one, two) for one, two in zip(full, half, strict=True))
@@ -145,7 +146,7 @@ class Normed(Plain):
 
 
 @pytest.mark.parametrize("name", ["sgd", "sam"])
-def test_an_update_that_overflows_is_passed_over(fold_factory: TinyRun, name: str) -> None:
+def test_an_update_that_overflows_is_skipped(fold_factory: TinyRun, name: str) -> None:
     average = Ema(0.5)
     learner = learner_of(
         fold_factory, "float16", Optim(name=name, sam_base="sgd"), network=Normed(), average=average
@@ -162,7 +163,7 @@ def test_an_update_that_overflows_is_passed_over(fold_factory: TinyRun, name: st
     assert average.is_active()
 
 
-def test_the_scalers_memory_comes_back_to_the_bit(fold_factory: TinyRun) -> None:
+def test_the_scalers_state_is_restored_bit_identical(fold_factory: TinyRun) -> None:
     learner = learner_of(fold_factory, "float16", Optim(name="sgd"))
     learner.scaler = GradScaler("cpu", init_scale=2.0**127)
     train(learner)
@@ -200,3 +201,9 @@ def test_a_float16_fold_trains_and_is_what_predicts(tmp_path: Path) -> None:
     assert run.job.eval_pixels is not None
     job = PredictJob(run.checkpoints.location, done.checkpoint, run.job.eval_pixels, "cpu", 1)
     np.testing.assert_array_equal(predict_images(job)[1], run.logits("eval_logits.parquet")[1])
+
+
+def test_cuda_without_a_gpu_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(GpuFault, match="maskcls doctor"):
+        pick_device("cuda")

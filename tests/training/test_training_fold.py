@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("random_network")
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
-    """A fold that nobody stopped."""
+    """A fold that was never stopped."""
     run = TinyRun.write(tmp_path_factory.mktemp("whole"))
     run_fold(run.job, Alone(), Notes())
     return run
@@ -81,7 +81,7 @@ def test_damage_to_the_newest_checkpoint_changes_nothing(
 def test_damaged_best_checkpoint_is_refused(
     fold_factory: TinyRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scores = iter((0.9, 0.1))  # else the best might be the newest, and be passed over
+    scores = iter((0.9, 0.1))  # else the best might be the newest, and be skipped
     monkeypatch.setattr(fold, "macro_f1", lambda labels, predicted: next(scores))
     with pytest.raises(Killed):
         run_fold(fold_factory.job, Alone(), KillAt(epoch=1, step=0))
@@ -167,7 +167,7 @@ def test_eval_logits_that_are_nan_or_inf_are_an_error_and_the_fold_is_not_done(
     assert fold_factory.files.result() is not None
 
 
-def test_fold_without_a_image_on_one_side_is_refused(fold_factory: TinyRun) -> None:
+def test_a_fold_without_an_image_on_one_side_is_refused(fold_factory: TinyRun) -> None:
     job = fold_factory.with_config("folds", count=20)
     object.__setattr__(job, "fold", 9)
     with pytest.raises(UserError, match="fold 9: no image"):
@@ -176,5 +176,5 @@ def test_fold_without_a_image_on_one_side_is_refused(fold_factory: TinyRun) -> N
 
 def test_lost_pixels_are_named(fold_factory: TinyRun) -> None:
     (fold_factory.job.pixels.folder / "pixels.u8").unlink()
-    with pytest.raises(RuntimeError, match="pixels are gone or damaged; run again"):
+    with pytest.raises(RuntimeError, match="pixels are missing or damaged; run again"):
         run_fold(fold_factory.job, Alone(), Notes())

@@ -11,9 +11,6 @@ import torch
 from fold_factory import Killed, Notes, TinyRun
 from safetensors.torch import save_file
 
-from maskcls.augment.base import Context
-from maskcls.augment.pipeline import Pipeline
-from maskcls.config.resolve import resolve
 from maskcls.models.weights import clone_state
 from maskcls.training import loop
 from maskcls.training.building import Built, build_learner
@@ -167,36 +164,6 @@ def test_dropout_draws_the_same_numbers(
     assert one == two
     other = _after_first_update(TinyRun.write(tmp_path / "three", ["train.seed=1"]), monkeypatch)
     assert other[0] != one[0]
-
-
-@pytest.mark.parametrize("more", ["colour", "erasing", "noise", "mixup"])
-def test_a_second_transform_shifts_nothing_of_the_first(more: str) -> None:
-    pixels = torch.randint(0, 256, (6, 3, 16, 12), dtype=torch.uint8)
-    rows, copies = np.array([7, 3, 5, 0, 9, 1]), np.zeros(6, np.int64)
-    classes = np.arange(12) % 18
-
-    def flips(name: str) -> list[list[float]]:
-        settings = resolve("smoke", sets=[f"augment.name={name}"]).augment
-        epoch = Pipeline(settings, Context((0, 0, 0))).begin_epoch((3, 1, 2), classes, rows)
-        return epoch._draws("flip", 1, rows, copies).tolist()
-
-    assert flips("flip") == flips(f"flip+{more}") == flips(f"{more}+flip")
-    settings = resolve("smoke", sets=["augment.name=flip"]).augment
-    epoch = Pipeline(settings, Context((0, 0, 0))).begin_epoch((3, 1, 2), classes, rows)
-    whole = epoch.apply(pixels, rows, copies, None, only_copies=False).pixels_BCHW
-    alone = epoch.apply(pixels[2:3], rows[2:3], copies[:1], None, only_copies=False).pixels_BCHW
-    assert torch.equal(whole[2:3], alone)  # whatever else is in the batch
-
-
-def test_only_copies_are_changed_where_the_settings_say_so() -> None:
-    settings = resolve("smoke", sets=["augment.name=flip", "augment.flip.prob=1"]).augment
-    pipeline = Pipeline(settings, Context((0, 0, 0)))
-    rows, copies = np.array([4, 4, 2]), np.array([0, 1, 0])
-    epoch = pipeline.begin_epoch((0, 0, 0), np.zeros(5, np.int64), rows)
-    pixels = torch.randint(0, 256, (3, 3, 8, 6), dtype=torch.uint8)
-    changed = epoch.apply(pixels, rows, copies, None, only_copies=True).pixels_BCHW
-    assert torch.equal(changed[[0, 2]], pixels[[0, 2]].float())
-    assert torch.equal(changed[1], pixels[1].float().flip(2))
 
 
 def test_a_mix_has_the_target_of_its_parts(tmp_path: Path) -> None:
