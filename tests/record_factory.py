@@ -62,7 +62,7 @@ def result(fold: int, macro_f1: float | None = 0.5, **changes: Any) -> FoldResul
         model_sha256=f"{fold:064}",
         threads=1,
         device="cpu",
-        bfloat16=False,
+        precision="float32",
         channels_last=False,
         time_s=dict.fromkeys(parts, 0.0),
     )

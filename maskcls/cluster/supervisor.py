@@ -182,7 +182,10 @@ class Supervisor:
         cannot be written.
         """
         watched = self._watched.get(number)
-        if watched is None or watched.heartbeat is None:
+        if watched is None:
+            return False
+        self._look_at(number, watched)  # it may have begun to train since the last look
+        if watched.heartbeat is None:
             return False
         if watched.heartbeat.phase not in ("training", "predicting"):
             return False

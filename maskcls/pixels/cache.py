@@ -37,7 +37,7 @@ from maskcls.pixels.geometry import Geometry, GeometryJson
 from maskcls.pixels.journal import ChunkStatus as ChunkStatus
 from maskcls.store.atomic import rename_into_place, write_file_atomically
 
-FORMAT = 1
+FORMAT = 2  # 2: images with odd metadata are decoded, resized by Pillow 13
 CHUNK_ROWS = 256
 """Rows that one task fills and one checksum covers."""
 

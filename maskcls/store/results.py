@@ -22,7 +22,7 @@ class FoldResult:
     """fold.json; written last of a fold, so that a fold which has it is done.
 
     fold: running number over all repeats. macro_f1, accuracy: of the best epoch; None without a
-    validation fold. checkpoint: name of the best epoch's. threads, device, bfloat16, channels_last: what
+    validation fold. checkpoint: name of the best epoch's. threads, device, precision, channels_last: what
     can change the last bits. time_s: start, build, train, evaluate, predict, checkpoint [s].
     """
 
@@ -36,7 +36,7 @@ class FoldResult:
     model_sha256: str
     threads: int
     device: str
-    bfloat16: bool
+    precision: str
     channels_last: bool
     time_s: dict[str, float]
 

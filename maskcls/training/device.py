@@ -53,9 +53,9 @@ class ForwardContext:
         return torch.amp.GradScaler(self.device.type, enabled=self.dtype is torch.float16)
 
     @property
-    def bfloat16(self) -> bool:
-        """Whether the backbone runs in bfloat16."""
-        return self.dtype is torch.bfloat16
+    def precision(self) -> str:
+        """Of the backbone's products: "float32", "bfloat16" or "float16"."""
+        return str(self.dtype).removeprefix("torch.")
 
     @property
     def fill(self) -> tuple[float, float, float]:

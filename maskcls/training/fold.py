@@ -315,7 +315,7 @@ class _FoldTraining:
             model_sha256=checkpoint.model_sha256(self.files.checkpoints, name),
             threads=self.job.threads,
             device=str(context.device),
-            bfloat16=context.bfloat16,
+            precision=context.precision,
             channels_last=self.built.channels_last,
             time_s=self.time_s
             | {

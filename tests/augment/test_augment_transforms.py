@@ -1,4 +1,6 @@
-"""What every transform promises; a new file in the folder is covered without a line here."""
+"""What every transform promises (maskcls.augment.base); a new file in the folder is covered without a
+line here.
+"""
 
 import ast
 import dataclasses

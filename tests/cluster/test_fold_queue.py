@@ -195,7 +195,7 @@ def test_an_attempt_that_finds_no_other_node_takes_any(
 
     made = Queue(tmp_path, heard, monkeypatch, fit)
     monkeypatch.setattr(fold_queue, "_OTHER_NODE_S", 0.2)
-    monkeypatch.setattr(supervisor, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(supervisor, "_WAITS_AFTER_S", 0.1)
     monkeypatch.setattr(fold_queue, "outcome_of_fit", lambda e: Outcome("transient", str(e)))
     assert made.queue.run()[0].kind == "done"
     assert made.avoided.count("bad") == 1

@@ -1,4 +1,7 @@
-"""A Train run that is stopped from another thread, by Ray's internals and without them."""
+"""A Train run that is stopped from another thread, by Ray's internals and without them.
+
+The Rays of these tests come from maskcls.cluster.ray_internals.start, with and without the internal.
+"""
 
 import os
 import threading

@@ -72,7 +72,7 @@ def result_of(fold: int, model: str, macro_f1: float = 0.5) -> FoldResult:
         model_sha256=model,
         threads=1,
         device="cpu",
-        bfloat16=False,
+        precision="float32",
         channels_last=False,
         time_s=dict.fromkeys(parts, 0.0),
     )

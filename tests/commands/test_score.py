@@ -16,9 +16,9 @@ def write(path: Path, *answers: int) -> str:
 
 def test_a_submission_is_scored_against_the_truth(tmp_path: Path) -> None:
     truth = write(tmp_path / "truth.csv", 0, 0, 4, 4)
-    assert score(truth, truth)["accuracy"] == 1.0
+    assert score(truth, truth).score.accuracy == 1.0
     found = score(write(tmp_path / "submission.csv", 0, 0, 4, 0), truth)
-    assert (found["accuracy"], found["images"]) == (0.75, 4)
+    assert (found.score.accuracy, found.images) == (0.75, 4)
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_without_a_name_those_right_here_are_shown(
     assert main(["status"]) == 0
     reported = capsys.readouterr().out
     assert "1 of 3 folds are done" in reported
-    assert "0 trials, 0 at work, 1:00 spent" in reported
+    assert "0 trials, 0 running, 1:00 spent" in reported
 
 
 def test_a_folder_that_may_not_be_read_is_passed_over(

@@ -1,4 +1,7 @@
-"""A search on real Ray Tune: finds what was planted, survives a kill, agrees with its own files."""
+"""A search on real Ray Tune: finds what was planted, survives a kill, agrees with its own files.
+
+Also the test of maskcls.tuning.trial_runs, which prepares the trials' runs.
+"""
 
 import json
 import os

@@ -28,14 +28,14 @@ def agree(ask: Ask, report: Report) -> None:
     root = Path(ask.work) / "agree"
     cpu = work.tiny_run(root / "cpu", "cpu")
     done = work.train_fold(cpu.job, work.Clock())
-    rows = {device: work.predict(cpu, done["checkpoint"], device) for device in ("cpu", ask.device)}
+    rows = {device: work.predict(cpu, done.checkpoint, device) for device in ("cpu", ask.device)}
     apart = difference([rows["cpu"]], [rows[ask.device]])
     report("logits of the same weights, CPU and device", apart, ok=apart <= SAME_WEIGHTS)
     device = work.tiny_run(root / "device", ask.device)
     done = work.train_fold(device.job, work.Clock())
     apart = difference(work.logits_of_run(cpu), work.logits_of_run(device))
     report("logits of a fold trained on each", apart, ok=apart <= SAME_TRAINING)
-    report("device of the second", done["device"], ok=done["device"].startswith(ask.device))
+    report("device of the second", done.device, ok=done.device.startswith(ask.device))
     again = work.tiny_run(root / "again", ask.device)
     work.train_fold(again.job, work.Clock())
     apart = difference(work.logits_of_run(device), work.logits_of_run(again))

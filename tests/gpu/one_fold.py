@@ -97,10 +97,10 @@ def train(ask: FoldAsk) -> dict[str, Any]:
         "first_step": clock.first_step,
         "ended": time.time(),
         "epoch_ends_s": clock.epoch_ends_s,
-        "history": clock.history,
+        "history": [asdict(entry) for entry in clock.history],
         "said": clock.said,
-        "time_s": done["time_s"],
-        "device": done["device"],
+        "time_s": done.time_s,
+        "device": done.device,
         "peak_bytes": peak,
         # float32 as Python's floats and back is exact.
         "logits": [] if tiny is None else [x.tolist() for x in work.logits_of_run(tiny)],

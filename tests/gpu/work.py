@@ -18,7 +18,8 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from maskcls.config.resolve import from_json, resolve, to_json
+from maskcls.config.resolve import resolve
+from maskcls.core.history import EpochEntry
 from maskcls.core.labels import SHOTS, class_of
 from maskcls.demo.drawing import draw_image
 from maskcls.demo.people import draw_person
@@ -29,6 +30,8 @@ from maskcls.pixels.decode import decode
 from maskcls.pixels.geometry import Geometry
 from maskcls.sampling.epoch import Epoch
 from maskcls.store.paths import Folder
+from maskcls.store.results import FoldResult
+from maskcls.store.run import EVAL_LOGITS
 from maskcls.store.tables import write_table
 from maskcls.training.building import Built, build_learner
 from maskcls.training.fold import run_fold
@@ -70,7 +73,7 @@ def open_run(root: Path, name: str, case: Case, device: str) -> FoldJob:
         run=run.location,
         data=run.location,
         fold=0,
-        config=to_json(resolve("report", sets=_sets(case))),
+        config=resolve("report", sets=_sets(case)),
         pixels=pixels_place(root, case),
         eval_pixels=None,
         device="cuda" if device == "cuda" else "cpu",
@@ -157,8 +160,7 @@ def _drawn(height: int, width: int) -> list[bytes]:
 def build(job: FoldJob) -> Learning:
     """Network, optimizer, feed and plan of a fold, from initial values."""
     torch.set_num_threads(job.threads)
-    config = from_json(job.config)
-    return build_learner(job, config, read_fold_data(job, config), Alone(), pretrained=False)
+    return build_learner(job, read_fold_data(job), Alone(), pretrained=False)
 
 
 def pixels_of(job: FoldJob) -> npt.NDArray[np.uint8]:
@@ -227,7 +229,7 @@ class Clock:
     last_step: float = 0.0
     epoch_ends_s: list[float] = field(default_factory=list)
     """From the last update of each epoch to its end: evaluation, checkpoint, history."""
-    history: list[dict[str, Any]] = field(default_factory=list)
+    history: list[EpochEntry] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
     def step_done(self, epoch: int, step: int, num_steps: int, images: int) -> None:
@@ -241,7 +243,10 @@ class Clock:
     def predicted(self, rows: int, num_rows: int) -> None:
         pass
 
-    def epoch_done(self, entry: dict[str, Any]) -> None:
+    def stop_requested(self) -> bool:
+        return False
+
+    def epoch_done(self, entry: EpochEntry) -> None:
         synchronize()
         self.epoch_ends_s.append(time.time() - self.last_step)
         self.history.append(entry)
@@ -250,8 +255,8 @@ class Clock:
         self.said.append(text)
 
 
-def train_fold(job: FoldJob, clock: Clock) -> dict[str, Any]:
-    """A whole fold without Ray; its fold.json."""
+def train_fold(job: FoldJob, clock: Clock) -> FoldResult:
+    """A whole fold without Ray."""
     return run_fold(job, Alone(), clock)
 
 
@@ -263,7 +268,10 @@ def tiny_run(root: Path, device: str) -> TinyRun:
 
 def logits_of_run(tiny: TinyRun) -> list[npt.NDArray[np.float32]]:
     """Held-out and eval logits of a finished fold."""
-    return [tiny.logits(name)[1] for name in ("held_out.parquet", "eval.parquet")]
+    done = tiny.files.result()
+    assert done is not None
+    names = (tiny.files.held_out_name(done.best_epoch), EVAL_LOGITS)
+    return [tiny.logits(name)[1] for name in names]
 
 
 def predict(tiny: TinyRun, checkpoint: str, device: str) -> npt.NDArray[np.float32]:

@@ -1,7 +1,6 @@
 """Test files of modules of maskcls/cluster that no test file is named after."""
 
 TESTED_IN = {
-    "maskcls/cluster/trainer.py": "tests/end_to_end/test_main_job.py",
     "maskcls/cluster/ray_internals/start.py": "tests/cluster/test_stopping.py",
     "maskcls/cluster/ray_internals/submission.py": "tests/cluster/test_ray_internals.py",
     "maskcls/cluster/ray_internals/train.py": "tests/cluster/test_ray_internals.py",
