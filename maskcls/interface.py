@@ -120,7 +120,7 @@ class RunView:
     """
 
     def __init__(self, location: str) -> None:
-        from maskcls.store.paths import Folder
+        from maskcls.store.folder import Folder
         from maskcls.store.run import Run
 
         self._run = Run.open(Folder.at(location))

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from moto.server import ThreadedMotoServer
 
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 
 
 @dataclass(frozen=True)

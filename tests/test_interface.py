@@ -11,7 +11,7 @@ import maskcls
 from maskcls.config.resolve import resolve
 from maskcls.interface import _sets
 from maskcls.runs.settings import settings
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.run import FOLDS, OOF, Run
 from maskcls.store.tables import write_table
 from tests.record_factory import epochs

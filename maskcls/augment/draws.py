@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from maskcls.core.streams import sequence, uniform
+from maskcls.core.random_streams import sequence, uniform
 
 
 def table(

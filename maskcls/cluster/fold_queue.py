@@ -23,7 +23,7 @@ from maskcls.cluster.worker import FoldError
 from maskcls.core.errors import UserError
 from maskcls.core.outcome import Outcome, outcome_of
 from maskcls.core.progress import FoldState, Progress
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.run import Run
 from maskcls.training.job import FoldJob
 

@@ -24,7 +24,7 @@ from maskcls.pixels import cache, faces
 from maskcls.pixels.cache import CachedPixels, CachePlace, ChunkStatus, Image, NoFace
 from maskcls.pixels.decode import DecodeError, decode
 from maskcls.pixels.fingerprint import read_image
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 
 
 def ensure_pixels(

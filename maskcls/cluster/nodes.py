@@ -18,7 +18,7 @@ from maskcls.core.hashing import digest_of_bytes
 from maskcls.core.progress import Progress
 from maskcls.data.table import TRAIN_CSV
 from maskcls.pixels.cache import CachePlace, open_cache
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.run import EVAL_TABLE, EXTRA_TABLE, TABLE, Run
 from maskcls.store.tables import read_table
 from maskcls.training.job import FoldJob

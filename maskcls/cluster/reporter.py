@@ -18,8 +18,8 @@ from maskcls.core.errors import UserError
 from maskcls.core.history import EpochEntry
 from maskcls.core.progress import Phase
 from maskcls.store.attempt import Attempt, Fence
+from maskcls.store.folder import Folder
 from maskcls.store.heartbeat import Heartbeat
-from maskcls.store.paths import Folder
 from maskcls.store.run import Run
 from maskcls.training.job import FoldJob
 

@@ -22,7 +22,7 @@ from maskcls.cluster.worker import with_own_cache
 from maskcls.config.schema import Cluster
 from maskcls.core.errors import RunFailed, UserError
 from maskcls.core.progress import Progress
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.places import cache_root
 from maskcls.training.job import FoldJob, PredictJob, RangeTest
 

@@ -7,7 +7,7 @@ from maskcls.cluster import worker
 from maskcls.cluster.plan import Plan
 from maskcls.cluster.ray_internals.train import FoldTrainer
 from maskcls.cluster.supervisor import kill_worker
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.run import Run
 from maskcls.training.job import FoldJob
 

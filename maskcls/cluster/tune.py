@@ -26,8 +26,8 @@ from maskcls.cluster.worker import train_trial
 from maskcls.core.errors import UserError
 from maskcls.core.outcome import Outcome, outcome_of
 from maskcls.core.progress import Progress
+from maskcls.store.folder import Folder
 from maskcls.store.manifest import MANIFEST
-from maskcls.store.paths import Folder
 from maskcls.store.run import Fold, Run
 from maskcls.training.job import FoldJob
 

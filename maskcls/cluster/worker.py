@@ -15,7 +15,7 @@ from maskcls.cluster.reporter import Reporter
 from maskcls.core.errors import StorageError
 from maskcls.core.history import EpochEntry, is_finished
 from maskcls.core.outcome import Outcome, outcome_of
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.places import cache_root
 from maskcls.store.run import Run
 from maskcls.training.job import FoldJob

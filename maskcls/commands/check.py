@@ -13,7 +13,7 @@ from maskcls.data.findings import Finding
 from maskcls.data.table import Table, read_data
 from maskcls.pixels.decode import DecodeError, decode
 from maskcls.pixels.fingerprint import read_image
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 
 _CHUNK = 64  # small enough for steady progress, large enough that sending it costs nothing
 _Decoded = tuple[str, tuple[int, ...] | str]

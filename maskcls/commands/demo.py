@@ -12,7 +12,7 @@ from maskcls.core.errors import Exit
 from maskcls.core.progress import Progress
 from maskcls.data.submission_score import SubmissionScore
 from maskcls.demo.dataset import write_demo_data
-from maskcls.store.paths import absolute_path
+from maskcls.store.folder import absolute_path
 from maskcls.store.results import Metrics
 from maskcls.store.run import Run
 

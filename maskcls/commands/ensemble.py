@@ -17,8 +17,8 @@ from maskcls.core.progress import Progress
 from maskcls.evaluation import ensembling
 from maskcls.evaluation.ensembling import Rule
 from maskcls.evaluation.fold_logits import FoldLogits, has_logits
+from maskcls.store.folder import Folder
 from maskcls.store.outputs import OutputFile
-from maskcls.store.paths import Folder
 from maskcls.store.record import Described, now, versions
 from maskcls.store.run import EVAL_LOGITS, EVAL_TABLE, TABLE, Run
 from maskcls.store.tables import read_arrow, read_parts

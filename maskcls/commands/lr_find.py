@@ -10,8 +10,8 @@ from maskcls.core.plain import to_plain
 from maskcls.core.progress import Progress
 from maskcls.runs.prepare import prepare
 from maskcls.runs.run import begin, decode, jobs, place
+from maskcls.store.folder import Folder
 from maskcls.store.lease import Lease
-from maskcls.store.paths import Folder
 from maskcls.training.job import RangeTest
 
 

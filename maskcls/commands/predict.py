@@ -19,8 +19,8 @@ from maskcls.evaluation.ensembling import mean_logits, softmax
 from maskcls.pixels.geometry import Geometry
 from maskcls.runs.dataset import images_of
 from maskcls.store import manifest
+from maskcls.store.folder import Folder
 from maskcls.store.outputs import OutputFile
-from maskcls.store.paths import Folder
 from maskcls.store.places import cache_root
 from maskcls.store.results import FoldResult
 from maskcls.store.run import Run

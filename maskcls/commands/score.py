@@ -2,7 +2,7 @@
 
 from maskcls.core.errors import UserError
 from maskcls.data.submission_score import SubmissionScore, score_files
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 
 
 def score(submission: str, truth: str) -> SubmissionScore:

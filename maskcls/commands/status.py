@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from maskcls.cluster.dashboard import address_of, is_loopback, look_at_workers, token_of
 from maskcls.core.errors import UserError
 from maskcls.core.progress import FoldState
+from maskcls.store.folder import Folder
 from maskcls.store.heartbeat import Heartbeat
-from maskcls.store.paths import Folder
 from maskcls.store.places import read_token
 from maskcls.store.record import Start
 from maskcls.store.run import Run

@@ -27,9 +27,9 @@ from maskcls.runs.run import (
     place,
     train_folds,
 )
+from maskcls.store.folder import Folder
 from maskcls.store.lease import Lease
 from maskcls.store.outputs import OutputFile
-from maskcls.store.paths import Folder
 from maskcls.store.record import ending
 from maskcls.store.results import Metrics
 

@@ -21,8 +21,8 @@ from maskcls.core.progress import Progress
 from maskcls.runs import identity
 from maskcls.runs.prepare import Prepared, prepare
 from maskcls.runs.settings import flat_settings, read_toml
+from maskcls.store.folder import Folder
 from maskcls.store.lease import Lease
-from maskcls.store.paths import Folder
 from maskcls.tuning.backoff import TrialLosses
 from maskcls.tuning.finalists import train_finalists
 from maskcls.tuning.first_fold import FirstFold

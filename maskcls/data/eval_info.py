@@ -10,8 +10,8 @@ from maskcls.core.errors import UserError
 from maskcls.core.names import IMAGE_EXTENSIONS, is_junk, is_plain, nfc, some, split_extension
 from maskcls.data.csv_file import CsvFile, row_named, text_series
 from maskcls.data.findings import Faults, Findings
+from maskcls.store.folder import Folder
 from maskcls.store.listing import Entry
-from maskcls.store.paths import Folder
 
 INFO = "eval/info.csv"
 IMAGES = "eval/images"

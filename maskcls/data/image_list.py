@@ -6,7 +6,7 @@ from maskcls.core.errors import UserError
 from maskcls.core.names import IMAGE_EXTENSIONS, is_junk, nfc, printable, split_extension
 from maskcls.data.csv_file import CsvFile, text_series
 from maskcls.data.findings import Faults, Findings
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 
 
 def list_images(folder: Folder, findings: Findings) -> pd.DataFrame:

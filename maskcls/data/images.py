@@ -17,8 +17,8 @@ from maskcls.core.names import IMAGE_EXTENSIONS, is_junk, nfc, some, split_exten
 from maskcls.data.csv_file import TextColumn, row_named, text_series
 from maskcls.data.findings import Faults, Findings
 from maskcls.data.people_csv import PeopleRows
+from maskcls.store.folder import Folder
 from maskcls.store.listing import Entry
-from maskcls.store.paths import Folder
 
 IMAGES = "train/images"
 _SHOT_NUMBER = {shot: number for number, shot in enumerate(SHOTS)}

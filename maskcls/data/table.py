@@ -17,7 +17,7 @@ from maskcls.data.eval_info import read_eval_images, read_info
 from maskcls.data.findings import Faults, Finding, Findings
 from maskcls.data.images import IMAGES, read_images
 from maskcls.data.people_csv import read_people
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 
 TRAIN_CSV = "train/train.csv"
 LAYOUT = "DATA/train/train.csv and DATA/train/images/PERSON/mask1.jpg ... normal.jpg"

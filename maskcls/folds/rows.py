@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from maskcls.core.errors import UserError
 from maskcls.folds.assign import assert_no_person_on_two_sides
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.run import FOLDS, TABLE
 from maskcls.store.tables import read_arrow, read_parts
 

@@ -18,7 +18,7 @@ import pandas as pd
 
 from maskcls.core.errors import StorageError, UserError
 from maskcls.core.hashing import digest_of_bytes
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 
 _BYTES = 16
 _AT_ONCE = 4096  # rows in flight; keeps the driver's memory flat

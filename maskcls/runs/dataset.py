@@ -13,7 +13,7 @@ from maskcls.data.table import Table, read_data
 from maskcls.pixels.cache import CachePlace, cache_place
 from maskcls.pixels.fingerprint import digests_of
 from maskcls.pixels.geometry import Geometry
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.record import Described
 
 

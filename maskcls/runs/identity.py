@@ -9,7 +9,7 @@ from maskcls.config.resolve import differences, to_json
 from maskcls.config.schema import Config
 from maskcls.core.errors import UserError
 from maskcls.core.hashing import sha256_of
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.record import Described
 from maskcls.store.run import FOLDS, Network, Run
 from maskcls.store.tables import read_table

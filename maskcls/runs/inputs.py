@@ -24,7 +24,7 @@ from maskcls.evaluation.ensembling import softmax
 from maskcls.runs.dataset import DataSet, Images, images_of
 from maskcls.sampling.corrections import CorrectedLabels, read_corrections, train_labels
 from maskcls.sampling.training_rows import TrainingLabels, training_rows
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.record import Described
 from maskcls.store.run import EVAL_LOGITS, EVAL_TABLE, FOLDS, Run
 from maskcls.store.tables import logits_of, read_arrow, read_table

@@ -16,7 +16,7 @@ from maskcls.runs.dataset import DataSet, read_data_set
 from maskcls.runs.inputs import Inputs, read_inputs
 from maskcls.runs.preflight import Preflight
 from maskcls.runs.settings import with_absolute_paths
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.places import cache_root
 from maskcls.store.record import Described, Record
 from maskcls.store.run import (

@@ -27,7 +27,7 @@ from maskcls.pixels.cache import CachedPixels
 from maskcls.runs.pixels import RunPixels
 from maskcls.runs.prepare import Prepared, write_first_files
 from maskcls.store import manifest
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.record import Record
 from maskcls.store.results import Metrics
 from maskcls.store.run import Fold, Run

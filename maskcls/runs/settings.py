@@ -11,7 +11,7 @@ from maskcls.config.resolve import from_flat, to_json
 from maskcls.config.schema import Cluster, Config
 from maskcls.core.errors import UserError
 from maskcls.runs.inputs import PUBLISHED
-from maskcls.store.paths import Folder, absolute_path
+from maskcls.store.folder import Folder, absolute_path
 from maskcls.store.uris import Uri, is_uri, refuse_credentials
 
 _NOT_FOR_PREDICT = (

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from maskcls.config.schema import Rows
 from maskcls.core.labels import NUM_CLASSES, labels_of
-from maskcls.core.streams import tickets, uniform
+from maskcls.core.random_streams import tickets, uniform
 from maskcls.sampling.training_rows import RowCopies, TrainingLabels
 
 Int64 = npt.NDArray[np.int64]

@@ -28,9 +28,9 @@ from typing import Self
 
 from maskcls.core.errors import RunFailed, UserError
 from maskcls.store import atomic
+from maskcls.store.folder import Folder, in_words
 from maskcls.store.lease_holder import LEASE, Holder, read_holder, refusal
 from maskcls.store.lease_renewal import RenewedLease, Times
-from maskcls.store.paths import Folder, in_words
 
 __all__ = ["LEASE", "Lease"]
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Self
 
-from maskcls.store.paths import Folder, json_bytes
+from maskcls.store.folder import Folder, json_bytes
 
 LEASE = ".lease"
 

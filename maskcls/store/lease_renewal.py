@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from maskcls.core.errors import RunFailed, UserError
+from maskcls.store.folder import Folder
 from maskcls.store.lease_holder import LEASE, Holder, read_holder, refusal
-from maskcls.store.paths import Folder
 
 _log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from maskcls.store import atomic
-from maskcls.store.paths import Folder, json_bytes
+from maskcls.store.folder import Folder, json_bytes
 
 MANIFEST = "manifest.json"
 FORMAT = 1

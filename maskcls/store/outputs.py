@@ -21,7 +21,7 @@ from typing import IO, Self
 from maskcls.core.errors import RunFailed, UserError
 from maskcls.core.names import without_credentials
 from maskcls.store import atomic
-from maskcls.store.paths import Folder, in_words
+from maskcls.store.folder import Folder, in_words
 
 _MAX_LINKS = 40  # as Linux: more links than this are taken for a cycle
 

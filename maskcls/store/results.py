@@ -22,8 +22,8 @@ class FoldResult:
     """fold.json; written last of a fold, so that a fold which has it is done.
 
     fold: running number over all repeats. macro_f1, accuracy: of the best epoch; None without a
-    validation fold. checkpoint: name of the best epoch's. threads, device, precision, channels_last: what
-    can change the last bits. time_s: start, build, train, evaluate, predict, checkpoint [s].
+    validation fold. checkpoint: name of the best epoch's. threads, device, precision, channels_last:
+    what can change the last bits. time_s: start, build, train, evaluate, predict, checkpoint [s].
     """
 
     fold: int

@@ -31,8 +31,8 @@ from maskcls.core.history import EpochEntry
 from maskcls.core.plain import from_plain, to_plain
 from maskcls.core.progress import FoldState
 from maskcls.store.attempt import Attempt
+from maskcls.store.folder import Folder
 from maskcls.store.heartbeat import Heartbeat
-from maskcls.store.paths import Folder
 from maskcls.store.record import Record
 from maskcls.store.results import FoldResult, Metrics
 from maskcls.store.tables import logits_column, write_table

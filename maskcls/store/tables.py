@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from maskcls.core.errors import UserError
 from maskcls.core.labels import NUM_CLASSES
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 
 Float32 = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]

@@ -33,7 +33,7 @@ from maskcls.models.network import DescriptionJson
 from maskcls.pixels.geometry import GeometryJson
 from maskcls.store import atomic, manifest
 from maskcls.store.attempt import Fence
-from maskcls.store.paths import Folder, in_words, json_bytes
+from maskcls.store.folder import Folder, in_words, json_bytes
 from maskcls.training import optimizer_state, seeding
 from maskcls.training.device import Precision
 from maskcls.training.loop import Learner

@@ -24,7 +24,7 @@ from maskcls.models.weights import clone_state
 from maskcls.optim.averaging import fresh_statistics
 from maskcls.sampling.epoch import Epoch
 from maskcls.store.attempt import Fence
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.results import FoldImages, FoldResult
 from maskcls.store.run import Run
 from maskcls.training import checkpoint, evaluate, seeding

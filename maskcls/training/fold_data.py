@@ -13,7 +13,7 @@ from maskcls.core.labels import labels_of
 from maskcls.folds import rows as fold_rows
 from maskcls.pixels.cache import CachedPixels, CachePlace, open_cache
 from maskcls.sampling.training_rows import RowCopies, TrainingLabels, training_rows
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.run import EXTRA_TABLE, PSEUDO
 from maskcls.store.tables import read_arrow
 from maskcls.training.feed import Pixels

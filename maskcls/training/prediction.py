@@ -11,7 +11,7 @@ from maskcls.models import network as networks
 from maskcls.models.backbone import Normalization
 from maskcls.models.network import Description
 from maskcls.pixels.geometry import Geometry
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.training import checkpoint, evaluate
 from maskcls.training.device import ForwardContext, pick_device
 from maskcls.training.feed import Feed

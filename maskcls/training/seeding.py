@@ -2,7 +2,7 @@
 
 Its users are initial values, seeded for each part of a fold's network, and dropout and drop-path,
 seeded at each epoch per rank. All other draws come from named streams of their own
-(core/streams.py).
+(core/random_streams.py).
 """
 
 import random
@@ -11,7 +11,7 @@ import zlib
 import numpy as np
 import torch
 
-from maskcls.core.streams import Stream, sequence
+from maskcls.core.random_streams import Stream, sequence
 
 
 def seed_torch(stream: Stream, *numbers: int) -> None:

@@ -9,8 +9,8 @@ from maskcls.core.errors import RunFailed, UserError, is_transient
 from maskcls.core.progress import Progress
 from maskcls.runs.prepare import Prepared
 from maskcls.runs.run import RunContext, decode, jobs, place
+from maskcls.store.folder import Folder
 from maskcls.store.lease import Lease
-from maskcls.store.paths import Folder
 from maskcls.store.run import Fold, Run
 from maskcls.tuning.backoff import TrialLosses
 from maskcls.tuning.sampler import Sampler, make_sampler

@@ -7,7 +7,7 @@ a setting.
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from maskcls.core import streams
+from maskcls.core import random_streams
 from maskcls.tuning.space import Choice, Space
 from maskcls.tuning.trials import Trial
 
@@ -38,8 +38,8 @@ class _Random:
 
     def propose(self, number: int, attempt: int = 0) -> dict[str, Any]:
         domains, seed = self._space.domains, self._space.search.seed
-        bits = streams.tickets(len(domains), "search", seed, number, attempt)
-        shares = streams.uniform(bits).tolist()
+        bits = random_streams.tickets(len(domains), "search", seed, number, attempt)
+        shares = random_streams.uniform(bits).tolist()
         return {name: d.at(share) for (name, d), share in zip(domains.items(), shares, strict=True)}
 
     def tell(self, trial: Trial) -> None:
@@ -54,7 +54,9 @@ class _Tpe:
         self._space, self._asked, self._refused = space, dict[int, Any](), list[Any]()
         # The seed depends on the number of ended trials: with a fixed one, each start of the command
         # would repeat the draws of the first.
-        seed = int(streams.sequence("search", space.search.seed, len(ended)).generate_state(1)[0])
+        seed = int(
+            random_streams.sequence("search", space.search.seed, len(ended)).generate_state(1)[0]
+        )
         # Several trials run at a time: those without a result count as bad, so that proposals differ.
         sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
         self._study = optuna.create_study(direction="maximize", sampler=sampler)

@@ -11,7 +11,7 @@ from maskcls.config.resolve import differences, to_json
 from maskcls.core.errors import UserError
 from maskcls.core.plain import to_plain
 from maskcls.runs.prepare import Prepared
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.record import Described, Ending, Record, ending
 from maskcls.store.run import FOLDS
 from maskcls.store.tables import write_table

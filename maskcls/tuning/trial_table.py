@@ -5,7 +5,7 @@ from dataclasses import asdict
 from maskcls.config.as_file import as_file
 from maskcls.core.errors import RunFailed, UserError, is_transient
 from maskcls.core.progress import Progress
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.run import Run
 from maskcls.tuning.report import page
 from maskcls.tuning.search_record import SearchContent, SearchRecord

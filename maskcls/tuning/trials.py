@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from maskcls.core.plain import from_plain
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 
 State = Literal["running", "finished", "stopped", "failed", "lost", "refused"]
 

@@ -21,7 +21,7 @@ from maskcls.commands.submit import Argument, Order
 from maskcls.commands.train import Piped, Trained
 from maskcls.core.errors import Exit
 from maskcls.core.metrics import score
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.results import FoldOfRun, Metrics, OutOfFold, RepeatScore
 from tests.record_factory import result
 

@@ -13,7 +13,7 @@ from maskcls.config.values import Crop, Size
 from maskcls.core.outcome import Outcome
 from maskcls.pixels.cache import CachePlace
 from maskcls.pixels.geometry import Geometry
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.run import Fold, Run
 from maskcls.training.job import FoldJob
 from tests.conftest import Heard

@@ -19,7 +19,7 @@ from maskcls.pixels import cache, faces
 from maskcls.pixels import fingerprint as reading
 from maskcls.pixels.cache import CachedPixels, CachePlace, ChunkStatus, NoFace
 from maskcls.pixels.geometry import Geometry
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from tests.conftest import Heard
 
 PLACE = CachePlace(Path("cache"), "key", 1, Geometry(Crop(None), Size(8, 8)))

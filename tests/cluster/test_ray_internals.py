@@ -261,7 +261,7 @@ class TestTune:
         from ray.tune.execution import class_cache
 
         from maskcls.cluster.ray_internals.tune import without_aws_keys
-        from maskcls.store.paths import Folder
+        from maskcls.store.folder import Folder
 
         monkeypatch.delattr(class_cache, "ENV_VARS_TO_PROPAGATE")
         if profile:

@@ -17,8 +17,8 @@ from maskcls.core.errors import StorageError, Superseded
 from maskcls.pixels.cache import CachePlace
 from maskcls.pixels.geometry import Geometry
 from maskcls.store.attempt import Attempt
+from maskcls.store.folder import Folder
 from maskcls.store.heartbeat import Heartbeat
-from maskcls.store.paths import Folder
 from maskcls.store.run import Fold, Run
 from maskcls.training.job import FoldJob
 

@@ -8,8 +8,8 @@ import pytest
 
 from maskcls.cluster.supervisor import BACKOFF_S, Supervisor
 from maskcls.core.outcome import Outcome
+from maskcls.store.folder import Folder
 from maskcls.store.heartbeat import Heartbeat
-from maskcls.store.paths import Folder
 from maskcls.store.run import Run
 from tests.conftest import Heard
 from tests.record_factory import epochs, heartbeat

@@ -18,7 +18,7 @@ from maskcls.core.errors import StorageError
 from maskcls.pixels import cache
 from maskcls.pixels.cache import CachePlace
 from maskcls.pixels.geometry import Geometry
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.record import Record
 from maskcls.store.run import TABLE, Run
 from maskcls.training.job import FoldJob, PredictJob, RangeTest

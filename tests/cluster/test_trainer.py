@@ -11,8 +11,8 @@ from maskcls.config.values import Crop, Size
 from maskcls.pixels.cache import CachePlace
 from maskcls.pixels.geometry import Geometry
 from maskcls.store.attempt import Attempt
+from maskcls.store.folder import Folder
 from maskcls.store.heartbeat import Heartbeat
-from maskcls.store.paths import Folder
 from maskcls.store.run import Run
 from maskcls.training.job import FoldJob
 from tests.record_factory import heartbeat

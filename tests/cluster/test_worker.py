@@ -13,7 +13,7 @@ from maskcls.core.errors import StorageError, UserError
 from maskcls.core.outcome import Outcome
 from maskcls.pixels.cache import CachePlace
 from maskcls.pixels.geometry import Geometry
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.run import Run
 from maskcls.training.job import FoldJob
 from tests.record_factory import epochs

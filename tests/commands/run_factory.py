@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from maskcls.config.resolve import resolve
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.record import Record
 from maskcls.store.results import FoldImages, FoldResult
 from maskcls.store.run import Faults, Run

@@ -11,7 +11,7 @@ from maskcls.commands.check import check
 from maskcls.core.errors import Exit, StorageError, UserError
 from maskcls.core.labels import SHOTS
 from maskcls.pixels import fingerprint
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from tests.conftest import Heard
 
 PERSON = "000001_female_Asian_45"

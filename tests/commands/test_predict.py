@@ -21,7 +21,7 @@ from maskcls.config.schema import Cluster
 from maskcls.core.errors import Exit, RunFailed, UserError
 from maskcls.pixels import cache
 from maskcls.pixels.cache import CachedPixels, CachePlace
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.record import Record
 from maskcls.store.run import Run
 from tests.conftest import Heard

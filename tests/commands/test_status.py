@@ -16,7 +16,7 @@ from maskcls.config.resolve import resolve
 from maskcls.core.errors import UserError
 from maskcls.core.metrics import score
 from maskcls.core.plain import to_plain
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.results import Metrics, OutOfFold
 from maskcls.store.run import Run
 from maskcls.tuning.search_record import SearchContent

@@ -7,7 +7,7 @@ import pytest
 from maskcls.core.errors import UserError
 from maskcls.data.eval_info import read_eval_images, read_info
 from maskcls.data.findings import Faults, Findings
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 
 
 def read(root: Path, ids: list[str], files: list[str], needed: bool = True) -> list[str]:

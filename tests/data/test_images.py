@@ -10,7 +10,7 @@ from maskcls.core.labels import SHOTS
 from maskcls.data.findings import Faults, Findings
 from maskcls.data.images import read_images
 from maskcls.data.people_csv import read_people
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,7 +17,7 @@ from maskcls.commands.ensemble import ensemble
 from maskcls.commands.train import train
 from maskcls.config.resolve import resolve
 from maskcls.core.errors import Exit, UserError
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from tests.conftest import Heard
 from tests.end_to_end.job_factory import TINY, logits_of_run, maskcls, sets
 from tests.object_store import new_bucket

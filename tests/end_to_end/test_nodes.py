@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from tests.end_to_end.clusters import Cluster, Node, cluster, last_line, until
 from tests.end_to_end.job_factory import logits_of, sets
 from tests.object_store import Bucket, new_bucket
@@ -193,7 +193,7 @@ from maskcls.cluster.plan import Machine, make_plan
 from maskcls.cluster.nodes import require_shared
 from maskcls.config.schema import Cluster
 from maskcls.core.errors import UserError
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from tests.conftest import Heard
 ray.init(logging_level="ERROR", log_to_driver=False)
 plan = make_plan(Cluster(threads=1, resources_per_worker={"fake_gpu": 1.0}), 2, Machine(3, 0, False))

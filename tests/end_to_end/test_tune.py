@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from maskcls.runs.settings import settings
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.tuning.trials import read_trials
 from tests.end_to_end.job_factory import TINY
 

@@ -16,7 +16,7 @@ from maskcls.data.table import Table, read_data
 from maskcls.folds import rows as fold_rows
 from maskcls.folds.assign import assign_folds, assign_holdout
 from maskcls.folds.splits import draw_splits
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.tables import read_table, write_table
 
 

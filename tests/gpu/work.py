@@ -29,7 +29,7 @@ from maskcls.pixels.cache import CachePlace
 from maskcls.pixels.decode import decode
 from maskcls.pixels.geometry import Geometry
 from maskcls.sampling.epoch import Epoch
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.results import FoldResult
 from maskcls.store.run import EVAL_LOGITS
 from maskcls.store.tables import write_table

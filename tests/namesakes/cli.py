@@ -1,6 +1,7 @@
 """Modules of maskcls/cli whose tests are in a file of another name."""
 
 TESTED_IN = {
+    "maskcls/cli/streams.py": "tests/cli/test_main.py",
     "maskcls/cli/status_text.py": "tests/commands/test_status.py",
     "maskcls/cli/verbs/base.py": "tests/cli/test_verbs.py",
     "maskcls/cli/verbs/demo.py": "tests/cli/test_verbs.py",

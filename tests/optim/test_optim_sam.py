@@ -13,7 +13,7 @@ from torch.func import functional_call, grad
 from maskcls.config.schema import Optim
 from maskcls.optim import factory
 from maskcls.optim.sam import Sam
-from maskcls.store.paths import json_bytes
+from maskcls.store.folder import json_bytes
 from maskcls.training import optimizer_state
 from tests.optim.model_factory import Tiny, copy_of, loss_of, plain_step, same
 

@@ -13,7 +13,7 @@ from maskcls.core.hashing import digest_of_bytes
 from maskcls.data.csv_file import text_series
 from maskcls.pixels import fingerprint as reading
 from maskcls.pixels.fingerprint import digests_of
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 
 NAMES = ("a.jpg", "b.jpg", "c.jpg")
 

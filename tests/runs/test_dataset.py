@@ -8,7 +8,7 @@ import pytest
 from maskcls.config.values import Crop, Size
 from maskcls.pixels.geometry import Geometry
 from maskcls.runs.dataset import read_data_set
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 
 
 @pytest.fixture

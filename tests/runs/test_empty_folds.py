@@ -11,7 +11,7 @@ from maskcls.core.errors import UserError
 from maskcls.folds.splits import draw_splits
 from maskcls.runs.dataset import DataSet, read_data_set
 from maskcls.runs.inputs import Inputs, read_inputs
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.places import cache_root
 from tests.commands.run_factory import logits_for, write_run
 

@@ -11,7 +11,7 @@ from maskcls.config.resolve import resolve, to_json
 from maskcls.core.errors import UserError
 from maskcls.folds.assign import assign_folds, fold_table
 from maskcls.runs import identity as run_identity
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.record import Described
 from maskcls.store.run import Network, Run
 from maskcls.store.tables import write_table

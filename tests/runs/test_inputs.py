@@ -22,8 +22,8 @@ from maskcls.runs.dataset import DataSet, read_data_set
 from maskcls.runs.inputs import Inputs, read_inputs
 from maskcls.runs.prepare import Prepared, write_first_files
 from maskcls.runs.settings import with_absolute_paths
+from maskcls.store.folder import Folder
 from maskcls.store.lease import Lease
-from maskcls.store.paths import Folder
 from maskcls.store.places import cache_root
 from maskcls.store.run import Network, Run
 from maskcls.store.tables import read_table

@@ -11,7 +11,7 @@ from maskcls.folds.splits import draw_splits
 from maskcls.runs.dataset import DataSet, read_data_set
 from maskcls.runs.inputs import read_inputs
 from maskcls.runs.prepare import Prepared, prepare, write_first_files
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.run import FOLDS, Network, Run
 from tests.conftest import Heard
 

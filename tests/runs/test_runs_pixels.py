@@ -9,7 +9,7 @@ from maskcls.config.resolve import resolve
 from maskcls.pixels.cache import CachedPixels
 from maskcls.runs.dataset import DataSet, read_data_set
 from maskcls.runs.pixels import RunPixels
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from tests.conftest import Heard
 
 

@@ -9,7 +9,7 @@ import pytest
 from maskcls.cli.main import main
 from maskcls.core.errors import UserError
 from maskcls.runs.settings import flat_settings, read_toml, settings
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.tuning.space import read_space
 from tests.object_store import Bucket, new_bucket
 

@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from maskcls.core.errors import RunFailed, UserError
+from maskcls.store.folder import Folder
 from maskcls.store.lease import LEASE, Lease
 from maskcls.store.lease_holder import Holder
-from maskcls.store.paths import Folder
 
 HOLDER = """
 import os, subprocess, sys, time
 from maskcls.store.lease import Lease
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 with Lease(Folder.at(sys.argv[1]), "train"):
     if sys.argv[2] == "fork" and os.fork() == 0:
         os.write(1, b"%d\\n" % os.getpid())

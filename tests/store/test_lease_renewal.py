@@ -14,10 +14,10 @@ import pytest
 
 from maskcls.core.errors import RunFailed
 from maskcls.store.atomic import Data
+from maskcls.store.folder import Folder
 from maskcls.store.lease import LEASE, Lease
 from maskcls.store.lease_renewal import RenewedLease
 from maskcls.store.listing import Entry
-from maskcls.store.paths import Folder
 
 
 def _nothing() -> None:

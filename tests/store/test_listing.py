@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from maskcls.store.folder import Folder
 from maskcls.store.listing import Entry, scan
-from maskcls.store.paths import Folder
 
 
 def test_list_is_sorted_and_says_sizes(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from maskcls.store.folder import Folder
 from maskcls.store.manifest import MANIFEST, read_whole, why_invalid, write_manifest
-from maskcls.store.paths import Folder
 
 
 @pytest.fixture

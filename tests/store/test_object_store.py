@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from maskcls.core.errors import RunFailed, UserError
-from maskcls.store import paths
+from maskcls.store import folder as folders
+from maskcls.store.folder import Folder
 from maskcls.store.lease import LEASE, Lease
 from maskcls.store.lease_renewal import RenewedLease
 from maskcls.store.manifest import MANIFEST, why_invalid, write_manifest
-from maskcls.store.paths import Folder
 from maskcls.store.tables import read_table, write_table
 from tests.object_store import Bucket, new_bucket
 
@@ -64,11 +64,11 @@ def test_reading_what_was_written(folder: Folder, uri: str) -> None:
 
 
 def test_large_files_come_in_chunks(folder: Folder) -> None:
-    data = np.random.default_rng(0).bytes(2 * paths.CHUNK_BYTES + 5)
+    data = np.random.default_rng(0).bytes(2 * folders.CHUNK_BYTES + 5)
     folder.write_bytes("large", data)
     chunks = list(folder.read_chunks("large"))
     assert b"".join(chunks) == data
-    assert max(map(len, chunks)) <= paths.CHUNK_BYTES
+    assert max(map(len, chunks)) <= folders.CHUNK_BYTES
 
 
 def test_delete(folder: Folder) -> None:
@@ -91,14 +91,14 @@ def test_endpoint_may_come_from_the_environment(
 
 def test_publish_puts_the_manifest_last(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     puts: list[str] = []
-    put = paths.put_file
+    put = folders.put_file
 
     def recording(store: object, path: str, file: Path) -> None:
         assert not folder.exists(f"best/{MANIFEST}")
         puts.append(file.name)
         put(store, path, file)
 
-    monkeypatch.setattr(paths, "put_file", recording)
+    monkeypatch.setattr(folders, "put_file", recording)
     for content in ("old", "new"):
         staged = folder.staging("best/0")
         (staged / "z").mkdir()

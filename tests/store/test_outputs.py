@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from maskcls.core.errors import RunFailed, UserError
+from maskcls.store.folder import Folder
 from maskcls.store.outputs import OutputFile, is_stdout
-from maskcls.store.paths import Folder
 
 CONTENT = b"ImageID,ans\na.jpg,3\n"
 

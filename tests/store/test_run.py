@@ -15,8 +15,8 @@ from maskcls.core.errors import UserError
 from maskcls.core.history import EpochEntry
 from maskcls.core.metrics import score
 from maskcls.store.attempt import Attempt
+from maskcls.store.folder import Folder
 from maskcls.store.heartbeat import Heartbeat
-from maskcls.store.paths import Folder
 from maskcls.store.record import Record
 from maskcls.store.results import FoldOfRun, FoldResult, Metrics, OutOfFold, RepeatScore
 from maskcls.store.run import Faults, Network, Run

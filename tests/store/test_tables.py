@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from maskcls.core.errors import UserError
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.tables import (
     Float32,
     logits_column,

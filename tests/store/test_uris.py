@@ -3,7 +3,7 @@
 import pytest
 
 from maskcls.core.errors import UserError
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.uris import Uri, endpoint, refuse_credentials
 
 

@@ -24,7 +24,7 @@ from maskcls.pixels import cache
 from maskcls.pixels.cache import CachePlace
 from maskcls.pixels.geometry import Geometry
 from maskcls.sampling.epoch import Epoch
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.run import Fold, Run
 from maskcls.store.tables import logits_of, read_arrow, write_table
 from maskcls.training.device import ForwardContext

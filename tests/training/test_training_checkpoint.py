@@ -17,7 +17,7 @@ from maskcls.core.history import Best, EpochEntry
 from maskcls.models.weights import clone_state
 from maskcls.optim import factory
 from maskcls.store.attempt import Fence
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.training import checkpoint, seeding
 from maskcls.training.checkpoint import Keeper, Position, Snapshot, Weights
 from maskcls.training.feed import Feed

@@ -15,7 +15,7 @@ from maskcls.core.history import EpochEntry
 from maskcls.models.weights import clone_state
 from maskcls.optim import factory
 from maskcls.store.attempt import Attempt, Fence
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.run import Fold
 from maskcls.training.checkpoint import Keeper, Position, Snapshot, Weights
 from maskcls.training.feed import Feed

@@ -11,7 +11,7 @@ from maskcls.config.schema import Optim
 from maskcls.core.errors import UserError
 from maskcls.optim import factory
 from maskcls.optim.sam import Sam
-from maskcls.store.paths import json_bytes
+from maskcls.store.folder import json_bytes
 from maskcls.training import optimizer_state
 
 # Choices that differ in what they keep: per parameter, per group, ints, floats, other shapes.

@@ -13,11 +13,11 @@ from fold_factory import GREY, WHOLE, Notes, Plain, TinyRun, plain_learner, plai
 from maskcls.config.schema import Optim
 from maskcls.core.errors import Stopped
 from maskcls.core.history import EpochEntry
-from maskcls.core.streams import tickets
+from maskcls.core.random_streams import tickets
 from maskcls.optim import factory
 from maskcls.pixels.cache import CachePlace, open_cache
 from maskcls.store import manifest
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.training import evaluate, fold, seeding
 from maskcls.training.device import ForwardContext, Precision
 from maskcls.training.feed import Feed

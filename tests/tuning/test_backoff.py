@@ -23,7 +23,7 @@ from maskcls.core.errors import (
     UserError,
 )
 from maskcls.core.metrics import score
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.record import Ending, Record, Start, ending
 from maskcls.store.results import FoldOfRun, Metrics, OutOfFold
 from maskcls.store.run import Fold, Run

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 from maskcls.cli.status_text import trial_table
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.record import Record
 from maskcls.tuning.report import importance_of, page
 from maskcls.tuning.search_record import SearchContent

@@ -10,7 +10,7 @@ import pytest
 
 from maskcls.config.resolve import resolve
 from maskcls.core.errors import UserError
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.run import Network, Run
 from maskcls.tuning import search_record as records
 from maskcls.tuning.search_record import SearchRecord

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.tuning.trials import FinalScore, Trial, ranked, read_trials, shown, write_trial
 
 FINAL = FinalScore(0.7, [0.6, 0.8, None], 0.1, 2)

@@ -31,7 +31,7 @@ def _status(args: argparse.Namespace, command: list[str]) -> int:
 
     from maskcls.cli.status_text import as_json, lines_of
     from maskcls.commands.status import runs_in, status
-    from maskcls.store.paths import Folder
+    from maskcls.store.folder import Folder
 
     if args.watch is not None and args.watch <= 0:
         raise UserError("--watch: give the interval in seconds, such as --watch 5")

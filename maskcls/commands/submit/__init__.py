@@ -33,7 +33,7 @@ from maskcls.commands.submit.source import Argument, refuse_left_behind, refuse_
 from maskcls.core.errors import Exit, UserError
 from maskcls.core.names import without_credentials
 from maskcls.core.progress import Progress
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 
 __all__ = ["Argument", "Order", "Submitted", "submit"]
 

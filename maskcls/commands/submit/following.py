@@ -12,7 +12,7 @@ from maskcls.commands.submit.address import last_line
 from maskcls.commands.submit.source import Argument
 from maskcls.core.errors import Exit, RunFailed, UserError
 from maskcls.core.names import without_credentials
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 
 _SILENCE_S = 300.0  # a log without output for this time is reopened: the connection may be dead
 _AGAIN_S = 3.0

@@ -6,7 +6,7 @@ from typing import Any
 from maskcls.core.labels import SHOTS
 from maskcls.folds import rows as fold_rows
 from maskcls.folds.assign import assign_folds, fold_table
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.tables import write_parts, write_table
 from tests.benchmarks.scaling import made_up
 from tests.benchmarks.scaling.steps import Steps

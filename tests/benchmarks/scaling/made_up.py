@@ -11,7 +11,7 @@ import pyarrow as pa
 from maskcls.core.labels import AGE_GROUPS, GENDERS, MASK_OF_SHOT, NUM_CLASSES, SHOTS, class_of
 from maskcls.data.csv_file import text_series
 from maskcls.folds.assign import assign_folds, fold_table
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.tables import logits_column, write_parts, write_table
 
 FOLDS = 5

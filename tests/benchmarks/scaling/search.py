@@ -27,7 +27,7 @@ from maskcls.config.schema import Cluster, Config
 from maskcls.core.progress import Progress
 from maskcls.pixels.cache import CachePlace
 from maskcls.pixels.geometry import Geometry
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.training.job import FoldJob
 from tests.benchmarks.scaling.fits import Fit, Timed, bare_trainer, empty_training, fit_all
 from tests.benchmarks.scaling.steps import peak_mib

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from maskcls.core.labels import SHOTS
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 from maskcls.store.tables import read_arrow, read_parts, write_parts
 from tests.benchmarks.scaling import made_up
 from tests.benchmarks.scaling.steps import Steps

@@ -6,7 +6,7 @@ import pytest
 
 from maskcls.commands.submit import Argument
 from maskcls.commands.submit.following import SEARCH_FILES, fetch
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 
 
 def write(folder: Path, *names: str) -> Path:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskcls.core.streams import Stream, sequence, tickets, uniform
+from maskcls.core.random_streams import Stream, sequence, tickets, uniform
 
 STREAMS: tuple[Stream, ...] = get_args(Stream)
 few = settings(deadline=None, max_examples=30)

@@ -12,7 +12,7 @@ import pytest
 
 from maskcls.core.errors import StorageError, UserError
 from maskcls.store import atomic
-from maskcls.store.paths import Folder
+from maskcls.store.folder import Folder
 
 NFC = unicodedata.normalize("NFC", "마스크-é")
 NFD = unicodedata.normalize("NFD", NFC)
@@ -20,7 +20,7 @@ NFD = unicodedata.normalize("NFD", NFC)
 
 def test_importing_is_light() -> None:
     code = (
-        "import sys, maskcls.store.paths as p; p.Folder.at('/tmp').exists();"
+        "import sys, maskcls.store.folder as p; p.Folder.at('/tmp').exists();"
         "sys.exit(any(m in sys.modules for m in ('pandas', 'numpy', 'pyarrow', 'torch')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
