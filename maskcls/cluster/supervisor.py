@@ -16,7 +16,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from maskcls.core.errors import UserError
 from maskcls.core.outcome import Outcome
@@ -43,7 +43,7 @@ class _Watched:
     attempt: Attempt
     reported_at: float
     heartbeat: Heartbeat | None = None
-    notes_said: int = 0
+    notes_said: dict[int, int] = field(default_factory=dict)
     is_waiting: bool = False
 
 
@@ -123,10 +123,11 @@ class Supervisor:
         new = watched.fold.heartbeat()
         if new is not None and new.token == watched.attempt.token and new != watched.heartbeat:
             watched.heartbeat, watched.reported_at, watched.is_waiting = new, self._time, False
-            # Each heartbeat repeats all notes of its attempt: one that is overwritten is not read.
-            for note in new.notes[watched.notes_said :]:
+            # Each heartbeat repeats all notes of its worker: one that is overwritten is not read. Workers
+            # of other ranks report while they decode, with notes of their own.
+            for note in new.notes[watched.notes_said.get(new.pid, 0) :]:
                 self._progress.say(f"{self._name(number)}: {note}")
-            watched.notes_said = len(new.notes)
+            watched.notes_said[new.pid] = len(new.notes)
             return
         # Compared by content and timed by our own clock: the clocks of other nodes may be wrong.
         silent_s = self._time - watched.reported_at

@@ -128,8 +128,7 @@ class _FoldTraining:
             numbers = (position.epochs_done, self.rank.index, position.steps_done)
             seeding.seed_torch("epoch", self.config.train.seed, self.job.fold, *numbers)
             self.loss_sum = self._zero()
-        if self.rank.index == 0:
-            self.watcher.say(f"resumes from checkpoint {name}")
+        self.watcher.say(f"resumes from checkpoint {name}")
 
     def train_epoch(self) -> None:
         """Train what is left of the present epoch, score it on the validation fold, write a
