@@ -56,11 +56,19 @@ def _starts_ray(item: pytest.Item) -> bool:
 
 
 @pytest.fixture(autouse=True)
-def _own_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_places(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """A cache and a token of the test's own; RAY_ADDRESS would make it join a stranger's cluster."""
     monkeypatch.setenv("MASKCLS_CACHE", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    before = os.environ.get("PYTHONSAFEPATH")
+    yield
+    # A command sets it for the processes that it starts; here those of the next test would get it, too.
+    # (RAY_AUTH_TOKEN_PATH stays: Ray reads the token once per process.)
+    if before is None:
+        os.environ.pop("PYTHONSAFEPATH", None)
 
 
 @pytest.fixture(autouse=True, scope="module")
