@@ -123,8 +123,8 @@ class Supervisor:
         new = watched.fold.heartbeat()
         if new is not None and new.token == watched.attempt.token and new != watched.heartbeat:
             watched.heartbeat, watched.reported_at, watched.is_waiting = new, self._time, False
-            # Each heartbeat repeats all notes of its worker: one that is overwritten is not read. Workers
-            # of other ranks report while they decode, with notes of their own.
+            # Each heartbeat repeats all notes of its worker: one that is overwritten is not read. The
+            # workers of other ranks report while they decode, with notes of their own.
             for note in new.notes[watched.notes_said.get(new.pid, 0) :]:
                 self._progress.say(f"{self._name(number)}: {note}")
             watched.notes_said[new.pid] = len(new.notes)
