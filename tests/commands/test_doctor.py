@@ -57,6 +57,7 @@ def _says(check: Check, level: str, *texts: str) -> None:
 @pytest.mark.ray
 def test_a_true_diagnosis_reports_every_line_and_leaves_nothing_behind(tmp_path: Path) -> None:
     before = set(psutil.pids())
+    folders = set(Path(tempfile.gettempdir()).glob(f"{temporary.PREFIX}*"))
 
     checks = doctor.diagnose(cache_dir=str(tmp_path / "cache"), hub=False)
 
@@ -65,7 +66,8 @@ def test_a_true_diagnosis_reports_every_line_and_leaves_nothing_behind(tmp_path:
     assert doctor.exit_of(checks) in (Exit.GOOD, Exit.DEGRADED)
     by_name = {check.name: check for check in checks}
     _says(by_name["timm"], "ok")
-    assert not list(Path(tempfile.gettempdir()).glob(f"{temporary.PREFIX}*"))
+    # Those of other commands that run at the same time may be there.
+    assert set(Path(tempfile.gettempdir()).glob(f"{temporary.PREFIX}*")) <= folders
     assert not (tmp_path / "cache").exists()
     me = psutil.Process()
     assert not [p for p in me.children(recursive=True) if p.pid not in before]
