@@ -93,7 +93,7 @@ def test_a_split_by_images_is_stamped_and_makes_no_submission(
     run_of, tmp_path: Path, heard: Heard  # type: ignore[no-untyped-def]
 ) -> None:  # fmt: skip
     run = run_of("image", "folds.scheme=image", "folds.count=2")
-    assert "both sides" in metrics_of(run)["warning"]
+    assert "in training and validation" in metrics_of(run)["warning"]
     oof = pd.read_parquet(run / "oof.parquet")
     assert oof["path"].is_unique
     assert len(oof) == 84
