@@ -32,8 +32,11 @@ def bucket(drawn: Path) -> Iterator[Bucket]:
 
 
 @pytest.fixture(scope="module")
-def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Three nodes; folds go to the two that have a fake GPU."""
+def nodes(tmp_path_factory: pytest.TempPathFactory, bucket: Bucket) -> Iterator[Cluster]:
+    """Three nodes; folds go to the two that have a fake GPU.
+
+    bucket: before the nodes, whose processes take its credentials from the environment.
+    """
     root = tmp_path_factory.mktemp("nodes")
     with cluster(root, tmp_path_factory.getbasetemp(), cpus=1) as started:
         for name in ("one", "two"):
