@@ -251,7 +251,9 @@ class FoldQueue:
 
     def _take_any_node(self, fold: int, fit: _Fit) -> None:
         """End an attempt that waits for another node than one that failed: that one may be gone."""
-        if self._supervisor.bad_node(fold) and time.monotonic() - fit.begun > _OTHER_NODE_S:
+        if fit.trainer is None or not self._supervisor.bad_node(fold):
+            return
+        if time.monotonic() - fit.begun > _OTHER_NODE_S:
             self._supervisor.forget_bad_node(fold)
             fit.trainer.stop()
 

@@ -269,10 +269,11 @@ class TuneCallback(Callback):  # type: ignore[misc]
 
     def stop(self) -> None:
         """Ask the trials that train for a checkpoint, and wait for it, STOP_GRACE_S at most."""
-        before = {n: _checkpoints_of(begun.job) for n, begun in self._begun.items()}
-        asked = [number for number in before if self.supervisor.request_stop(number)]
         end = time.monotonic() + STOP_GRACE_S
+        # Whatever goes wrong here, the interruption is what the command ends of.
         with suppress(KeyboardInterrupt, OSError, UserError):
+            before = {n: _checkpoints_of(begun.job) for n, begun in self._begun.items()}
+            asked = [number for number in before if self.supervisor.request_stop(number)]
             while time.monotonic() < end and any(
                 _checkpoints_of(self._begun[number].job) <= before[number] for number in asked
             ):
