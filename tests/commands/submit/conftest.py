@@ -2,6 +2,7 @@
 
 import json
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.commands.submit.dashboards import (
 
 
 @pytest.fixture(autouse=True)
-def own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A home without a token; what submit sets in the environment is taken back."""
     home = tmp_path / "home"
     home.mkdir()
@@ -27,7 +28,10 @@ def own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name)
     for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    return home
+    yield home
+    # Ray's client reads the token once a process: a Ray that starts here later would be refused it.
+    if ray := sys.modules.get("ray._raylet"):
+        ray.AuthenticationTokenLoader.instance().reset_cache()
 
 
 @pytest.fixture
