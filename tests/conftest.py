@@ -21,6 +21,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.update(LOCAL_ENVIRONMENT)
 
 
+_NICE = 19  # below those of Ray's workers, 15
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """--all: also the slow tests."""
     parser.addoption("--all", action="store_true", help="also the tests that are marked slow")
@@ -28,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Slow tests only with --all; those that start Ray come last, with -n in one process.
+    """Slow tests only with --all; those that start Ray come last, with -n first and in one process.
 
     A mark expression (-m) and a test that is named by its full id choose for themselves.
     """
@@ -37,7 +40,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         slow = [item for item in items if item.get_closest_marker("slow")]
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if not item.get_closest_marker("slow")]
-    items.sort(key=_starts_ray)
+    # One process is busy with them for as long as the other ones with all the rest.
+    is_divided = "PYTEST_XDIST_WORKER" in os.environ
+    items.sort(key=lambda item: _starts_ray(item) != is_divided)
     for item in items:
         group = "ray" if _starts_ray(item) else item.path.stem
         item.add_marker(pytest.mark.xdist_group(group))
@@ -49,6 +54,18 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     in_a_group = [item.nodeid.endswith("@ray") for item in session.items if _starts_ray(item)]
     if "PYTEST_XDIST_WORKER" in os.environ and not all(in_a_group):
         raise pytest.UsageError("pytest-xdist does not group the tests; run pytest without -n")
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Files as parameters: encoders leave bytes undefined, and all processes must collect the same."""
+    return argname if isinstance(val, bytes) and len(val) > 40 else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """The process beside the one with Ray gives way to it: what waits there has a time limit."""
+    if "PYTEST_XDIST_WORKER" in os.environ and not _starts_ray(item) and os.nice(0) < _NICE:
+        os.nice(_NICE - os.nice(0))
 
 
 def _starts_ray(item: pytest.Item) -> bool:
