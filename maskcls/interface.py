@@ -29,35 +29,38 @@ if TYPE_CHECKING:
 Location = str | PathLike[str]
 
 
-def check(data: Location, *, decode_images: bool = True) -> "Checked":
-    """Check a data folder; decode_images False reads its tables only."""
+def check(data: Location, *, task: Location | None = None, decode_images: bool = True) -> "Checked":
+    """Check a data folder; task: see train; decode_images False reads its tables only."""
     from maskcls.commands.check import check as command
 
     with make_progress(_stream()) as progress:
-        return command(_text(data), progress, decode_images)
+        return command(_text(data), progress, decode_images, None if task is None else _text(task))
 
 
 def train(
     data: Location,
     run: Location,
     *,
+    task: Location | None = None,
     preset: str | None = None,
     config: Location | None = None,
     set: Mapping[str, Any] | None = None,
 ) -> "Trained":
     """Train a run's folds, or resume it, and write its out-of-fold score.
 
-    preset: name; None is the default. config: a TOML file of settings.
+    task: a task file, or "mask"; None: DATA/task.toml, else what DATA looks like. preset: name; None is
+    the task's. config: a TOML file of settings.
     """
-    from maskcls.runs.settings import settings
+    from maskcls.runs.settings import settings_for
 
     # Before the next import: a wrong setting is refused without waiting for torch and Ray.
-    own = settings(preset, None if config is None else _text(config), _sets(set))
+    data, run, which = _text(data), _text(run), None if task is None else _text(task)
+    own = settings_for(data, which, preset, None if config is None else _text(config), _sets(set))
     _require_start()
     from maskcls.commands.train import train as command
 
     with make_progress(_stream()) as progress:
-        return command(_text(data), _text(run), own, progress, ["python", "maskcls.train"])
+        return command(data, run, own, progress, ["python", "maskcls.train"], which)
 
 
 def ensemble(
@@ -67,10 +70,12 @@ def ensemble(
     rule: "Rule" = "logits",
     weights: Sequence[float] | None = None,
     allow_missing_folds: bool = False,
+    by_group: bool = False,
 ) -> "Ensembled":
     """Combine all folds of the runs into a submission, a CSV file.
 
-    rule: "logits", "probs", "vote" or "vote_tasks". weights: one per run; None: all folds count equally.
+    rule: "logits", "probs", "vote" or "vote_parts". weights: one per run; None: all folds count equally.
+    by_group: a row for each group of eval images.
     """
     from maskcls.commands.ensemble import ensemble as command
 
@@ -84,6 +89,7 @@ def ensemble(
             allow_missing_folds,
             rule,
             weights,
+            by_group,
         )
 
 
@@ -92,11 +98,13 @@ def predict(
     images: Location,
     out: Location,
     *,
+    by_group: bool = False,
     set: Mapping[str, Any] | None = None,
 ) -> "PredictResult":
     """Predict new images by a finished run; set: cluster.* only, how the work is placed here.
 
     images: a folder, or a CSV file with a column path. out: a CSV file of classes and probabilities.
+    by_group: a row for each group: the CSV's column group, else the first folder of the path.
     """
     from maskcls.runs.settings import settings_of_predict
 
@@ -105,7 +113,7 @@ def predict(
     from maskcls.commands.predict import predict as command
 
     with make_progress(_stream()) as progress:
-        return command(_text(run), _text(images), _text(out), progress, placing)
+        return command(_text(run), _text(images), _text(out), progress, placing, by_group)
 
 
 def open_run(run: Location) -> "RunView":
@@ -140,35 +148,36 @@ class RunView:
 
     @cached_property
     def history(self) -> "pd.DataFrame":
-        """A row per fold and epoch: fold, epoch, losses, scores, learning rate, images per second."""
+        """A row per fold and epoch: fold, epoch, loss, score, each metric by its name, learning rate,
+        images per second."""
         import pandas as pd
 
         from maskcls.core.plain import to_plain
 
         rows = [
-            {"fold": fold.number} | to_plain(entry)
+            {"fold": fold.number, **to_plain(entry), **entry.metrics}
             for fold in self._run.folds()
             for entry in fold.history()
         ]
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows).drop(columns="metrics", errors="ignore")
 
     @cached_property
     def folds(self) -> "pd.DataFrame":
-        """The split: person, gender, age_group, repeat, fold."""
+        """The split: group, the strata by their part, repeat, fold."""
         from maskcls.store.run import FOLDS
 
         return self._table(FOLDS)
 
     @cached_property
     def oof(self) -> "pd.DataFrame":
-        """Out-of-fold logits: path, person, label, repeat, fold, logits (18 float32), fault."""
+        """Out-of-fold logits: image, group, label, repeat, fold, logits (K float32), fault."""
         from maskcls.store.run import OOF
 
         return self._table(OOF)
 
     @cached_property
     def eval(self) -> "pd.DataFrame":
-        """Eval logits of every fold: ImageID, repeat, fold, logits (18 float32), fault."""
+        """Eval logits of every fold: image, repeat, fold, logits (K float32), fault."""
         from maskcls.store.run import EVAL
 
         return self._table(EVAL)

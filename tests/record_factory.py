@@ -5,19 +5,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from maskcls.core.history import EpochEntry
+from maskcls.core.metrics import Values
 from maskcls.store.heartbeat import Heartbeat
 from maskcls.store.record import Record
 from maskcls.store.results import FoldImages, FoldResult
 
 
-def epoch(number: int, macro_f1: float | None = 0.5, **changes: Any) -> EpochEntry:
+def epoch(number: int, score: float | None = 0.5, **changes: Any) -> EpochEntry:
     """A finished epoch; number: from 1."""
     entry = EpochEntry(
         epoch=number,
         lr=1e-3,
         train_loss=1.25,
-        macro_f1=macro_f1,
-        accuracy=macro_f1,
+        score=score,
+        metrics=metrics(score),
         images=64,
         images_per_s=90.0,
         train_s=1.0,
@@ -25,6 +26,11 @@ def epoch(number: int, macro_f1: float | None = 0.5, **changes: Any) -> EpochEnt
         time="2026-11-24T00:00:00+00:00",
     )
     return replace(entry, **changes)
+
+
+def metrics(score: float | None) -> Values:
+    """The mask task's metrics, all equal to the score."""
+    return {} if score is None else {"macro_f1": score, "accuracy": score}
 
 
 def epochs(*scores: float | None) -> list[EpochEntry]:
@@ -48,13 +54,13 @@ def heartbeat(ago_s: float = 1.0, **changes: Any) -> Heartbeat:
     return replace(beat, **changes)
 
 
-def result(fold: int, macro_f1: float | None = 0.5, **changes: Any) -> FoldResult:
+def result(fold: int, score: float | None = 0.5, **changes: Any) -> FoldResult:
     """What a finished fold of one epoch says."""
     parts = ("start", "build", "train", "evaluate", "predict", "checkpoint")
     found = FoldResult(
         fold=fold,
-        macro_f1=macro_f1,
-        accuracy=macro_f1,
+        score=score,
+        metrics=metrics(score),
         best_epoch=1,
         epochs=1,
         images=FoldImages(1, 1, 1),

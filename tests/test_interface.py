@@ -73,7 +73,7 @@ def test_bad_input_is_one_sentence(call, sentence: str, tmp_path: Path) -> None:
 def test_a_run_is_read_while_it_is_trained(tmp_path: Path) -> None:
     run = Run(Folder.at(str(tmp_path / "run")))
     run.write_config(resolve("smoke", sets=["folds.count=2"]))
-    split = pd.DataFrame({"person": ["a", "b"], "repeat": [0, 0], "fold": [0, 1]})
+    split = pd.DataFrame({"group": ["a", "b"], "repeat": [0, 0], "fold": [0, 1]})
     write_table(run.folder, FOLDS, split)
     run.fold(1).write_history(epochs(0.25, 0.5))
 
@@ -81,10 +81,11 @@ def test_a_run_is_read_while_it_is_trained(tmp_path: Path) -> None:
     assert repr(view) == f"maskcls.open_run('{tmp_path}/run')"
     assert view.config.folds.count == 2
     assert view.metrics is None
-    assert view.history[["fold", "epoch", "macro_f1"]].to_numpy().tolist() == [
-        [1, 1, 0.25],
-        [1, 2, 0.5],
+    assert view.history[["fold", "epoch", "score", "macro_f1"]].to_numpy().tolist() == [
+        [1, 1, 0.25, 0.25],
+        [1, 2, 0.5, 0.5],
     ]
+    assert "metrics" not in view.history
     pd.testing.assert_frame_equal(view.folds, split)
     with pytest.raises(maskcls.UserError, match=OOF):
         view.oof  # noqa: B018

@@ -25,6 +25,7 @@ from maskcls.config.resolve import flat_json, resolve, to_json
 from maskcls.config.schema import Config
 from maskcls.losses.base import Loss, LossContext
 from maskcls.training.objective import build_losses
+from tests.tasks import MASK
 
 TOP = Path(__file__).parents[1]
 PAGE = (TOP / "docs" / "recipes.md").read_text(encoding="utf-8")
@@ -188,7 +189,7 @@ def test_one_file_is_all_that_the_loss_of_the_page_takes(poly: Path) -> None:
     assert "loss.poly.epsilon = 1" in shown
     config = resolve(None, None, ["loss.name=cross_entropy+poly", "loss.poly.epsilon=2"])
     logits_BK, target_BK = some_rows(1)
-    found_B = build_losses(config, [1] * 18, epoch=0)["class"](logits_BK, target_BK)
+    found_B = build_losses(config, MASK, [1] * 18, epoch=0).whole(logits_BK, target_BK)
     p_BK = logits_BK.softmax(dim=1)
     formula_B = (target_BK * (2 * (1 - p_BK) - 2 * p_BK.log())).sum(dim=1)
     torch.testing.assert_close(found_B, formula_B, rtol=1e-5, atol=1e-5)

@@ -11,11 +11,12 @@ import numpy.typing as npt
 from maskcls.config import parts
 from maskcls.config.schema import Augment
 from maskcls.core.errors import UserError
+from maskcls.core.task import Task
 
 Int64 = npt.NDArray[np.int64]
 Partner = Literal["all", "old", "same_class"]
-"""Pool of the other image of a mix: all training rows, those of the last age group (60 and
-over, or from rows.age_border), or those of the row's own class."""
+"""Pool of the other image of a mix: all training rows, those of the last age group (mask task only; 60
+and over, or from rows.age_border), or those of the row's own class."""
 
 
 class Pool:
@@ -25,9 +26,9 @@ class Pool:
     took 0.3 s.
     """
 
-    def __init__(self, name: str, partner: str, classes: Int64, rows: Int64) -> None:
+    def __init__(self, name: str, partner: str, classes: Int64, rows: Int64, task: Task) -> None:
         """See pool_of; raises as it does."""
-        self._rows = pool_of(name, partner, classes, rows)
+        self._rows = pool_of(name, partner, classes, rows, task)
         self._sorted: Int64 | None = None
         if partner == "same_class":
             # Sorted by class, each class is contiguous: a draw picks a place in that of the row.
@@ -59,16 +60,17 @@ def partners_asked(settings: Augment) -> dict[str, str]:
     return found
 
 
-def pool_of(name: str, partner: str, classes: Int64, rows: Int64) -> Int64:
+def pool_of(name: str, partner: str, classes: Int64, rows: Int64, task: Task) -> Int64:
     """Rows from which the mix called `name` draws partners, int64, in the order given.
 
     partner: a Partner; classes: of all rows as they train, int64 [T]; rows: those that train, int64
     [M]. Raises UserError when no row is of the last age group.
     """
     # same_class needs no pool of its own: it chooses within all rows, by class.
-    if partner != "old":
+    part = task.numbered
+    if partner != "old" or part is None:
         return rows
-    pool: Int64 = rows[classes[rows] % 3 == 2]
+    pool: Int64 = rows[task.codes_of(classes[rows])[part.name] == len(part.values) - 1]
     if not len(pool):
         raise UserError(
             f"augment.{name}.partner={partner}: no training image is of the last age group (60 and over,"

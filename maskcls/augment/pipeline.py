@@ -18,6 +18,7 @@ from maskcls.augment.partners import Partner, Pool
 from maskcls.config import parts
 from maskcls.config.schema import Augment
 from maskcls.core.errors import UserError
+from maskcls.core.task import Task
 
 Int64 = npt.NDArray[np.int64]
 
@@ -66,22 +67,24 @@ class Pipeline:
         return bool(self._parts)
 
     def begin_epoch(
-        self, numbers: tuple[int, int, int], classes: Int64, rows: Int64
+        self, numbers: tuple[int, int, int], classes: Int64, rows: Int64, task: Task
     ) -> "EpochAugmenter":
         """The pipeline with an epoch's draws.
 
         numbers: seed, fold, epoch. classes: of all rows, int64 [T]. rows: those that train.
         """
-        return EpochAugmenter(self, numbers, classes, np.unique(rows))
+        return EpochAugmenter(self, numbers, classes, np.unique(rows), task)
 
 
 class EpochAugmenter:
     """A pipeline in one epoch, with every row's draws and partner."""
 
     def __init__(
-        self, pipeline: Pipeline, numbers: tuple[int, int, int], classes: Int64, rows: Int64
-    ) -> None:
+        self, pipeline: Pipeline, numbers: tuple[int, int, int], classes: Int64, rows: Int64,
+        task: Task,
+    ) -> None:  # fmt: skip
         self._pipeline, self._numbers, self._classes, self._rows = pipeline, numbers, classes, rows
+        self._task = task
         self._tables: dict[tuple[str, int], npt.NDArray[np.float64]] = {}
 
     def partners(self, rows: Int64, copies: Int64) -> Int64 | None:
@@ -99,7 +102,7 @@ class EpochAugmenter:
     def _pool(self) -> Pool:
         assert self._pipeline.mix is not None
         name, partner = self._pipeline.mix.name, self._pipeline.partner
-        return Pool(name, partner, self._classes, self._rows)
+        return Pool(name, partner, self._classes, self._rows, self._task)
 
     def apply(
         self, pixels_BCHW: torch.Tensor, rows: Int64, copies: Int64, partners: Int64 | None,

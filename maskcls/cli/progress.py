@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TextIO, cast
 
 from maskcls.core.history import EpochEntry, best_of
+from maskcls.core.metrics import TITLES, oriented
 from maskcls.core.progress import FoldState
+from maskcls.core.task import MetricName
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,6 +27,12 @@ COUNT_EVERY_S = 10.0
 """Minimum time between two plain lines about the same count [s]."""
 # Counts may change much faster than a terminal, perhaps over SSH, can redraw.
 _DRAW_EVERY_S = 0.1
+# Beside four other columns; a longer title would make the table wider than many a terminal.
+_SHORT: dict[MetricName, str] = {
+    "macro_f1": "F1",
+    "balanced_accuracy": "balanced",
+    "quadratic_kappa": "kappa",
+}
 _STYLES = {"done": "green", "failed": "bold red", "waiting": "dim"}
 
 
@@ -123,10 +131,8 @@ class PlainProgress:
             if known is None and state.phase == "done":
                 # Finished before this command: one line instead of all its epochs.
                 self._reported[state.fold] = _Reported(len(state.history), _event(state))
-                best = best_of(state.history)
-                score = (
-                    f": macro_f1={number(best.macro_f1)}" if best and number(best.macro_f1) else ""
-                )
+                best = _best_of(state)
+                score = f": {state.metric}={best[1]}" if best else ""
                 self._lines("", f"fold {state.fold} is done already{score}")
                 continue
             if known is None or len(state.history) < known.epochs:  # another run, or restarted
@@ -293,10 +299,14 @@ def _fold_table(states: Sequence[FoldState], width: int) -> "Table":
         table.add_column("", no_wrap=True, width=10)
     if steps:
         table.add_column("step", justify="right", no_wrap=True)
-    for name in ("img/s", "loss", "F1", "best F1", "left"):
+    # All folds are of one task.
+    title = _SHORT.get(states[0].metric, TITLES[states[0].metric])
+    # Repeated only where it is short: the table has to fit into 80 columns.
+    best_title = f"best {title}" if len(title) < 4 else "best"
+    for name in ("img/s", "loss", title, best_title, "left"):
         table.add_column(name, justify="right", no_wrap=True)
     for s in states:
-        last, best = (s.history[-1] if s.history else None), best_of(s.history)
+        last, best = (s.history[-1] if s.history else None), _best_of(s)
         # While the best epoch predicts, training is over, also when it stopped early.
         done = float(s.epochs if s.phase in ("done", "predicting") else len(s.history))
         if s.phase == "training" and s.steps:
@@ -310,11 +320,12 @@ def _fold_table(states: Sequence[FoldState], width: int) -> "Table":
             row.append(f"{s.step}/{s.steps}" if s.steps else "")
         # Between epochs and after the end, the speed of the last epoch.
         rate = s.images_per_s if s.images_per_s is not None else last and last.images_per_s
-        best_text = (
-            f"{number(best.macro_f1)} ({best.epoch})" if best and number(best.macro_f1) else ""
-        )
-        row += [number(rate), number(last and last.train_loss), number(last and last.macro_f1)]
-        row += [best_text, _duration(s.left_s)]
+        row += [number(rate), number(last and last.train_loss)]
+        row += [
+            number(last and last.metrics.get(s.metric)),
+            f"{best[1]} ({best[0]})" if best else "",
+        ]
+        row += [_duration(s.left_s)]
         table.add_row(*row)
     return table
 
@@ -339,16 +350,23 @@ def number(value: object) -> str:
     return f"{value:.0f}" if 100 <= abs(value) < 1e9 else f"{value:.3g}"
 
 
+def _best_of(state: FoldState) -> tuple[int, str] | None:
+    """The best epoch so far and its metric as shown; None without a score."""
+    best = best_of(state.history)
+    if best is None or best.score is None:
+        return None
+    return best.epoch, number(oriented(state.metric, best.score))
+
+
 def one_line(text: str) -> str:
     """The text with each sequence of white space as one space."""
     return " ".join(text.split())
 
 
 def _epoch_line(state: FoldState, entry: EpochEntry, left_s: float | None) -> str:
-    pairs = {
+    pairs: dict[str, float | None] = {
         "loss": entry.train_loss,
-        "macro_f1": entry.macro_f1,
-        "accuracy": entry.accuracy,
+        **{str(name): value for name, value in entry.metrics.items()},
         "images_per_s": entry.images_per_s,
         "left_s": None if left_s is None else round(left_s),
     }
@@ -371,10 +389,10 @@ def _event(state: FoldState) -> str:
         case "predicting":
             return "predicts"
         case "done":
-            best = best_of(state.history)
-            if best is None or not number(best.macro_f1):
+            best = _best_of(state)
+            if best is None:
                 return "done"
-            return f"done: best_epoch={best.epoch} macro_f1={number(best.macro_f1)}"
+            return f"done: best_epoch={best[0]} {state.metric}={best[1]}"
         case "stopped":  # by maskcls status alone
             return "stopped"
         case "failed":

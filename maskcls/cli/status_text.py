@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 from maskcls.commands.status import RunStatus, SearchStatus, WorkerStatus
 from maskcls.core.errors import Exit
+from maskcls.core.metrics import TITLES, shown_score
 from maskcls.core.progress import FoldState
 
 if TYPE_CHECKING:
     from maskcls.tuning.trials import Trial
 
-_COLUMNS = (
-    f"{'fold':>4}  {'state':<10} {'epoch':>9} {'images/s':>9} {'loss':>8} {'macro F1':>9}"
-    f" {'try':>4} {'left':>7}"
-)
+_WIDTH = 9
+"""Of a score's column, at least; a longer title makes it wider."""
 
 
 def lines_of(found: Sequence[RunStatus | SearchStatus]) -> list[str]:
@@ -31,11 +30,16 @@ def lines_of(found: Sequence[RunStatus | SearchStatus]) -> list[str]:
 
 def _several(runs: Sequence[RunStatus]) -> list[str]:
     width = max(len(run.run) for run in runs)
-    lines = [f"{'run':<{width}}  {'folds':>7} {'macro F1':>9} {'left':>7}"]
+    # Of one task as a rule; otherwise each line says which metric its score is of.
+    metrics = {run.metric for run in runs}
+    title = TITLES[runs[0].metric] if len(metrics) == 1 else "score"
+    column = max(_WIDTH, len(title))
+    lines = [f"{'run':<{width}}  {'folds':>7} {title:>{column}} {'left':>7}"]
     for run in runs:
         folds = f"{run.done}/{len(run.folds)}"
         lines.append(
-            f"{run.run:<{width}}  {folds:>7} {_number(run.macro_f1, '.4f'):>9} {_time(run.left_s):>7}"
+            f"{run.run:<{width}}  {folds:>7} {shown_score(run.metric, run.score):>{column}}"
+            f" {_time(run.left_s):>7}" + (f"  {TITLES[run.metric]}" if len(metrics) > 1 else "")
         )
     return lines
 
@@ -56,10 +60,14 @@ def as_json(found: Sequence[RunStatus | SearchStatus]) -> str:
 
 
 def _one(run: RunStatus) -> list[str]:
-    lines = [run.run, _COLUMNS]
+    title = TITLES[run.metric]
+    column = max(_WIDTH, len(title))
+    head = f"{'fold':>4}  {'state':<10} {'epoch':>9} {'images/s':>9} {'loss':>8} {title:>{column}}"
+    lines = [run.run, f"{head} {'try':>4} {'left':>7}"]
     for state, worker in zip(run.folds, run.workers, strict=True):
-        lines.append(_fold(state) + _where(worker, state))
-    score = "" if run.macro_f1 is None else f", out-of-fold macro F1 {run.macro_f1:.4f}"
+        lines.append(_fold(state, column) + _where(worker, state))
+    shown = shown_score(run.metric, run.score)
+    score = "" if run.score is None else f", out-of-fold {title} {shown}"
     lines.append(f"{run.done} of {len(run.folds)} folds are done{score}")
     # A command that was killed has left no exit code; one that finished has nothing to resume.
     if run.exit_code is not None and run.done < len(run.folds):
@@ -70,10 +78,10 @@ def _one(run: RunStatus) -> list[str]:
     return lines
 
 
-def _fold(state: FoldState) -> str:
+def _fold(state: FoldState, column: int) -> str:
     last = state.history[-1] if state.history else None
     # The best so far, as in the run's result; without a validation fold there is none.
-    scores = [entry.macro_f1 for entry in state.history if entry.macro_f1 is not None]
+    scores = [entry.score for entry in state.history if entry.score is not None]
     at_work = state.phase in ("training", "predicting")
     epoch = max(len(state.history), state.epoch if at_work else 0)
     speed = state.images_per_s or (last.images_per_s if last else None)
@@ -82,7 +90,7 @@ def _fold(state: FoldState) -> str:
     return (
         f"{state.fold:>4}  {state.phase:<10} {f'{epoch}/{state.epochs}':>9}"
         f" {_number(speed, '.0f'):>9} {_number(last.train_loss if last else None, '.3f'):>8}"
-        f" {_number(max(scores, default=None), '.4f'):>9} {state.attempt:>4}"
+        f" {shown_score(state.metric, max(scores, default=None)):>{column}} {state.attempt:>4}"
         f" {_time(state.left_s):>7}{note}"
     )
 
@@ -123,7 +131,7 @@ _HEAD = (
 def trial_table(trials: Sequence["Trial"]) -> list[str]:
     """A head, and a line for each trial in the order given.
 
-    fold 0 is its best held-out macro F1 there; out-of-fold and deviation are of all folds.
+    fold 0 is its best held-out metric there; out-of-fold and deviation are of all folds.
     """
     return [_HEAD, *map(_line, trials)]
 
@@ -131,12 +139,9 @@ def trial_table(trials: Sequence["Trial"]) -> list[str]:
 def _line(trial: "Trial") -> str:
     whole = trial.out_of_fold
     note = f"  {trial.note}" if trial.note else ""
-    score, deviation = (whole.macro_f1, whole.deviation) if whole else (None, None)
+    score, deviation = (whole.score, whole.deviation) if whole else (None, None)
     return (
-        f"{trial.number:>5} {trial.state:<8} {_score(score):>12} {_score(deviation):>10}"
-        f" {_score(trial.best):>8} {len(trial.scores):>7}  {trial.words}{note}"
+        f"{trial.number:>5} {trial.state:<8} {shown_score(trial.metric, score):>12}"
+        f" {_number(deviation, '.4f'):>10} {shown_score(trial.metric, trial.best):>8}"
+        f" {len(trial.scores):>7}  {trial.words}{note}"
     )
-
-
-def _score(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"

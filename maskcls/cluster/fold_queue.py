@@ -89,8 +89,8 @@ class FoldQueue:
         self._progress, self._check_lease = progress, check_lease
         self._run = Run(Folder.at(jobs[0].run))
         self._pause_s = _LOOK_EVERY_S if self._run.folder.is_local else _LOOK_EVERY_S_REMOTE
-        epochs = jobs[0].config.train.epochs
-        self._states = {job.fold: FoldState(job.fold, epochs) for job in jobs}
+        epochs, metric = jobs[0].config.train.epochs, jobs[0].task.metric
+        self._states = {job.fold: FoldState(job.fold, epochs, metric=metric) for job in jobs}
         self._waiting = [job.fold for job in jobs]
         self._not_before: dict[int, float] = {}
         self._running: dict[int, _Fit] = {}

@@ -16,7 +16,6 @@ from maskcls.cluster.plan import Plan
 from maskcls.core.errors import StorageError, UserError
 from maskcls.core.hashing import digest_of_bytes
 from maskcls.core.progress import Progress
-from maskcls.data.table import TRAIN_CSV
 from maskcls.pixels.cache import CachePlace, open_cache
 from maskcls.store.folder import Folder
 from maskcls.store.run import EVAL_TABLE, EXTRA_TABLE, TABLE, Run
@@ -41,9 +40,9 @@ def require_here(job: FoldJob) -> None:
     The driver asks the nodes that exist when it starts (see require_shared); others may join later.
     """
     run = Run(Folder.at(job.run))
-    files = [(run.folder, run.probe_file), (Folder.at(job.data), TRAIN_CSV)]
-    if job.extra_pixels is not None:
-        files.append((Folder.at(job.config.rows.extra), TRAIN_CSV))
+    files = [(run.folder, run.probe_file), (Folder.at(job.data), job.task.places.probe)]
+    if job.extra_places is not None:
+        files.append((Folder.at(job.config.rows.extra), job.extra_places.probe))
     require_files(files, "DATA, RUN and rows.extra")
 
 
@@ -74,13 +73,13 @@ class Signs(Protocol):
 
 def ensure_here(job: FoldJob, reporter: Signs) -> None:
     """Decode the fold's images on this node, unless that is done; reporter: of the fold's worker."""
-    run, data = Folder.at(job.run), Folder.at(job.data)
-    _ensure(job.pixels, data.child("train", "images"), run, TABLE, reporter)
-    if job.extra_pixels is not None:
-        extra = Folder.at(job.config.rows.extra).child("train", "images")
+    run, data, places = Folder.at(job.run), Folder.at(job.data), job.task.places
+    _ensure(job.pixels, data.below(places.images), run, TABLE, reporter)
+    if job.extra_pixels is not None and job.extra_places is not None:
+        extra = Folder.at(job.config.rows.extra).below(job.extra_places.images)
         _ensure(job.extra_pixels, extra, run, EXTRA_TABLE, reporter)
-    if job.eval_pixels is not None:
-        eval_images = data.child("eval", "images")
+    if job.eval_pixels is not None and places.eval is not None:
+        eval_images = data.below(places.eval)
         _ensure(job.eval_pixels, eval_images, run, EVAL_TABLE, reporter)
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from maskcls.core.errors import UserError
 from maskcls.core.history import EpochEntry
 from maskcls.core.progress import Phase
+from maskcls.core.task import MetricName
 from maskcls.store.attempt import Attempt, Fence
 from maskcls.store.folder import Folder
 from maskcls.store.heartbeat import Heartbeat
@@ -31,11 +32,13 @@ _EVERY_S = 1.0
 _EVERY_S_REMOTE = 5.0  # each heartbeat is a request to the object store, and takes a part of a step
 
 TAGS = ("run", "fold")
+SCORE = "maskcls_score"
+"""The one with a further tag, `metric`: runs of different tasks are not compared."""
 NAMES = {
     "maskcls_images_per_second": "Training speed of the fold [images/s].",
     "maskcls_epoch": "Epoch the fold is in, counted from 1.",
     "maskcls_train_loss": "Mean training loss of the last finished epoch.",
-    "maskcls_macro_f1": "Macro F1 over the whole validation fold after the last finished epoch.",
+    SCORE: "Score over the whole validation fold after the last finished epoch; higher is better.",
     "maskcls_gpu_idle_share": "Share of the samples at which the fold's GPU was idle, 0 to 1.",
     "maskcls_attempt": "Attempt at the fold, counted from 1; above 1 after a lost worker.",
 }
@@ -68,7 +71,7 @@ class Reporter:
         }
         # Only rank 0 reports, so only its GPU is sampled.
         self._gpu = GpuMeter(job.device if rank == 0 else "cpu")
-        self._metrics = FoldMetrics(run.shown, job.fold) if rank == 0 else None
+        self._metrics = FoldMetrics(run.shown, job.fold, job.task.metric) if rank == 0 else None
 
     def step_done(self, epoch: int, step: int, num_steps: int, images: int) -> None:
         """See Watcher."""
@@ -96,7 +99,7 @@ class Reporter:
         """See Watcher."""
         if self._metrics is not None:
             self._metrics.set("maskcls_train_loss", entry.train_loss)
-            self._metrics.set("maskcls_macro_f1", entry.macro_f1)
+            self._metrics.set(SCORE, entry.score)
         self._report(entry)  # a barrier in Ray Train: it would hang unless every worker calls it
 
     def predicted(self, rows: int, num_rows: int) -> None:
@@ -169,15 +172,16 @@ class Reporter:
 class FoldMetrics:
     """The gauges of one fold; Ray must be running in this process."""
 
-    def __init__(self, run: str, fold: int) -> None:
-        """run: its displayed name, without credentials."""
+    def __init__(self, run: str, fold: int, metric: MetricName) -> None:
+        """run: its displayed name, without credentials. metric: what the score is of."""
         from ray.util.metrics import Gauge
 
         tags = {"run": tag_of(run), "fold": str(fold)}
         self._gauges: dict[str, Gauge] = {}
         for name, text in NAMES.items():
-            gauge = Gauge(name, description=text, tag_keys=TAGS)
-            gauge.set_default_tags(tags)
+            own = tags | {"metric": metric} if name == SCORE else tags
+            gauge = Gauge(name, description=text, tag_keys=tuple(own))
+            gauge.set_default_tags(own)
             self._gauges[name] = gauge
 
     def set(self, name: str, value: float | None) -> None:

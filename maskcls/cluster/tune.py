@@ -31,7 +31,7 @@ from maskcls.store.manifest import MANIFEST
 from maskcls.store.run import Fold, Run
 from maskcls.training.job import FoldJob
 
-_METRIC, _TIME = "macro_f1", "epoch"
+_METRIC, _TIME = "score", "epoch"
 _ENVIRONMENT = {
     # The command handles signals and reports lost trials itself. Tune's own output, loggers and checks
     # serve its display, which is not used.

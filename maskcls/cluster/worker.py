@@ -107,10 +107,12 @@ def with_own_cache(job: FoldJob) -> FoldJob:
     return job.with_cache_at(cache_root(job.config.cluster.cache_dir))
 
 
-def _reported(entry: EpochEntry) -> dict[str, float | None]:
+def _reported(entry: EpochEntry) -> dict[str, float]:
     """The values of an epoch that Ray shows, and by which ASHA decides."""
-    names = ("epoch", "train_loss", "macro_f1", "images_per_s")
-    return {name: getattr(entry, name) for name in names}
+    names = ("epoch", "train_loss", "score", "images_per_s")
+    values = {name: getattr(entry, name) for name in names}
+    # ASHA lets a trial go on whose result lacks the score, but cannot compare one that is None.
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def is_lost_peer(error: Exception) -> bool:

@@ -1,8 +1,6 @@
 """`maskcls ensemble`: combine the eval logits of all folds of all runs into a submission."""
 
 import csv
-import hashlib
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,18 +10,22 @@ import numpy as np
 import numpy.typing as npt
 
 from maskcls.core.errors import Exit, UserError
-from maskcls.core.labels import NUM_CLASSES, class_name
+from maskcls.core.names import some
 from maskcls.core.progress import Progress
+from maskcls.data.answers import AnswerForm, Values, form_of
+from maskcls.data.sample import rows_of_sample
 from maskcls.evaluation import ensembling
+from maskcls.evaluation.by_group import GroupCodes, GroupMeans
 from maskcls.evaluation.ensembling import Rule
-from maskcls.evaluation.fold_logits import FoldLogits, has_logits
+from maskcls.evaluation.members import Member, eval_parts, fold_weights, read_members
 from maskcls.store.folder import Folder
 from maskcls.store.outputs import OutputFile
-from maskcls.store.record import Described, now, versions
-from maskcls.store.run import EVAL_LOGITS, EVAL_TABLE, TABLE, Run
-from maskcls.store.tables import read_arrow, read_parts
+from maskcls.store.record import now, versions
+from maskcls.store.results import Sample
+from maskcls.store.run import TABLE, Run
+from maskcls.store.tables import read_parts
 
-Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -36,46 +38,20 @@ class Ensembled:
 
 
 @dataclass(frozen=True)
-class _Member:
-    """A run whose folds are members; about: its entry in the provenance."""
+class _Scores:
+    """Names of some images (or groups) and their combined scores [n, K], NaN for one without logits."""
 
-    run: Run
-    folds: list[int]
-    faults: dict[str, str]
-    about: "_About"
-
-    def labels(self) -> list[str]:
-        """Names of its folds."""
-        placed = [divmod(fold, self.run.config.folds.per_repeat) for fold in self.folds]
-        return [f"{self.run} fold {f}" + (f" repeat {r}" if r else "") for r, f in placed]
+    names: list[str]
+    scores: Float64
 
 
 @dataclass(frozen=True)
-class _FoldAbout:
-    """A fold's entry in the provenance."""
+class _Answered:
+    """Some rows of the submission; lost: names of those without logits."""
 
-    fold: int
-    checkpoint: str
-    model_sha256: str
-    best_epoch: int
-    macro_f1: float | None
-
-
-@dataclass(frozen=True)
-class _About:
-    """A run's entry in the provenance."""
-
-    run: str
-    config_sha256: str
-    data: Described | None
-    git_commit: str | None
-    folds: list[_FoldAbout]
-    missing_folds: list[int]
-
-    @property
-    def eval_fingerprint(self) -> str | int | None:
-        """Of the eval images' content and names."""
-        return (self.data or {}).get("eval_fingerprint")
+    names: list[str]
+    values: Values
+    lost: list[str]
 
 
 def ensemble(
@@ -85,172 +61,192 @@ def ensemble(
     allow_missing_folds: bool = False,
     rule: Rule = "logits",
     weights: Sequence[float] | None = None,
+    by_group: bool = False,
 ) -> Ensembled:
     """Combine folds and runs; write the submission and OUT.provenance.json next to it.
 
-    runs: locations of run folders, any backbones and heads, the same eval images. rule: how members are
-    combined. weights: of each run, divided equally among its folds; None gives each fold of each run the
-    same weight. The submission has all rows of info.csv in its order; an image that no member could
-    decode gets the most frequent class of the training images. Raises UserError when a fold is missing
+    runs: locations of run folders of one task, any backbones and heads, the same eval images. rule: how
+    members are combined. weights: of each run, divided equally among its folds; None gives each fold of
+    each run the same weight. by_group: a row for each group of eval images, their mean.
+    The submission has the form of the first run's task, and the rows of its sample submission, else all
+    eval images in their order. An image that no member could decode gets the most frequent class of the
+    training images, or their classes' shares as probabilities. Raises UserError when a fold is missing
     and that is not allowed.
     """
-    output = OutputFile.at(
-        out
-    )  # first: a location that cannot be written is refused before the work
-    members = [_read_member(Run.open(Folder.at(run)), allow_missing_folds) for run in runs]
-    _refuse_doubles(members)
-    first = members[0]
-    fallback = _most_frequent_class(first.run)
-    # The fallback is of the first run: all runs have the same eval images, but perhaps other tables.
-    weight, lost_ids, images = _weights(members, weights), list[str](), 0
-
-    def fill(path: Path) -> None:
-        # Part by part: with millions of images, names and logits of all folds do not fit into memory.
-        nonlocal images
-        with path.open("w", encoding="utf-8", newline="") as file:
-            rows = csv.writer(file, lineterminator="\n")
-            rows.writerow(["ImageID", "ans"])
-            for image_ids, logits in _parts(members):
-                scores = ensembling.combine(logits, rule, weight)
-                lost = np.asarray(np.isnan(scores).all(axis=1))  # log-probabilities may be -inf
-                answers = np.where(lost, fallback, np.nan_to_num(scores).argmax(axis=1))
-                rows.writerows(zip(image_ids, answers.tolist(), strict=True))
-                lost_ids.extend(image_ids[row] for row in np.flatnonzero(lost).tolist())
-                images += len(image_ids)
-
-    output.fill(fill)
-    provenance = {
-        "created": now(),
-        "versions": versions(),
-        "rule": f"{ensembling.RULES[rule]}; the largest wins",
-        "weights": None if weights is None else list(weights),
-        "members": [label for member in members for label in member.labels()],
-        "runs": [asdict(m.about) for m in members],
-        "images": images,
-        "fallback": {
-            "class": fallback,
-            "name": class_name(fallback),
-            "images": {image: first.faults.get(image, "no logits") for image in lost_ids},
-        },
-    }
+    # First: a location that cannot be written is refused before the work.
+    output = OutputFile.at(out)
+    rule = ensembling.rule_named(rule)
+    members = read_members([Run.open(Folder.at(run)) for run in runs], allow_missing_folds)
+    work = _Work(members, rule, fold_weights(members, weights), by_group, progress)
+    output.fill(work.fill)
+    provenance = work.provenance(None if weights is None else list(weights))
     # After the submission, so that a provenance never describes a file that is not there.
     if not output.is_stream:  # there is no place next to stdout
         output.folder.write_json(f"{output.name}.provenance.json", provenance)
-    # Only the first: all of them are in the provenance.
-    for image in lost_ids[:20]:
-        reason = first.faults.get(image, "no logits")
-        progress.warn(f"{image}: {reason}; answered with class {fallback} ({class_name(fallback)})")
+    work.warn_of_lost()
     missing = any(m.about.missing_folds for m in members)
-    code = Exit.DEGRADED if lost_ids or missing else Exit.GOOD
+    code = Exit.DEGRADED if work.is_degraded or missing else Exit.GOOD
     return Ensembled(code, out, provenance)
 
 
-def _weights(
-    members: Sequence[_Member], weights: Sequence[float] | None
-) -> npt.NDArray[np.float64] | None:
-    """Weight of each fold of each run, in the order of the members."""
-    if weights is None:
-        return None
-    if len(weights) != len(members) or any(not 0 < w < float("inf") for w in weights):
-        raise UserError(
-            f"--weights: {len(members)} runs need as many numbers above 0, such as"
-            f" {':'.join(['1'] * len(members))}."
-        )
-    folds = [len(m.folds) for m in members]
-    # Divided by the folds, or a run of ten folds would count twice as much as one of five.
-    shares = [[w / n] * n for w, n in zip(weights, folds, strict=True)]
-    return np.array([share for run in shares for share in run])
+class _Work:
+    """One submission: how its rows come about, and what was lost on the way."""
 
+    def __init__(
+        self,
+        members: Sequence[Member],
+        rule: Rule,
+        weights: Float64 | None,
+        by_group: bool,
+        progress: Progress,
+    ) -> None:
+        # Task, faults and fallback are of the first run: all runs have the same eval images, but perhaps
+        # other tables.
+        self._members, self._rule, self._weights = members, rule, weights
+        self._by_group, self._progress = by_group, progress
+        self._run, self._faults = members[0].run, members[0].faults
+        self._task = self._run.task
+        self._sample = _sample_of(self._run)
+        self._form: AnswerForm = form_of(self._task, self._sample)
+        if self._form.probabilities:
+            ensembling.require_probabilities(rule)
+        counts = _class_counts(self._run)
+        self._fallback, self._shares = int(counts.argmax()), counts / counts.sum()
+        self._lost: list[str] = []
+        self._left_out: dict[str, str] = {}
+        self._rows = 0
 
-def _read_member(run: Run, allow_missing: bool) -> _Member:
-    if not run.has_eval:
-        raise UserError(f"{run}: this run was made without eval images, so it cannot be combined.")
-    if run.config.folds.scheme == "image":
-        raise UserError(
-            f"{run}: trained with folds.scheme=image, which only serves to show the effect of its leak;"
-            " train with folds of people for a submission."
-        )
-    count = run.config.folds.total
-    done = [result for fold in run.folds() if (result := fold.result()) is not None]
-    missing = sorted(set(range(count)) - {result.fold for result in done})
-    if missing and (not allow_missing or not done):
-        raise UserError(
-            f"{run}: fold {', '.join(map(str, missing))} of {count} is not done; train it with the"
-            " same maskcls train command"
-            + (", or use --allow-missing-folds." if done else ": there is nothing to average yet.")
-        )
-    record = run.record()
-    about = _About(
-        run=str(run),
-        config_sha256=hashlib.sha256(run.config_bytes()).hexdigest(),
-        data=record.data if record else None,
-        git_commit=record.git_commit if record else None,
-        folds=[
-            _FoldAbout(r.fold, r.checkpoint, r.model_sha256, r.best_epoch, r.macro_f1) for r in done
-        ],
-        missing_folds=missing,
-    )
-    return _Member(run, [result.fold for result in done], run.faults().eval, about)
+    @property
+    def is_degraded(self) -> bool:
+        """Whether an answer lacks images: all of them, or some of its group."""
+        return bool(self._lost or self._left_out)
 
+    def fill(self, path: Path) -> None:
+        """Write the submission."""
+        with path.open("w", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            rows.writerow(self._form.header)
+            for part in self._answered():
+                rows.writerows(self._form.rows(part.names, part.values))
+                self._lost += part.lost
+                self._rows += len(part.names)
 
-def _parts(members: Sequence[_Member]) -> Iterator[tuple[list[str], Float32]]:
-    """Names of some eval images and their logits [M, n, 18] of all folds of all runs, part by part.
+    def _answered(self) -> Iterator[_Answered]:
+        scores = self._group_scores() if self._by_group else self._image_scores()
+        parts = map(self._answer, scores)
+        # Without a sample part by part: with millions of images, names and logits of all folds do not
+        # fit into memory. To put them into another order, names and answers have to.
+        return parts if self._sample is None else iter([self._in_order(self._sample, parts)])
 
-    Raises UserError when a run was made for other images, RuntimeError when a fold left one out.
-    """
-    names = [read_parts(m.run.folder, EVAL_TABLE, ["ImageID"]) for m in members]
-    folds = [(m, FoldLogits(m.run.fold(fold), EVAL_LOGITS)) for m in members for fold in m.folds]
-    start = 0
-    # zip_longest, so that a run with fewer images is refused and not cut to the shortest.
-    for parts in itertools.zip_longest(*names):
-        for member, part in zip(members, parts, strict=True):
-            if part is None or not part.equals(parts[0]):
-                raise _other_images(member, members[0])
-        image_ids: list[str] = parts[0]["ImageID"].to_pylist()
-        logits = np.full((len(folds), len(image_ids), NUM_CLASSES), np.nan, np.float32)
-        for values, (member, fold) in zip(logits, folds, strict=True):
-            fold.fill(values, start)
-            # A row without logits must be a fault that the run has recorded; any other gap is a bug, and
-            # would be averaged over fewer folds without a message.
-            lost = [image_ids[row] for row in np.flatnonzero(~has_logits(values)).tolist()]
-            if not member.faults.keys() >= set(lost):
-                raise RuntimeError(f"{member.run}: a fold lacks logits of {len(lost)} images")
-        yield image_ids, logits
-        start += len(image_ids)
+    def _image_scores(self) -> Iterator[_Scores]:
+        for part in eval_parts(self._members):
+            yield _Scores(part.images, self._combine(part.logits))
 
+    def _combine(self, logits: npt.NDArray[np.float32]) -> Float64:
+        return ensembling.combine(logits, self._rule, self._weights, self._task.sizes)
 
-def _other_images(member: _Member, first: _Member) -> UserError:
-    # Read whole only here, for the message: comparing goes part by part.
-    ids, others = (
-        set(read_arrow(m.run.folder, EVAL_TABLE, ["ImageID"])["ImageID"].to_pylist())
-        for m in (first, member)
-    )
-    odd = sorted(ids ^ others)
-    what = f"{len(odd)} differ, such as {odd[0]}" if odd else "they are in another order"
-    return UserError(
-        f"{member.run}: its eval images are not those of the first run ({what}); only runs on the"
-        " same eval images can be averaged."
-    )
+    def _group_scores(self) -> Iterator[_Scores]:
+        """The mean over each group's images of logits, probabilities or votes, as the rule has it."""
+        codes, means = GroupCodes(), GroupMeans(0, self._task.num_classes)
+        without: list[tuple[str, str]] = []
+        for part in eval_parts(self._members, with_groups=True):
+            assert part.groups is not None
+            scores = self._combine(part.logits)
+            # The mean of log-probabilities would be another rule.
+            means.add(codes.of(part.groups), np.exp(scores) if self._rule == "probs" else scores)
+            for row in np.flatnonzero(np.isnan(scores).all(axis=1)).tolist():
+                without.append((part.images[row], part.groups[row]))
+        names = codes.names
+        found = means.means(len(names))
+        empty = {names[row] for row in np.flatnonzero(np.isnan(found).all(axis=1)).tolist()}
+        self._left_out = {image: group for image, group in without if group not in empty}
+        with np.errstate(divide="ignore"):
+            yield _Scores(names, np.log(found) if self._rule == "probs" else found)
 
+    def _answer(self, part: _Scores) -> _Answered:
+        lost = np.asarray(np.isnan(part.scores).all(axis=1))  # log-probabilities may be -inf
+        classes = np.where(lost, self._fallback, np.nan_to_num(part.scores).argmax(axis=1))
+        probs = None
+        if self._form.probabilities:
+            probs = ensembling.probabilities(part.scores, self._rule)
+            probs[lost] = self._shares
+        names = [part.names[row] for row in np.flatnonzero(lost).tolist()]
+        return _Answered(part.names, self._form.values(classes, probs), names)
 
-def _refuse_doubles(members: Sequence[_Member]) -> None:
-    seen: dict[str, str] = {}
-    # Fingerprints are compared, since info.csv of two data sets may have the same names.
-    for number, member in enumerate(members):
-        if member.about.eval_fingerprint != members[0].about.eval_fingerprint:
-            raise UserError(
-                f"{member.run}: made for other eval images than {members[0].run}, though they have"
-                " the same names; only runs on the same eval images can be averaged."
+    def _in_order(self, sample: Sample, parts: Iterator[_Answered]) -> _Answered:
+        """The rows of the sample, in its order and with its names."""
+        found = list(parts)
+        names = [name for part in found for name in part.names]
+        what = "group of eval images" if self._by_group else "eval image"
+        rows = rows_of_sample(sample, names, what)
+        others = np.delete(np.arange(len(names)), rows)
+        if len(others):
+            left = some([names[row] for row in others[:3].tolist()], len(others))
+            self._progress.warn(f"{sample.where} does not name {left}: left out of the submission")
+        lost = {name for part in found for name in part.lost}
+        values = np.concatenate([part.values for part in found])[rows]
+        kept = [names[row] for row in rows.tolist() if names[row] in lost]
+        return _Answered(list(sample.images), values, kept)
+
+    def provenance(self, weights: list[float] | None) -> dict[str, Any]:
+        """What the submission was made from."""
+        task, members = self._task, self._members
+        fallback: dict[str, Any] = {
+            "class": self._fallback,
+            "name": task.classes[self._fallback],
+            "images": {name: self._why(name) for name in self._lost},
+        }
+        if self._form.probabilities:
+            fallback["probabilities"] = self._shares.tolist()
+        found: dict[str, Any] = {
+            "created": now(),
+            "versions": versions(),
+            "task": {"name": task.name, "classes": list(task.classes)},
+            "answers": {"columns": list(self._form.header), "values": task.answers.values},
+            "rule": f"{ensembling.RULES[self._rule]}; {self._ending()}",
+            "weights": weights,
+            "members": [label for member in members for label in member.labels()],
+            "runs": [asdict(m.about) for m in members],
+            "images": self._rows,
+            "fallback": fallback,
+        }
+        if self._by_group:
+            found["by_group"] = "mean over the images of each group"
+            found["not_in_their_groups"] = {i: self._why(i) for i in self._left_out}
+        return found
+
+    def _ending(self) -> str:
+        return "as probabilities" if self._form.probabilities else "the largest wins"
+
+    def _why(self, name: str) -> str:
+        without = "no image could be decoded" if self._by_group else "no logits"
+        return self._faults.get(name, without)
+
+    def warn_of_lost(self) -> None:
+        """Name the first of the images without logits; all of them are in the provenance."""
+        answer = f"class {self._fallback} ({self._task.classes[self._fallback]})"
+        if self._form.probabilities:
+            answer = "the classes' shares of the training images"
+        for name in self._lost[:20]:
+            self._progress.warn(f"{name}: {self._why(name)}; answered with {answer}")
+        for image, group in list(self._left_out.items())[:20]:
+            self._progress.warn(
+                f"{image}: {self._why(image)}; group {group} is answered without it"
             )
-        for fold in member.about.folds:
-            here = f"{member.run} (run {number + 1}) fold {fold.fold}"
-            # By the weights' digest, so that a copied run folder is noticed, too.
-            there = seen.setdefault(fold.model_sha256, here)
-            if there != here:
-                raise UserError(f"{here}: the same network as {there}; it would count double.")
 
 
-def _most_frequent_class(run: Run) -> int:
+def _sample_of(run: Run) -> Sample | None:
+    sample = run.sample()
+    if sample is None and run.task.answers.like is not None:
+        raise UserError(
+            f"{run}: sample.json is missing, which holds the rows of {run.task.answers.like}; the run"
+            " is not complete, train it again"
+        )
+    return sample
+
+
+def _class_counts(run: Run) -> npt.NDArray[np.int64]:
+    size = run.task.num_classes
     parts = read_parts(run.folder, TABLE, ["label"])
-    counts = [np.bincount(part["label"].to_numpy(), minlength=NUM_CLASSES) for part in parts]
-    return int(np.sum(counts, axis=0).argmax())
+    counts = [np.bincount(part["label"].to_numpy(), minlength=size) for part in parts]
+    return np.asarray(np.sum(counts, axis=0), np.int64)

@@ -28,6 +28,7 @@ class Found:
 def lr_find(
     data: str, out: str, config: Config, progress: Progress,
     low: float = 1e-7, high: float = 1.0, updates: int = 100, command: Sequence[str] = (),
+    task: str | None = None,
 ) -> Found:  # fmt: skip
     """Run the range test on fold 0 of these settings; writes into the folder out.
 
@@ -38,7 +39,7 @@ def lr_find(
 
     if not 0 < low < high or updates < 10:
         raise UserError("lr-find: --low must be above 0 and below --high, and --updates 10 or more")
-    prepared = prepare(data, out, config, progress)
+    prepared = prepare(data, out, config, progress, task)
     folder = prepared.run.folder
     # The folder is like a run's, so another command must not write into it at the same time.
     with Lease(folder, "lr-find", progress.say) as lease:

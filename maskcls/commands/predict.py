@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +12,18 @@ import pandas as pd
 
 from maskcls.config.schema import Cluster
 from maskcls.core.errors import Exit, RunFailed, UserError
-from maskcls.core.labels import NUM_CLASSES
 from maskcls.core.progress import Progress
+from maskcls.core.task import Task
+from maskcls.data.answers import class_texts, prediction_header
 from maskcls.data.findings import Findings
-from maskcls.data.image_list import images_from_csv, list_images
+from maskcls.data.image_list import (
+    CSV_COLUMNS,
+    first_folders,
+    images_from_csv,
+    list_images,
+    with_extensions,
+)
+from maskcls.evaluation.by_group import GroupCodes, GroupMeans
 from maskcls.evaluation.ensembling import mean_logits, softmax
 from maskcls.pixels.geometry import Geometry
 from maskcls.runs.dataset import images_of
@@ -38,13 +47,20 @@ class PredictResult:
 
 
 def predict(
-    run: str, images: str, out: str, progress: Progress, cluster: Cluster | None = None
+    run: str,
+    images: str,
+    out: str,
+    progress: Progress,
+    cluster: Cluster | None = None,
+    by_group: bool = False,
 ) -> PredictResult:
-    """Write path,ans,p0..p17 with a row per image: probabilities of the folds' averaged logits.
+    """Write a row per image: its path, the answer, and the probabilities of the folds' averaged logits.
 
-    images: a folder, or a CSV file with a column path (or ImageID) relative to the CSV's folder.
-    cluster: placement of the work here; the run may have been trained on another machine.
-    An image that cannot be decoded has a row with empty columns.
+    images: a folder, or a CSV file with a column path (or image, ImageID, file_name, or what the task's
+    answers call it) relative to the CSV's folder. cluster: placement of the work here; the run may have
+    been trained on another machine. by_group: a row per group, of its images' averaged logits; the group
+    is the CSV's column group, else the first folder of the path.
+    The columns are data/answers.py's. An image that cannot be decoded has a row with empty columns.
     Raises UserError when the run is not finished or a checkpoint is damaged, or when another machine
     of a cluster may predict and does not reach RUN and IMAGES.
     """
@@ -56,11 +72,11 @@ def predict(
 
     trained = Run.open(Folder.at(run))
     results, geometry = _checkpoints_of(trained)
-    output = OutputFile.at(
-        out
-    )  # first: a location that cannot be written is refused before the work
+    # First: a location that cannot be written is refused before the work.
+    output = OutputFile.at(out)
     placing = cluster or Cluster()
-    image_folder, rows = _list(images, progress)
+    task = trained.task
+    image_folder, rows = _list(images, progress, task.answers.columns[0], by_group)
     cache = cache_root(placing.cache_dir)
     listed = images_of(image_folder, rows, cache)
     place = listed.place(cache, geometry)
@@ -84,7 +100,7 @@ def predict(
             for result in results
         ]
         found = predict_folds(jobs, plan, home, source, progress, placing.stall_s)
-    logits = np.full((len(found), len(rows), NUM_CLASSES), np.nan, np.float32)
+    logits = np.full((len(found), len(rows), task.num_classes), np.nan, np.float32)
     expected = np.setdiff1d(np.arange(len(rows)), list(pixels.faults))
     for member, (at, values) in enumerate(found):
         # Otherwise such an image would be averaged over fewer folds, without a message.
@@ -96,7 +112,7 @@ def predict(
             )
         logits[member, at] = values
     faults = {rows["path"].iloc[row]: reason for row, reason in sorted(pixels.faults.items())}
-    output.write(_csv(rows["path"], mean_logits(logits)))
+    output.write(_csv(task, rows, mean_logits(logits)))
     # Only the first, as the CSV shows the others by their empty columns.
     for path, reason in list(faults.items())[:20]:
         progress.warn(f"{path}: no answer, {reason}")
@@ -131,24 +147,32 @@ def _checkpoints_of(run: Run) -> tuple[list[FoldResult], Geometry]:
     return found, geometries[0]
 
 
-def _list(images: str, progress: Progress) -> tuple[Folder, pd.DataFrame]:
+def _list(
+    images: str, progress: Progress, column: str = "image", with_groups: bool = False
+) -> tuple[Folder, pd.DataFrame]:
+    """The images' folder, and path, size_bytes, mtime_ns, with_groups: group."""
     folder = Folder.at(images)
     if folder.is_dir():
         findings = Findings(where=folder.shown)
         rows = list_images(folder, findings)
         for finding in findings.collected():
             progress.warn(f"{finding.where}: {finding.text}")
+        if with_groups:
+            rows["group"] = first_folders(rows["path"], folder.shown)
         return folder, rows
     if not (images.partition("?")[0] if is_uri(images) else images).lower().endswith(".csv"):
         raise UserError(f"{images}: neither a folder of images nor a CSV file.")
     parent, name = Folder.of_file(images)
     try:
-        paths = images_from_csv(parent.read_bytes(name), images)
+        columns = tuple(dict.fromkeys((*CSV_COLUMNS, column)))
+        listed = images_from_csv(parent.read_bytes(name), images, columns, with_groups)
     except FileNotFoundError as e:
         raise UserError(f"{images}: there is no such file.") from e
+    paths = with_extensions(listed.paths, parent, images)
     # A sample decides: asking for each of a million objects in a bucket would take hours.
     if not any(parent.exists(path) for path in paths[:20]):
         # The competition's info.csv is next to the folder of its images.
+        paths = with_extensions(listed.paths, parent.child("images"), images)
         if not any(parent.exists(f"images/{path}") for path in paths[:20]):
             raise UserError(
                 f"{images}: none of its images is in {parent.shown} or its folder images;"
@@ -161,6 +185,10 @@ def _list(images: str, progress: Progress) -> tuple[Folder, pd.DataFrame]:
         size.append(entry.st_size if entry else 0)
         mtime.append(entry.st_mtime_ns if entry else 0)
     frame = pd.DataFrame({"path": paths, "size_bytes": size, "mtime_ns": mtime})
+    if paths != listed.paths:
+        frame["name"] = listed.paths  # as the answers name them
+    if with_groups:
+        frame["group"] = listed.groups or first_folders(paths, images)
     return parent, frame
 
 
@@ -173,15 +201,30 @@ def _is_file(folder: Folder, path: str) -> bool:
     return folder.is_local and (folder.local_path / path).is_file()
 
 
-def _csv(paths: "pd.Series[str]", mean: npt.NDArray[np.float64]) -> bytes:
+def _csv(task: Task, rows: pd.DataFrame, mean: npt.NDArray[np.float64]) -> bytes:
+    """The file; rows: with a column group for answers by group; mean: logits of each image [N, K]."""
+    first, names = "path", rows["name" if "name" in rows else "path"].tolist()
+    if "group" in rows:
+        first = "group"
+        codes, groups = GroupCodes(), GroupMeans(0, mean.shape[1])
+        groups.add(codes.of(rows["group"].tolist()), mean)
+        names, mean = codes.names, groups.means(len(codes.names))
+    return _rows(first, names, task, mean)
+
+
+def _rows(first: str, names: Sequence[str], task: Task, mean: npt.NDArray[np.float64]) -> bytes:
     probs, answers = softmax(mean), np.nan_to_num(mean).argmax(axis=1)
+    texts = class_texts(task)
+    # The numbers of the mask task's files are read by others; elsewhere, near 1, six digits are too few.
+    digits = 6 if task.answers.values == "class" else 9
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["path", "ans", *(f"p{k}" for k in range(NUM_CLASSES))])
-    for path, answer, row in zip(paths, answers.tolist(), probs, strict=True):
+    header = prediction_header(task)
+    rows.writerow([first, *header])
+    for name, answer, row in zip(names, answers.tolist(), probs, strict=True):
         # NaN: no fold has logits of this image, as it cannot be decoded.
         if np.isfinite(row).all():
-            rows.writerow([path, answer, *(f"{p:.6g}" for p in row)])
+            rows.writerow([name, texts[answer], *(f"{p:.{digits}g}" for p in row)])
         else:
-            rows.writerow([path, *[""] * (NUM_CLASSES + 1)])
+            rows.writerow([name, *[""] * len(header)])
     return text.getvalue().encode()

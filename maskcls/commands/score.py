@@ -1,16 +1,20 @@
-"""`maskcls score`: the official macro F1 and accuracy of a submission."""
+"""`maskcls score`: the score of a submission by the true labels."""
 
 from maskcls.core.errors import UserError
 from maskcls.data.submission_score import SubmissionScore, score_files
 from maskcls.store.folder import Folder
+from maskcls.store.run import Run
 
 
-def score(submission: str, truth: str) -> SubmissionScore:
-    """Score submission.csv against truth.csv, both ImageID,ans; see data/submission_score.py.
+def score(submission: str, truth: str, run: str | None = None) -> SubmissionScore:
+    """Score submission.csv against truth.csv, joined on the image; see data/submission_score.py.
 
-    Raises UserError when one of them is missing or they do not match.
+    run: location of a run, whose task says what an answer is and how it is scored; None for the mask
+    competition, with ImageID,ans in both. Raises UserError when a file is missing or they do not match.
     """
-    return score_files(read_file(submission), read_file(truth), names=(submission, truth))
+    task = None if run is None else Run.open(Folder.at(run)).task
+    files = read_file(submission), read_file(truth)
+    return score_files(*files, names=(submission, truth), task=task)
 
 
 def read_file(location: str) -> bytes:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from maskcls.cluster.dashboard import address_of, is_loopback, look_at_workers, token_of
 from maskcls.core.errors import UserError
 from maskcls.core.progress import FoldState
+from maskcls.core.task import MetricName
 from maskcls.store.folder import Folder
 from maskcls.store.heartbeat import Heartbeat
 from maskcls.store.places import read_token
@@ -44,16 +45,18 @@ class WorkerStatus:
 
 @dataclass(frozen=True)
 class RunStatus:
-    """A run's folds, and its out-of-fold macro F1 once all of them are done.
+    """A run's folds, and its out-of-fold score once all of them are done.
 
-    workers: of each fold. left_s: the maximum time left of the folds in progress [s]; folds that wait
-    are not counted. exit_code: of the run's last command, None while it works or is unknown.
+    workers: of each fold. metric: the one that ranks; score: of it, higher is better. left_s: the
+    maximum time left of the folds in progress [s]; folds that wait are not counted. exit_code: of the
+    run's last command, None while it works or is unknown.
     """
 
     run: str
     folds: tuple[FoldState, ...]
     workers: tuple[WorkerStatus, ...]
-    macro_f1: float | None
+    metric: MetricName
+    score: float | None
     left_s: float | None
     exit_code: int | None
 
@@ -118,6 +121,8 @@ def run_status(folder: Folder, address: str | None = None) -> RunStatus:
     """
     run = Run.open(folder)
     epochs, last = run.config.train.epochs, _last_start(run)
+    # Before its first files are complete, nothing has been scored.
+    metric: MetricName = run.task.metric if run.has_task or run.is_prepared else "macro_f1"
     exit_code = last.exit_code if last is not None and last.ended else None
     states: list[FoldState] = []
     beats: list[Heartbeat | None] = []
@@ -128,7 +133,7 @@ def run_status(folder: Folder, address: str | None = None) -> RunStatus:
             beat = None  # of an attempt that was lost; the next one has not reported yet
         if beat and last is not None and exit_code is None and beat.is_before(last.started):
             beat = None  # of an earlier command; the current one has not started the fold yet
-        state = fold.state(epochs, beat)
+        state = fold.state(epochs, beat, metric)
         _judge_silence(state, beat, exit_code)
         states.append(state)
         beats.append(beat)
@@ -136,9 +141,15 @@ def run_status(folder: Folder, address: str | None = None) -> RunStatus:
     left = [s.left_s for s in states if s.left_s is not None]
     metrics = run.metrics()
     # Without a validation set (folds.scheme=all) there is no score.
-    score = metrics.oof.score.macro_f1 if metrics and metrics.oof else None
+    score = metrics.oof.score.score if metrics and metrics.oof else None
     return RunStatus(
-        folder.shown, tuple(states), tuple(workers), score, max(left, default=None), exit_code
+        folder.shown,
+        tuple(states),
+        tuple(workers),
+        metric,
+        score,
+        max(left, default=None),
+        exit_code,
     )
 
 

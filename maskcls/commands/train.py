@@ -15,7 +15,8 @@ from maskcls.commands.ensemble import Ensembled, ensemble
 from maskcls.config.schema import Config
 from maskcls.core.errors import Exit, UserError
 from maskcls.core.progress import Progress
-from maskcls.evaluation.ensembling import Rule
+from maskcls.data.find_task import find_task
+from maskcls.evaluation.ensembling import Rule, require_probabilities
 from maskcls.runs.prepare import prepare
 from maskcls.runs.run import (
     RunContext,
@@ -47,15 +48,19 @@ class Trained:
 
 
 def train(
-    data: str, run: str, config: Config, progress: Progress, command: Sequence[str] = ()
-) -> Trained:
+    data: str, run: str, config: Config, progress: Progress, command: Sequence[str] = (),
+    task: str | None = None, by_group: bool | None = None,
+) -> Trained:  # fmt: skip
     """Train what is left of a run, then collect its folds.
 
-    data, run: local paths or object-store URIs. command: what the user typed, for the record.
+    data, run: local paths or object-store URIs. command: what the user typed, for the record. task: a
+    task file or a built-in task's name; None for the one that the data implies. by_group: whether
+    answers by group are to be written afterwards, or by image, so that what they lack is refused; None
+    for neither.
     Raises UserError before anything starts for bad input or a run that was started otherwise,
     RunFailed when a fold failed (the others are finished first).
     """
-    prepared = prepare(data, run, config, progress)
+    prepared = prepare(data, run, config, progress, task, by_group=by_group)
     with Lease(prepared.run.folder, "train", progress.say) as lease:
         context = begin(prepared, progress, lease.check)
         del prepared  # the tables are held once
@@ -105,7 +110,7 @@ class Piped:
 
 def pipeline(
     data: str, run: str, out: str, config: Config, progress: Progress, rule: Rule = "logits",
-    command: Sequence[str] = (),
+    command: Sequence[str] = (), task: str | None = None, by_group: bool = False,
 ) -> Piped:  # fmt: skip
     """Train what is left of a run, then write the submission of its folds.
 
@@ -113,9 +118,12 @@ def pipeline(
     refused before the first begins.
     """
     OutputFile.at(out)
-    if not Folder.at(data).exists("eval/info.csv"):
+    file = find_task(Folder.at(data), task)
+    if file.eval is None or not Folder.at(data).exists(file.eval.table or file.eval.images):
         raise UserError(
-            f"{data}: no eval/info.csv in it, so there is nothing to submit; use train."
+            f"{data}: no images to predict in it ({file.how}), so there is nothing to submit; use train."
         )
-    trained = train(data, run, config, progress, command)
-    return Piped(trained, ensemble([run], out, progress, rule=rule))
+    if file.answers.values.startswith("probabilit"):
+        require_probabilities(rule)
+    trained = train(data, run, config, progress, command, task, by_group)
+    return Piped(trained, ensemble([run], out, progress, rule=rule, by_group=by_group))

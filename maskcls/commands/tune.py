@@ -20,7 +20,7 @@ from maskcls.core.names import some, without_credentials
 from maskcls.core.progress import Progress
 from maskcls.runs import identity
 from maskcls.runs.prepare import Prepared, prepare
-from maskcls.runs.settings import flat_settings, read_toml
+from maskcls.runs.settings import flat_settings_for, read_toml
 from maskcls.store.folder import Folder
 from maskcls.store.lease import Lease
 from maskcls.tuning.backoff import TrialLosses
@@ -45,11 +45,12 @@ class Tuned:
 def tune(
     data: str, run: str, space_file: str, progress: Progress, preset: str | None = None,
     file: str | None = None, sets: Iterable[str] = (), command: Sequence[str] = (),
+    task: str | None = None,
 ) -> Tuned:  # fmt: skip
     """Start or resume a search.
 
     data, run, space_file, file: local paths or object-store URIs. space_file: see tuning/space.py.
-    preset, file, sets: the settings that the trials change.
+    preset, file, sets: the settings that the trials change. task: see prepare.
     Exit.DEGRADED: images could not be decoded, or an infrastructure failure ended a trial, which the
     same command retries. Raises UserError for bad input or another search in the folder, RunFailed when
     no trial was trained on all folds.
@@ -60,11 +61,12 @@ def tune(
             "--run: Ray Tune would keep the credentials of this URI in its records; give them by"
             " environment or role instead."
         )
-    base = flat_settings(preset, file, sets)
-    config = _checked(from_flat(base))
     # Before the data is read: errors in settings and space are found within a second.
-    space = read_space(read_toml(space_file), base)
-    prepared = prepare(data, run, config, progress, marker=SEARCH_JSON)
+    text = read_toml(space_file)
+    base = flat_settings_for(data, task, preset, file, sets)
+    config = _checked(from_flat(base))
+    space = read_space(text, base)
+    prepared = prepare(data, run, config, progress, task, marker=SEARCH_JSON)
     with Lease(prepared.run.folder, "tune", progress.say) as lease:
         if is_search(prepared.run.folder):
             # Trials that have not started would otherwise begin with other weights.

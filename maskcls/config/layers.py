@@ -17,7 +17,7 @@ _PRESETS = Path(__file__).parent / "presets"
 # Settings whose value is itself a table: flattening stops there.
 _TABLES = ("cluster.resources_per_worker",)
 # A preset's value of the former is meant for its own choice of the latter, and dropped with another.
-GOES_WITH = {"loss.weights": "loss.name"}
+GOES_WITH = {"loss.weights": "loss.name", "optim.warmup_epochs": "optim.schedule"}
 
 
 @dataclass(frozen=True)

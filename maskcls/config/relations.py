@@ -19,9 +19,9 @@ NEEDS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "head.gender_weight": _BRANCHES,
     "head.age_weight": _BRANCHES,
     "folds.share": ("folds.scheme", ("holdout",)),
-    "folds.count": ("folds.scheme", ("kfold", "image")),
+    "folds.count": ("folds.scheme", ("auto", "kfold", "image")),
     "tta.share": ("tta.crops", (5,)),
-    "train.patience": ("folds.scheme", ("kfold", "holdout", "image")),
+    "train.patience": ("folds.scheme", ("auto", "kfold", "holdout", "given", "image")),
 }
 """Setting -> the setting that it depends on, and the values under which it has an effect. A
 user who sets it without them expects an effect, so it is refused; a preset may set it in advance."""
@@ -93,12 +93,16 @@ def _placement(config: "Config") -> str | None:
 
 def _folds(config: "Config") -> str | None:
     scheme = config.folds.scheme
+    if scheme in ("auto", "kfold", "image") and config.folds.count < 2:
+        return (
+            "folds.count=1: the minimum is two folds; set 2 or more, or folds.scheme=holdout or all"
+        )
     if scheme == "all" and config.folds.repeats > 1:
         return "folds.repeats draws several splits, and folds.scheme=all has none; vary train.seed"
-    # The people that a fold of images holds out have other images in training: the predictions of a
+    # The groups that a fold of images holds out have other images in training: the predictions of a
     # fold would leak them.
     if scheme == "image" and config.rows.pseudo_labels != "none":
-        return "rows.pseudo_labels needs folds of people, and folds.scheme=image has none"
+        return "rows.pseudo_labels needs folds of groups, and folds.scheme=image has none"
     return None
 
 

@@ -42,14 +42,14 @@ class Model(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class Head(Section):
-    """From features to 18 classes; a head's own settings are named head.NAME.SETTING."""
+    """From features to classes; a head's own settings are named head.NAME.SETTING."""
 
     name: str = "single"
     """Head, by the name of its file in maskcls/models/heads."""
     age: str = "softmax"
     """How a head with branches learns the age group, by the name of its file in maskcls/models/ages."""
     merge: Literal["sum", "hard"] = "sum"
-    """From branches to 18 classes: sum adds log-probabilities; hard: each branch votes for one value."""
+    """From branches to classes: sum adds log-probabilities; hard: each branch votes for one value."""
     mask_weight: Annotated[float, Ge(0)] = 1.0
     """Weight of the mask branch's loss."""
     gender_weight: Annotated[float, Ge(0)] = 1.0
@@ -63,9 +63,10 @@ class Head(Section):
 class Image(Section):
     """Crop and size of an image; the same in training, eval and predict."""
 
-    crop: Crop = Crop.center_of(384, 384)  # noqa: RUF009 (frozen)
-    """Crop before resizing: none, center:HEIGHTxWIDTH, or face, face:MARGIN (the detected face with a
-    margin on each side, as a share of its size; default 0.3) [px]."""
+    crop: Crop = Crop.parse("fill")  # noqa: RUF009 (frozen)
+    """Crop before resizing: fill (the largest centred box of the output's shape), none,
+    center:HEIGHTxWIDTH, or face, face:MARGIN (the detected face with a margin on each side, as a share
+    of its size; default 0.3) [px]."""
     size: Size = Size(384, 384)  # noqa: RUF009 (frozen)
     """Input size of the network, HEIGHTxWIDTH [px]."""
 
@@ -74,14 +75,15 @@ class Image(Section):
 class Folds(Section):
     """Cross-validation split."""
 
-    scheme: Literal["kfold", "holdout", "image", "all"] = "kfold"
-    """kfold: k folds over people, stratified on gender x age group. holdout: one split by people. all:
-    no validation set, no score. image: k folds over images, with the same people in training and
-    validation; only to measure the effect of that leak."""
-    count: Annotated[int, Ge(2), Le(1000)] = 5
-    """Number of folds k of kfold and image."""
+    scheme: Literal["auto", "kfold", "holdout", "given", "image", "all"] = "auto"
+    """kfold: k folds over groups (mask task: people, stratified on gender x age group; else
+    stratified on the classes). given: the folds that the data names. auto: given where the data names
+    folds, else kfold. holdout: one split by groups. all: no validation set, no score. image: k folds
+    over images, with the same groups in training and validation; only to measure that leak."""
+    count: Annotated[int, Ge(1), Le(1000)] = 5
+    """Number of folds k of kfold and image, 2 or more; of given, what the data names."""
     share: Annotated[float, Gt(0), Lt(1)] = 0.2
-    """Share of the people in the validation set of holdout."""
+    """Share of the groups in the validation set of holdout."""
     repeats: Annotated[int, Ge(1), Le(100)] = 1
     """Number of splits, drawn with the seeds folds.seed, folds.seed + 1, ..."""
     seed: Annotated[int, Ge(0), Lt(4294967296)] = 0
@@ -90,7 +92,7 @@ class Folds(Section):
     @property
     def per_repeat(self) -> int:
         """Folds of one draw of the split."""
-        return self.count if self.scheme in ("kfold", "image") else 1
+        return self.count if self.scheme in ("auto", "kfold", "given", "image") else 1
 
     @property
     def total(self) -> int:
@@ -102,25 +104,27 @@ class Folds(Section):
 class Rows(Section):
     """Training rows and their labels; held-out rows keep their official labels."""
 
-    age_border: Annotated[int, Ge(31), Le(60)] = 60
-    """First age that trains as 60+; the official border is 60 [years]."""
+    age_border: Annotated[int, Ge(2), Le(120)] | Auto = "auto"
+    """Of the mask task: first age that trains as the last age group (60+), such as 58; auto is the
+    official border [years]."""
     drop_ages: AgeRanges = AgeRanges(())  # noqa: RUF009 (frozen)
-    """Ages excluded from training, such as 57-59 or 27-29,57-59; none excludes nothing [years]."""
+    """Of the mask task: ages excluded from training, such as 57-59 or 27-29,57-59; none excludes nothing
+    [years]."""
     oversample: Factors = Factors(())  # noqa: RUF009 (frozen)
-    """Copies of each image of a class or age group, such as 60+:8 or 2:3,5:3 (classes 2 and 5), or
-    none. Classes: 0 to 17. Age groups: <30, 30-59, 60+."""
+    """Copies of each image of a class or of a value of the label's parts, such as 2:3,5:3 (classes 2 and
+    5), daisy:4 or, of the mask task, 60+:8; or none."""
     augment: Literal["all", "copies"] = "all"
     """Which rows are augmented: all, or only the copies that rows.oversample adds."""
     sampler: Literal["none", "weighted"] = "none"
     """weighted draws an epoch's rows with replacement, all classes with equal probability."""
     mask_images: Annotated[int, Ge(1), Le(5)] = 5
-    """Number of a person's five images with the mask worn that train in an epoch; drawn again in each
-    [images]."""
+    """Of the mask task: number of a person's five images with the mask worn that train in an epoch;
+    drawn again in each [images]."""
     corrections: str = "none"
-    """CSV file of corrected training labels (id or path, shot, field, value), published (corrections
-    on which teams of the competition agree), or none."""
+    """Of the mask task: CSV file of corrected training labels (id or path, shot, field, value),
+    published (corrections on which teams of the competition agree), or none."""
     extra: str = "none"
-    """Folder of additional labelled people who train in every fold, in the layout of DATA, or none."""
+    """Folder of additional labelled images that train in every fold, of the classes of DATA, or none."""
     pseudo_labels: str = "none"
     """Finished run whose predictions for the eval images are used as training labels, or none. It must
     have the same folds: each fold takes the predictions of the same fold of that run, which was not
@@ -152,7 +156,7 @@ class Train(Section):
     """Maximum batch size of one forward pass of a worker; less than the worker's share of batch_size
     accumulates gradients; auto is the whole share [images]."""
     patience: Annotated[int, Ge(0)] = 0
-    """Early stopping after this many epochs without a better held-out macro F1; 0: none [epochs]."""
+    """Early stopping after this many epochs without a better held-out score; 0: none [epochs]."""
     seed: Annotated[int, Ge(0), Lt(4294967296)] = 0
     """Seed of initial values, order of batches, augmentation and dropout."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"

@@ -40,11 +40,12 @@ class Crop:
     """The crop of an image before resizing: none, its centre, or the face with a margin.
 
     center: size of the centre crop; margin: of the face crop, as a share of the face's size on each
-    side; at most one of them is set.
+    side; fill: the largest centred box of the output's shape; at most one of them is set.
     """
 
     center: Size | None = None
     margin: float | None = None
+    fill: bool = False
 
     @classmethod
     def center_of(cls, height: int, width: int) -> Self:
@@ -53,11 +54,13 @@ class Crop:
 
     @classmethod
     def parse(cls, text: object) -> Self:
-        """Read "none", "center:HEIGHTxWIDTH", "face" or "face:MARGIN"; ValueError otherwise."""
+        """Read "none", "fill", "center:HEIGHTxWIDTH", "face", "face:MARGIN"; ValueError otherwise."""
         if isinstance(text, cls):
             return text
         if text == "none":
             return cls()
+        if text == "fill":
+            return cls(fill=True)
         if isinstance(text, str) and text.startswith("center:"):
             return cls(Size.parse(text.removeprefix("center:")))
         if text == "face":
@@ -65,13 +68,15 @@ class Crop:
         if isinstance(text, str) and _MARGIN.fullmatch(text):
             return cls(margin=float(text.removeprefix("face:")))
         raise ValueError(
-            "expected none, center:HEIGHTxWIDTH such as center:384x384, face, or face:MARGIN with a"
-            " margin from 0 to 3 such as face:0.3"
+            "expected none, fill, center:HEIGHTxWIDTH such as center:384x384, face, or face:MARGIN with"
+            " a margin from 0 to 3 such as face:0.3"
         )
 
     def __str__(self) -> str:
         if self.margin is not None:
             return f"face:{self.margin:g}"
+        if self.fill:
+            return "fill"
         return "none" if self.center is None else f"center:{self.center}"
 
     @classmethod
@@ -90,8 +95,6 @@ def text_schema(kind: Any) -> Any:
 
 
 _RANGE = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?")
-GROUPS = (*(str(k) for k in range(18)), "<30", "30-59", "60+")
-"""What a factor can apply to: a class, or an age group."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,10 @@ class AgeRanges:
 
 @dataclass(frozen=True)
 class Factors:
-    """Integer factors for groups of rows; spelled "60+:8,2:3" or "none"."""
+    """Integer factors for classes or values of a label's parts; spelled "60+:8,2:3" or "none".
+
+    Which names exist is a matter of the task, known when the data is read.
+    """
 
     factors: tuple[tuple[str, int], ...]
 
@@ -144,14 +150,14 @@ class Factors:
         found = []
         for part in text.split(",") if isinstance(text, str) else [""]:
             group, _, factor = part.strip().rpartition(":")
-            if group not in GROUPS or not factor.isdecimal() or int(factor) < 1:
+            if not group.strip() or not factor.isdecimal() or int(factor) < 1:
                 raise ValueError(
-                    "expected GROUP:FACTOR, such as 60+:8 or 2:3,5:3, or none; groups are 0 to 17,"
-                    " <30, 30-59 and 60+, factors whole numbers from 1"
+                    "expected NAME:FACTOR, such as 60+:8 or 2:3,5:3, or none; names are classes, by name"
+                    " or number, or values of a part of the label, factors whole numbers from 1"
                 )
-            found.append((group, int(factor)))
+            found.append((group.strip(), int(factor)))
         if len({group for group, _ in found}) < len(found):
-            raise ValueError("expected each group once")
+            raise ValueError("expected each name once")
         return cls(tuple(found))
 
     def __str__(self) -> str:

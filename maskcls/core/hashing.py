@@ -4,12 +4,27 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from maskcls.core.names import nfc
+
 DIGEST_BYTES = 16
 
 
 def digest_of_bytes(data: bytes | bytearray | memoryview) -> bytes:
     """BLAKE2b of data, 16 bytes."""
     return hashlib.blake2b(data, digest_size=DIGEST_BYTES).digest()
+
+
+def digest_of_chunks(chunks: Iterable[bytes]) -> bytes:
+    """digest_of_bytes of the chunks' bytes together, of which only one is held at a time."""
+    whole = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    for chunk in chunks:
+        whole.update(chunk)
+    return whole.digest()
+
+
+def digest_of_name(name: str) -> int:
+    """The first 8 bytes of SHA-256 of a name's NFC form in UTF-8, big-endian."""
+    return int.from_bytes(hashlib.sha256(nfc(name).encode("utf-8", "surrogatepass")).digest()[:8])
 
 
 def combine(parts: Iterable[bytes | str]) -> str:

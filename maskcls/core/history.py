@@ -7,21 +7,25 @@ it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from maskcls.core.task import MetricName
+
 
 @dataclass(frozen=True)
 class EpochEntry:
     """A finished epoch: a line of history.jsonl.
 
-    epoch: from 1. lr: at the epoch's first step. macro_f1, accuracy: over the whole validation
-    fold, None without one (folds.scheme=all). images: rows trained, copies included. train_s,
-    evaluate_s: [s].
+    epoch: from 1. lr: at the epoch's first step. score: of the task's metric over the whole validation
+    fold, higher is better; None without a validation fold (folds.scheme=all), and where the metric is
+    not defined on it, as AUC is not for one class. metrics: the values of the task's metrics that are
+    defined, by name, the ranking one first. images: rows trained, copies included. train_s, evaluate_s:
+    [s].
     """
 
     epoch: int
     lr: float
     train_loss: float
-    macro_f1: float | None
-    accuracy: float | None
+    score: float | None
+    metrics: dict[MetricName, float]
     images: int
     images_per_s: float
     train_s: float
@@ -34,19 +38,20 @@ class Best:
     """The epoch whose weights and logits are the fold's result; epoch: from 1."""
 
     epoch: int
-    macro_f1: float | None
+    score: float | None
 
 
 def best_of(history: Sequence[EpochEntry]) -> Best | None:
-    """The epoch with the highest macro F1, the first of equals; None before any epoch.
+    """The epoch with the highest score, the first of equals; None before any epoch.
 
-    Without a validation fold no epoch has a score, and the last one counts.
+    Without a validation fold no epoch has a score, and the last one counts; likewise where the metric is
+    not defined on the validation fold.
     """
     best: Best | None = None
     for entry in history:
         # ">", not ">=": of equal epochs the first, whose checkpoint is kept already.
-        score = entry.macro_f1
-        if best is None or score is None or best.macro_f1 is None or score > best.macro_f1:
+        score = entry.score
+        if best is None or score is None or best.score is None or score > best.score:
             best = Best(entry.epoch, score)
     return best
 

@@ -1,24 +1,40 @@
-"""Scores: macro F1 over the 18 classes, by which the competition ranks, and its parts.
+"""The six metrics: their names, values and scores, from counts of rows or from what ranks them.
 
-A class absent from both sides counts 0, as in the competition: on data without every class the
-score cannot reach 1.
+    score    the task's metric so that higher is better: log loss with its sign changed, the others as
+             they are. Epochs, trials and runs are compared by it alone.
+    value    a metric as its name says, and as screens and files show it
+
+core/tally.py counts rows; what is computed here depends on the counts alone.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from maskcls.core.labels import NUM_CLASSES, TASKS, class_name, labels_of
 from maskcls.core.plain import from_plain
+from maskcls.core.task import MetricName, Task
 
-_NUM_OF_TASK = {"mask": 3, "gender": 2, "age": 3}
-# Temporary arrays of 0.5 MiB each, whatever the number of rows.
-_ROWS_AT_ONCE = 65_536
+TITLES: dict[MetricName, str] = {
+    "macro_f1": "macro F1",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "quadratic_kappa": "quadratic kappa",
+    "auc": "AUC",
+    "log_loss": "log loss",
+}
+"""The metrics as screens name them."""
+OF_PROBABILITIES: frozenset[MetricName] = frozenset({"auc", "log_loss"})
+"""What a confusion matrix does not tell."""
+KEYS_BESIDE_PARTS = frozenset(
+    {"metric", "score", "per_class", "images", "faults", "joined_on", "warning", *TITLES}
+)
+"""Keys that stand beside the parts in metrics.json and `score --json`: names that no part may have."""
 
 Confusion = npt.NDArray[np.int64]
+Values = dict[MetricName, float]
 
 
 @dataclass(frozen=True)
@@ -35,7 +51,7 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class PartScore:
-    """Scores of one part of the label (mask, gender or age) by itself, 0 to 1."""
+    """Scores of one part of the label (of the mask task: mask, gender or age) by itself, 0 to 1."""
 
     macro_f1: float
     accuracy: float
@@ -43,31 +59,55 @@ class PartScore:
 
 @dataclass(frozen=True)
 class Score:
-    """The full score, 0 to 1; parts: of mask, gender and age alone."""
+    """The full score.
 
-    macro_f1: float
-    accuracy: float
+    metric: the one that ranks. score: its value so that higher is better; None where it is not defined:
+    AUC of rows of one class only, and what needs probabilities where there are none. values: of each of
+    the task's metrics that is defined, the ranking one first. parts: of each part alone, where the task
+    has several.
+    """
+
+    metric: MetricName
+    score: float | None
+    values: Values
     per_class: tuple[ClassScore, ...]
-    parts: dict[str, PartScore]
+    parts: dict[str, PartScore] = field(default_factory=dict)
+
+    @property
+    def macro_f1(self) -> float:
+        """Macro F1, which every task has."""
+        return self.values["macro_f1"]
+
+    @property
+    def accuracy(self) -> float:
+        """Accuracy, which every task has."""
+        return self.values["accuracy"]
 
     def to_json(self) -> dict[str, object]:
-        """As files and `score --json` have it: the parts as keys beside the overall scores."""
+        """As files and `score --json` have it: metrics and parts as keys beside the score."""
         return {
-            "macro_f1": self.macro_f1,
-            "accuracy": self.accuracy,
+            "metric": self.metric,
+            "score": self.score,
+            **{str(name): value for name, value in self.values.items()},
             "per_class": [{"class": c.number} | _without_number(c) for c in self.per_class],
             **{name: asdict(part) for name, part in self.parts.items()},
         }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Score":
-        """Read to_json back."""
+        """Read to_json back; keys that it does not write are ignored."""
         classes = [{"number": c["class"]} | c for c in values["per_class"]]
+        part_keys = {"macro_f1", "accuracy"}
         return cls(
-            values["macro_f1"],
-            values["accuracy"],
+            values["metric"],
+            values["score"],
+            {name: values[name] for name in values if name in TITLES},
             tuple(from_plain(ClassScore, c) for c in classes),
-            {name: from_plain(PartScore, values[name]) for name in TASKS},
+            {
+                name: from_plain(PartScore, value)
+                for name, value in values.items()
+                if isinstance(value, Mapping) and set(value) == part_keys
+            },
         )
 
 
@@ -76,77 +116,133 @@ def _without_number(score: ClassScore) -> dict[str, object]:
     return {name: value for name, value in asdict(score).items() if name != "number"}
 
 
-def score(labels: npt.ArrayLike, predicted: npt.ArrayLike) -> Score:
-    """The full score; labels, predicted: integers [N] in 0..17, N at least 1."""
-    counts = confusion(labels, predicted)
+def oriented(metric: MetricName, number: float) -> float:
+    """A metric's value as a score, for which higher is better; and a score as the metric's value."""
+    # 0 - x and not -x: a log loss of 0 must not be shown as -0.0000.
+    return 0.0 - number if metric == "log_loss" else number
+
+
+def score_of(metric: MetricName, values: Mapping[MetricName, float]) -> float | None:
+    """The score by which values are ranked; None where the metric is not among them."""
+    return oriented(metric, values[metric]) if metric in values else None
+
+
+def shown_score(metric: MetricName, score: float | None, digits: int = 4) -> str:
+    """A score as a screen shows it, which is the metric's value; "-" for none."""
+    return "-" if score is None else f"{oriented(metric, score):.{digits}f}"
+
+
+def shown_values(metric: MetricName, values: Mapping[MetricName, float], digits: int = 4) -> str:
+    """Values with their titles, the ranking metric first: "AUC 0.9100  accuracy 0.8000"."""
+    rest = [f"{TITLES[n]} {v:.{digits}f}" for n, v in values.items() if n != metric]
+    first = f"{values[metric]:.{digits}f}" if metric in values else "-"
+    return "  ".join([f"{TITLES[metric]} {first}", *rest])
+
+
+def of_confusion(task: Task, counts: Confusion) -> Values:
+    """Those of the task's metrics that a confusion matrix [K, K] tells; a row for each label.
+
+    Raises ValueError for the kappa of a task with several parts, whose classes have no order.
+    """
+    formulas: dict[MetricName, Callable[[], float]] = {
+        "macro_f1": lambda: macro_f1(counts, task.absent),
+        "accuracy": lambda: _accuracy(counts),
+        "balanced_accuracy": lambda: _balanced_accuracy(counts),
+        "quadratic_kappa": lambda: _quadratic_kappa(counts),
+    }
+    if "quadratic_kappa" in task.metrics and len(task.parts) > 1:
+        raise ValueError("quadratic_kappa needs classes in an order, so a task of one part")
+    return {name: formulas[name]() for name in task.metrics if name in formulas}
+
+
+def full_score(task: Task, counts: Confusion, others: Mapping[MetricName, float]) -> Score:
+    """The full score. counts: [K, K], a row for each label, one at least; others: of probabilities."""
+    known = of_confusion(task, counts) | dict(others)
+    values = {name: known[name] for name in task.metrics if name in known}
+    return Score(
+        task.metric, score_of(task.metric, values), values, _per_class(task, counts),
+        _parts(task, counts) if len(task.parts) > 1 else {},
+    )  # fmt: skip
+
+
+def _per_class(task: Task, counts: Confusion) -> tuple[ClassScore, ...]:
     hits, images = np.diagonal(counts), counts.sum(axis=1)
     precision = hits / np.maximum(counts.sum(axis=0), 1)
     recall = hits / np.maximum(images, 1)
     f1 = _f1(counts)
-    per_class = tuple(
-        ClassScore(
-            k, class_name(k), float(f1[k]), float(precision[k]), float(recall[k]), int(images[k])
-        )
-        for k in range(NUM_CLASSES)
+    return tuple(
+        ClassScore(k, name, float(f1[k]), float(precision[k]), float(recall[k]), int(images[k]))
+        for k, name in enumerate(task.classes)
     )
-    part_of_class = labels_of(np.arange(NUM_CLASSES))
-    parts = {}
-    for task in TASKS:
-        which = np.eye(_NUM_OF_TASK[task], dtype=np.int64)[part_of_class[task]]  # [18, values]
-        parts[task] = _overall(which.T @ counts @ which)
-    overall = _overall(counts)
-    return Score(overall.macro_f1, overall.accuracy, per_class, parts)
 
 
-def confusion(labels: npt.ArrayLike, predicted: npt.ArrayLike) -> Confusion:
-    """How often each label was predicted as each class, int64 [18, 18]; a row for each label.
-
-    labels, predicted: integers [N] in 0..17, N at least 1; ValueError otherwise. Counted in
-    parts, so that millions of rows of one byte each are never copied to wider integers as a whole.
-    """
-    truth, guess = _checked(labels, predicted)
-    counts = np.zeros(NUM_CLASSES**2, np.int64)
-    for start in range(0, len(truth), _ROWS_AT_ONCE):
-        rows = slice(start, start + _ROWS_AT_ONCE)
-        pairs = truth[rows].astype(np.int64) * NUM_CLASSES + guess[rows]
-        counts += np.bincount(pairs, minlength=NUM_CLASSES**2)
-    return counts.reshape(NUM_CLASSES, NUM_CLASSES)
+def _parts(task: Task, counts: Confusion) -> dict[str, PartScore]:
+    codes, parts = task.codes_of(np.arange(task.num_classes)), {}
+    for part in task.parts:
+        which = np.eye(len(part.values), dtype=np.int64)[codes[part.name]]  # [K, values]
+        of_part = which.T @ counts @ which
+        parts[part.name] = PartScore(macro_f1(of_part, task.absent), _accuracy(of_part))
+    return parts
 
 
-def macro_f1(labels: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
-    """The macro F1 of `score` alone, for every epoch."""
-    return float(_f1(confusion(labels, predicted)).mean())
-
-
-def accuracy(labels: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
-    """Share of rows whose class is correct; labels, predicted: integers [N] in 0..17."""
-    return _overall(confusion(labels, predicted)).accuracy
-
-
-def _overall(counts: Confusion) -> PartScore:
-    return PartScore(float(_f1(counts).mean()), float(np.trace(counts) / counts.sum()))
+def macro_f1(counts: Confusion, absent: str) -> float:
+    """Mean F1 of the classes; absent: of one without label and prediction: "zero", or "skip" it."""
+    f1 = _f1(counts)
+    if absent == "skip":
+        f1 = f1[counts.sum(axis=0) + counts.sum(axis=1) > 0]
+    return float(f1.mean())
 
 
 def _f1(counts: Confusion) -> npt.NDArray[np.float64]:
-    """F1 of each class of a confusion matrix [C, C]."""
+    """F1 of each class of a confusion matrix [K, K]."""
     # 2 tp / (2 tp + fp + fn); where the denominator is 0 so is tp, and 0 / 1 is the 0 it counts.
     both_sides = np.maximum(counts.sum(axis=0) + counts.sum(axis=1), 1)
     return np.asarray(2 * np.diagonal(counts) / both_sides, np.float64)
 
 
-def _checked(
-    labels: npt.ArrayLike, predicted: npt.ArrayLike
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Both as integer arrays [N]; ValueError when they are not."""
-    # bincount would accept classes outside 0..17 and count them as other pairs.
-    pair = []
-    for name, values in (("labels", labels), ("predicted", predicted)):
-        array = np.asarray(values)
-        if array.ndim != 1 or array.dtype.kind not in "iu" or not len(array):
-            raise ValueError(f"{name} must be integers [N], N >= 1: {array.dtype} {array.shape}")
-        if array.min() < 0 or array.max() >= NUM_CLASSES:
-            raise ValueError(f"{name} must lie in 0..17, got {array.min()}..{array.max()}")
-        pair.append(array)
-    if len(pair[0]) != len(pair[1]):
-        raise ValueError(f"{len(pair[0])} labels for {len(pair[1])} predictions")
-    return pair[0], pair[1]
+def _accuracy(counts: Confusion) -> float:
+    return float(np.trace(counts) / counts.sum())
+
+
+def _balanced_accuracy(counts: Confusion) -> float:
+    """Mean recall of the classes that occur among the labels."""
+    images = counts.sum(axis=1)
+    there = images > 0
+    return float((np.diagonal(counts)[there] / images[there]).mean())
+
+
+def _quadratic_kappa(counts: Confusion) -> float:
+    """Cohen's kappa (1968), disagreements weighted by the square of the distance between two classes."""
+    place = np.arange(len(counts), dtype=np.float64)
+    weights = (place[:, None] - place) ** 2
+    labels, predicted = counts.sum(axis=1), counts.sum(axis=0)
+    by_chance = float((weights * np.outer(labels, predicted)).sum() / counts.sum())
+    # All labels and all predictions are one and the same class: chance could not be wrong, and nothing
+    # was. The quotient would be 0 / 0.
+    return 1.0 - float((weights * counts).sum()) / by_chance if by_chance else 1.0
+
+
+def area_under_curve(is_positive: npt.NDArray[np.bool_], rank: npt.NDArray[Any]) -> float:
+    """AUC of two classes, float; both must occur.
+
+    is_positive: [N]; rank: [N], higher for rows more likely positive. It is the share of pairs of a
+    positive and a negative row in which the positive one ranks higher, ties counting half.
+    """
+    positive, negative = rank[is_positive], np.sort(rank[~is_positive])
+    below = np.searchsorted(negative, positive, "left").sum(dtype=np.int64)
+    not_above = np.searchsorted(negative, positive, "right").sum(dtype=np.int64)
+    return float(int(below) + int(not_above)) / (2 * len(positive) * len(negative))
+
+
+def auc(labels: npt.NDArray[Any], ranks: npt.NDArray[Any], num_classes: int) -> float | None:
+    """AUC; None when the labels are of one class, since there is no pair to be told apart.
+
+    labels: integers [N]. ranks: of two classes [N], higher for rows more likely of class 1; of more
+    [N, K], a column for each class, of which the mean is taken over the classes that occur.
+    """
+    there = np.unique(labels)
+    if len(there) < 2:
+        return None
+    if num_classes == 2:
+        return area_under_curve(labels == 1, ranks)
+    return float(np.mean([area_under_curve(labels == k, ranks[:, k]) for k in there]))

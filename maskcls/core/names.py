@@ -7,8 +7,9 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".jfif", ".png")
-"""Extensions that are read, in upper or lower case; .jfif: JPEG, as some Windows programs name it."""
+IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff")
+"""Extensions that are read, in upper or lower case; .jfif: JPEG, as some Windows programs name it.
+What a file holds decides how it is decoded, whatever its extension."""
 JUNK = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 """What file managers and archivers leave behind, in lower case."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from maskcls.core.history import EpochEntry
+from maskcls.core.task import MetricName
 
 Report = Callable[[str], None]
 """Called with a sentence without its full stop, such as a name that was not taken as written."""
@@ -17,7 +18,8 @@ class FoldState:
     """How far a fold is, by the files in its folder.
 
     epoch: the one being trained, from 1; step of steps within it; left_s: estimated time left [s].
-    history: the finished epochs' lines of history.jsonl. note: why it waits or failed.
+    history: the finished epochs' lines of history.jsonl. note: why it waits or failed. metric: the one
+    that ranks the epochs.
     """
 
     fold: int
@@ -31,6 +33,7 @@ class FoldState:
     attempt: int = 1
     note: str = ""
     history: list[EpochEntry] = field(default_factory=list)
+    metric: MetricName = "macro_f1"
 
 
 def ignore(sentence: str) -> None:

@@ -100,7 +100,7 @@ def read_eval_images(
     )
     return pd.DataFrame(
         {
-            "ImageID": text_series(rows.image_id),
+            "image": text_series(rows.image_id),
             "found": np.array([entry is not None for entry in entries], np.bool_),
             "path": text_series(paths),
             "size_bytes": np.array(

@@ -9,17 +9,21 @@ from maskcls.core.names import IMAGE_EXTENSIONS, printable, split_extension
 
 Kind = Literal[
     "contradiction",  # train.csv and a folder's name differ in gender or age
+    "value_names",  # age groups named after other borders than the task has
     "double_id",  # one id for several people
     "columns",  # columns that are not used, or that are usual and missing
     "hidden_files",  # hidden files and junk, counted
     "unread_files",  # files of extensions that are not read, counted
     "unknown_files",  # neither a known shot nor a known extension
     "missing_shots",  # a person with fewer than seven images
-    "no_images",  # a row of train.csv without images
-    "no_row",  # a folder that is not in train.csv
-    "eval_missing",  # a row of info.csv without its image
-    "eval_extra",  # files in eval/images that info.csv does not name
-    "eval_empty",  # a folder eval/ with nothing that is read
+    "no_images",  # a row of the CSV without its image or images
+    "no_row",  # images, or a folder of them, that no row of the CSV names
+    "no_class",  # images outside of the folders that are classes
+    "empty_class",  # a class, or a folder that would be one, without an image
+    "deeper_folders",  # images in folders within a class's folder
+    "eval_missing",  # a row of the CSV of eval without its image
+    "eval_extra",  # files among the images of eval that its CSV does not name
+    "eval_empty",  # a folder of eval with nothing that is read
 ]
 
 

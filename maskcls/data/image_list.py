@@ -1,5 +1,8 @@
 """New images for `predict`: all those of a folder, or those that a CSV file names."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
 import pandas as pd
 
 from maskcls.core.errors import UserError
@@ -7,6 +10,9 @@ from maskcls.core.names import IMAGE_EXTENSIONS, is_junk, nfc, printable, split_
 from maskcls.data.csv_file import CsvFile, text_series
 from maskcls.data.findings import Faults, Findings
 from maskcls.store.folder import Folder
+
+CSV_COLUMNS = ("path", "image", "ImageID", "file_name")
+"""Names of the column of a CSV file that names its images, of which it has one."""
 
 
 def list_images(folder: Folder, findings: Findings) -> pd.DataFrame:
@@ -49,34 +55,104 @@ def list_images(folder: Folder, findings: Findings) -> pd.DataFrame:
     )
 
 
-def images_from_csv(data: bytes, where: str) -> list[str]:
-    """The paths that a CSV file names, in its order.
+@dataclass(frozen=True)
+class Listed:
+    """What a CSV file names, in its order; groups: of each image, None where no column has them."""
 
-    data: the file, with a column `path` or `ImageID` (relative paths with "/"); where: its name
-    for messages. Raises UserError for no such column or both, no rows, a path that is empty,
-    absolute, leads upwards or occurs twice.
+    paths: list[str]
+    groups: list[str] | None
+
+
+def images_from_csv(
+    data: bytes, where: str, columns: Sequence[str] = CSV_COLUMNS, with_groups: bool = False
+) -> Listed:
+    """The images that a CSV file names.
+
+    data: the file, with one of `columns` (relative paths with "/"); where: its name for messages.
+    with_groups: also read the column `group`, if there is one. Raises UserError for no such column or
+    several, no rows, a path that is empty, absolute, leads upwards or occurs twice, an empty group.
     """
     file = CsvFile(data, where)
-    columns = [name for name in ("path", "ImageID") if name in file.header]
-    if len(columns) != 1:
-        what = "both a column path and ImageID" if columns else "no column path or ImageID"
+    found = [name for name in columns if name in file.header]
+    if len(found) != 1:
+        several = f"several columns that may name the image, {', '.join(found)}"
         raise UserError(
-            f"{file.header_at}: {what}, one of the two is needed; "
-            f"the header line found is {','.join(file.header)!r}"
+            f"{file.header_at}: {several if found else f'no column {_either(columns)}'}, one of them"
+            f" is needed; the header line found is {','.join(file.header)!r}"
         )
-    faults = Faults()
+    column, faults = found[0], Faults()
+    grouped = with_groups and "group" in file.header and column != "group"
     line_of: dict[str, int] = {}
-    for line, (value,) in file.rows(columns, faults):
+    groups: list[str] = []
+    for line, (value, *rest) in file.rows([column, "group"] if grouped else [column], faults):
         path = value.strip()
         if not path or "\\" in path or path.startswith("/") or ".." in path.split("/"):
-            text = f"{columns[0]} {path!r} is not a path within the folder of the images"
+            text = f"{column} {path!r} is not a path within the folder of the images"
             faults.add(f"{where} line {line}", text + "; write it relative to it, with '/'")
         elif path in line_of:
-            text = f"{columns[0]} {path!r} is in line {line_of[path]}, too; delete one of them"
+            text = f"{column} {path!r} is in line {line_of[path]}, too; delete one of them"
             faults.add(f"{where} line {line}", text)
+        elif rest and not rest[0].strip():
+            faults.add(f"{where} line {line}", "group is empty; name the group of each image")
         else:
             line_of[path] = line
+            groups += [group.strip() for group in rest]
     faults.raise_if_any()
     if not line_of:
         raise UserError(f"{where} has a header line but no rows; it needs a row for each image")
-    return list(line_of)
+    return Listed(list(line_of), groups if grouped else None)
+
+
+def with_extensions(paths: Sequence[str], folder: Folder, where: str) -> list[str]:
+    """The paths, where a name without an image's extension stands for the one image of that name.
+
+    folder: that the paths are relative to; where: the CSV's name. A name without any file stays. Raises
+    UserError with a line for each name of two images.
+    """
+    faults, found = Faults(), list[str]()
+    inside: dict[str, dict[str, list[str]]] = {}
+    for path in paths:
+        place, slash, name = path.rpartition("/")
+        if split_extension(name)[1] in IMAGE_EXTENSIONS:
+            found.append(path)
+            continue
+        if place not in inside:
+            inside[place] = _by_stem(folder, place)
+        names = inside[place].get(nfc(name), [])
+        if len(names) > 1:
+            faults.add(
+                where, f"{path!r} names two images, {names[0]} and {names[1]}; add the extension"
+            )
+        found.append(f"{place}{slash}{names[0]}" if names else path)
+    first: dict[str, str] = {}
+    for path, file in zip(paths, found, strict=True):
+        if (other := first.setdefault(file, path)) != path:
+            faults.add(where, f"{other!r} and {path!r} name one image, {file}; delete one of them")
+    faults.raise_if_any()
+    return found
+
+
+def _by_stem(folder: Folder, place: str) -> dict[str, list[str]]:
+    """Names of the images in a folder, by the NFC form without extension."""
+    found: dict[str, list[str]] = {}
+    entries = folder.list(place) if folder.is_dir(place) else []
+    for entry in sorted(entries, key=lambda one: one.name):
+        stem, extension = split_extension(entry.name)
+        if entry.is_file and extension in IMAGE_EXTENSIONS:
+            found.setdefault(nfc(stem), []).append(entry.name)
+    return found
+
+
+def _either(columns: Sequence[str]) -> str:
+    return f"{', '.join(columns[:-1])} or {columns[-1]}"
+
+
+def first_folders(paths: Iterable[str], where: str) -> list[str]:
+    """The first folder of each path, which names the image's group; UserError for one without."""
+    found = [path.partition("/") for path in paths]
+    if (odd := next((name for name, slash, _ in found if not slash), None)) is not None:
+        raise UserError(
+            f"{where}: {odd} is in no folder, so that its group is unknown; put the images of each"
+            " group into a folder of its name, or name the groups in a CSV file's column group"
+        )
+    return [name for name, _, _ in found]

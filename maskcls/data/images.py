@@ -4,6 +4,7 @@ Listed folder by folder, so that only one person's entries are in memory at a ti
 """
 
 from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +13,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from maskcls.core.errors import UserError
-from maskcls.core.labels import MASK_OF_SHOT, SHOTS, age_group_of, class_of
+from maskcls.core.mask import GENDERS, MASK_OF_SHOT, MASKS, SHOTS
 from maskcls.core.names import IMAGE_EXTENSIONS, is_junk, nfc, some, split_extension
+from maskcls.core.task import Task
 from maskcls.data.csv_file import TextColumn, row_named, text_series
 from maskcls.data.findings import Faults, Findings
 from maskcls.data.people_csv import PeopleRows
@@ -30,22 +32,23 @@ class _Columns:
 
     path: TextColumn = field(default_factory=TextColumn)
     shot: "array[int]" = field(default_factory=lambda: array("b"))
-    mask: "array[int]" = field(default_factory=lambda: array("b"))
-    label: "array[int]" = field(default_factory=lambda: array("b"))
+    label: "array[int]" = field(default_factory=lambda: array("h"))
     size_bytes: "array[int]" = field(default_factory=lambda: array("q"))
     mtime_ns: "array[int]" = field(default_factory=lambda: array("q"))
 
 
 def read_images(
-    data: Folder, people: PeopleRows, faults: Faults, findings: Findings
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+    data: Folder, people: PeopleRows, task: Task, of: Mapping[str, str], faults: Faults,
+    findings: Findings,
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
     """List the images of all people in train.csv.
 
-    Returns the frames `images` and `people` as `Table` describes them. Two files for one shot go
+    of: the mask's value by shot; of a shot that is not in it, as in the competition.
+    Returns the frames `images` and `groups` as `Table` describes them. Two files for one shot go
     to `faults`; raises UserError when there is no image at all, or two folders have one name.
     """
     folder_on_disk = _match_folders(data, people, findings)
-    columns = _Columns()
+    columns, age_part, classes = _Columns(), task.part("age"), _classes(task, of)
     # Arrays, since a list of Python integers would hold four times as much.
     used, num_images = array("q"), array("b")
     # With "/" appended, folders are in the order of their files' paths ("a-1/" before "a/").
@@ -64,12 +67,11 @@ def read_images(
             findings.add("missing_shots", f"{IMAGES}/{folder}", text)
         used.append(row)
         num_images.append(len(shots))
-        gender, age_group = people.gender[row], age_group_of(people.age[row])
+        gender, age_group = people.gender[row], age_part.code_of(people.age[row])
         for shot, entry in sorted(shots.items(), key=lambda item: nfc(item[1].name)):
             columns.path.append(f"{folder}/{entry.name}")
             columns.shot.append(_SHOT_NUMBER[shot])
-            columns.mask.append(MASK_OF_SHOT[shot])
-            columns.label.append(class_of(MASK_OF_SHOT[shot], gender, age_group))
+            columns.label.append(classes[_SHOT_NUMBER[shot]][gender][age_group])
             columns.size_bytes.append(entry.size_bytes)
             columns.mtime_ns.append(entry.mtime_ns)
     if not used:
@@ -78,7 +80,27 @@ def read_images(
             f"{data.shown}: no image found in {IMAGES} for any person in train.csv; each person needs "
             f"a folder named as in column path, with mask1.jpg ... normal.jpg in it"
         )
-    return _frames(people, _numbers(used), _numbers(num_images), columns)
+    return _frames(people, task, _numbers(used), _numbers(num_images), columns)
+
+
+def _classes(task: Task, of: Mapping[str, str]) -> list[list[list[int]]]:
+    """The class of [shot][gender, as train.csv's reader numbers it][age group].
+
+    A table, since there are many images and few classes. By name: a copy of the task may have its
+    values in another order.
+    """
+    state_of = {shot: of.get(shot, MASKS[MASK_OF_SHOT[shot]]) for shot in SHOTS}
+    mask = [task.part("mask").values.index(state_of[shot]) for shot in SHOTS]
+    age = np.arange(len(task.part("age").values))
+    codes = np.meshgrid(mask, _gender_codes(task), age, indexing="ij")
+    classes = task.class_of(dict(zip(("mask", "gender", "age"), codes, strict=True)))
+    found: list[list[list[int]]] = classes.tolist()
+    return found
+
+
+def _gender_codes(task: Task) -> list[int]:
+    """The task's code of each of GENDERS."""
+    return [task.part("gender").values.index(name) for name in GENDERS]
 
 
 def _match_folders(data: Folder, people: PeopleRows, findings: Findings) -> list[str | None]:
@@ -149,44 +171,42 @@ def _numbers(values: "array[int]") -> npt.NDArray[Any]:
 
 
 def _frames(
-    rows: PeopleRows, used: npt.NDArray[Any], num_images: npt.NDArray[Any], columns: _Columns
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """images and people.
+    rows: PeopleRows, task: Task, used: npt.NDArray[Any], num_images: npt.NDArray[Any],
+    columns: _Columns,
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
+    """images and groups.
 
     used: the rows of train.csv with images, in the order of the images' paths; num_images: of each.
     """
     folders = [rows.folder[row] for row in used]
     # People are in the order of their names alone, images in that of their paths.
     by_name = sorted(range(len(used)), key=lambda place: nfc(folders[place]))
-    gender, age = _numbers(rows.gender)[used], _numbers(rows.age)[used]
-    age_group = np.array([age_group_of(years) for years in age], dtype=np.int8)
-    people = pd.DataFrame(
+    gender = np.array(_gender_codes(task), np.int16)[_numbers(rows.gender)[used]]
+    age, age_part = _numbers(rows.age)[used], task.part("age")
+    age_group = np.array([age_part.code_of(years) for years in age], dtype=np.int16)
+    groups = pd.DataFrame(
         {
-            "person": text_series(folders[place] for place in by_name),
+            "group": text_series(folders[place] for place in by_name),
+            "num_images": num_images[by_name].astype(np.int32),
             "gender": gender[by_name],
-            "age": age[by_name],
-            "age_group": age_group[by_name],
-            "num_images": num_images[by_name],
+            "age": age_group[by_name],
         }
     )
-    # The row number in `people` is the code of the category.
+    # The row number in `groups` is the code of the category.
     code = np.empty(len(used), dtype=np.int32)
     code[by_name] = np.arange(len(used), dtype=np.int32)
-    person = pd.CategoricalDtype(pd.Index(people["person"]))
+    group = pd.CategoricalDtype(pd.Index(groups["group"]))
     shot = pd.CategoricalDtype(pd.Index(SHOTS, dtype="str"))
     images = pd.DataFrame(
         {
             "path": columns.path.series(),
-            "person": pd.Categorical.from_codes(np.repeat(code, num_images), dtype=person),
-            "shot": pd.Categorical.from_codes(_numbers(columns.shot), dtype=shot),
-            "mask": _numbers(columns.mask),
-            "gender": np.repeat(gender, num_images),
-            "age": np.repeat(age, num_images),
-            "age_group": np.repeat(age_group, num_images),
+            "group": pd.Categorical.from_codes(np.repeat(code, num_images), dtype=group),
             "label": _numbers(columns.label),
+            "shot": pd.Categorical.from_codes(_numbers(columns.shot), dtype=shot),
+            "age": np.repeat(age, num_images),
             "size_bytes": _numbers(columns.size_bytes),
             "mtime_ns": _numbers(columns.mtime_ns),
         },
         copy=False,  # pandas would gather the columns into blocks, with all in memory twice
     )
-    return images, people
+    return images, groups

@@ -10,7 +10,7 @@ from array import array
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from maskcls.core.labels import GENDERS
+from maskcls.core.mask import GENDERS
 from maskcls.core.names import is_plain, nfc
 from maskcls.data.csv_file import CsvFile
 from maskcls.data.findings import Faults, Findings
@@ -26,7 +26,8 @@ _FOLDER = re.compile(r".+_(?P<gender>male|female)_[^_]+_(?P<age>[0-9]{1,3})")
 class PeopleRows:
     """The good rows of train.csv, in its order; columns, since a row object would cost 10 times.
 
-    folder: str [N] as written, without blanks around it; line: from 1; gender: 0 or 1; age: in years.
+    folder: str [N] as written, without blanks around it; line: from 1; gender: place in GENDERS; age: in
+    years.
     row_of: row number by the NFC form of the folder.
     """
 

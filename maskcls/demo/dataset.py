@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from maskcls.core.errors import UserError
-from maskcls.core.labels import GENDERS, MASK_OF_SHOT, SHOTS, class_of
+from maskcls.core.mask import GENDERS, MASK_OF_SHOT, SHOTS, class_of
 from maskcls.demo.drawing import HEIGHT, WIDTH, draw_image
 from maskcls.demo.people import RACE, Person, cast, draw_person
 

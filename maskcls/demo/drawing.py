@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from maskcls.core.labels import MASK_OF_SHOT, SHOTS
+from maskcls.core.mask import MASK_OF_SHOT, SHOTS
 from maskcls.demo.canvas import Canvas, Colour, mirrored, mix, shade, symmetric
 from maskcls.demo.hair import LONG, draw_hair, draw_hair_behind
 from maskcls.demo.masks import Mask, draw_mask, paint_mask
@@ -41,7 +41,7 @@ class _Pose:
 
 
 def draw_image(person: Person, shot: str, height: int = HEIGHT, width: int = WIDTH) -> Image.Image:
-    """Draw one shot of a person; shot: one of maskcls.core.labels.SHOTS.
+    """Draw one shot of a person; shot: one of maskcls.core.mask.SHOTS.
 
     Returns an RGB picture of height x width pixels; the same arguments give the same pixels.
     """

@@ -3,7 +3,6 @@
 import numpy as np
 import numpy.typing as npt
 
-from maskcls.core.labels import NUM_CLASSES
 from maskcls.store.run import Fold
 from maskcls.store.tables import logits_of, read_parts
 
@@ -18,11 +17,11 @@ class FoldLogits:
     def __init__(self, fold: Fold, name: str) -> None:
         self._where, self._name = f"{fold.run}: fold {fold.number}", name
         self._parts = read_parts(fold.folder, name)
-        self._rows, self._logits = np.empty(0, np.int64), np.empty((0, NUM_CLASSES), np.float32)
+        self._rows, self._logits = np.empty(0, np.int64), np.empty((0, 0), np.float32)
         self._last = -1
 
     def fill(self, values: npt.NDArray[np.float32], start: int) -> None:
-        """Write the fold's logits of the table's rows from start on into values [n, 18].
+        """Write the fold's logits of the table's rows from start on into values [n, K].
 
         Call it for consecutive ranges of rows. Rows that the fold lacks stay as they are. Raises
         RuntimeError when values already has logits of a row of the fold.
@@ -30,20 +29,22 @@ class FoldLogits:
         stop = start + len(values)
         while True:
             count = int(np.searchsorted(self._rows, stop))
-            rows = self._rows[:count] - start
-            # Two folds with one held-out row mean that one of them trained on it.
-            if not np.isnan(values[rows, 0]).all():
-                raise RuntimeError(f"{self._where} has rows that another fold held out, too")
-            values[rows] = self._logits[:count]
-            self._rows, self._logits = self._rows[count:], self._logits[count:]
-            if len(self._rows) or not self._read():
+            if count:
+                rows = self._rows[:count] - start
+                # Two folds with one held-out row mean that one of them trained on it.
+                if not np.isnan(values[rows, 0]).all():
+                    raise RuntimeError(f"{self._where} has rows that another fold held out, too")
+                values[rows] = self._logits[:count]
+                self._rows, self._logits = self._rows[count:], self._logits[count:]
+            if len(self._rows) or not self._read(values.shape[1]):
                 return
 
-    def _read(self) -> bool:
+    def _read(self, num_classes: int) -> bool:
         part = next(self._parts, None)
         if part is None:
             return False
-        self._rows, self._logits = part["row"].to_numpy(), logits_of(part["logits"])[0]
+        self._rows = part["row"].to_numpy()
+        self._logits = logits_of(part["logits"], num_classes)[0]
         # Otherwise fill would skip rows without an error.
         if (np.diff(self._rows, prepend=self._last) <= 0).any():
             raise RuntimeError(f"{self._where}: {self._name} is not in the table's order")
@@ -52,5 +53,5 @@ class FoldLogits:
 
 
 def has_logits(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-    """Which rows of logits [N, 18] are finite, bool [N]."""
+    """Which rows of logits [N, K] are finite, bool [N]."""
     return np.asarray(np.isfinite(logits).all(axis=1))

@@ -1,9 +1,9 @@
 """The network: one backbone or several, and a head on their features; built from a Description.
 
-Shape letters: B batch, C H W image, F features, D outputs, K 18 classes.
+Shape letters: B batch, C H W image, F features, D outputs, K classes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any, Self, TypedDict
@@ -15,6 +15,7 @@ from maskcls.config import parts
 from maskcls.config.schema import Head, Model
 from maskcls.config.values import Size
 from maskcls.core.progress import Report, ignore
+from maskcls.core.task import Task
 from maskcls.models import backbone
 from maskcls.models.ages.base import AgeBranch
 from maskcls.models.backbone import Normalization
@@ -23,11 +24,12 @@ from maskcls.models.heads.base import BeginPart, draw_on
 
 
 class DescriptionJson(TypedDict):
-    """A Description as a checkpoint has it. model, head: fields of the sections of config.schema."""
+    """A Description as a checkpoint has it. model, head: fields of the sections of config.schema;
+    task: of task.json."""
 
     model: Mapping[str, Any]
     head: Mapping[str, Any]
-    age_borders: Sequence[int]
+    task: Mapping[str, Any]
     cosine_scale: float | None
 
 
@@ -35,13 +37,13 @@ class DescriptionJson(TypedDict):
 class Description:
     """Determines a network's layers; stored in checkpoints, so that prediction needs no settings.
 
-    age_borders: first ages of the second and third age group as they train [years]. cosine_scale:
-    None, or the scale of the cosine logits that the loss requires.
+    task: what is learned, with the age borders as they train. cosine_scale: None, or the scale of the
+    cosine logits that the loss requires.
     """
 
     model: Model
     head: Head
-    age_borders: tuple[int, int]
+    task: Task
     cosine_scale: float | None
 
     @classmethod
@@ -50,7 +52,7 @@ class Description:
         return cls(
             Model(**values["model"]),
             Head(**values["head"]),
-            (values["age_borders"][0], values["age_borders"][1]),
+            Task.from_json(values["task"]),
             values["cosine_scale"],
         )
 
@@ -67,7 +69,7 @@ class Description:
         return {
             "model": model,
             "head": head,
-            "age_borders": list(self.age_borders),
+            "task": self.task.to_json(),
             "cosine_scale": self.cosine_scale,
         }
 
@@ -132,7 +134,7 @@ def build(
     """Build the network; see backbone.build for pretrained, report and what is raised.
 
     begin_part: seeds torch for each backbone ("backbone 0", ...), the head ("head") and each of its
-    branches ("head.mask", "head.gender", "head.age"), so that none depends on the size of another.
+    branches ("head." and the part's name: "head.age"), so that none depends on the size of another.
     """
     head = described.head
     module = parts.load("head.name", head.name)
@@ -149,14 +151,19 @@ def build(
 
     def make_age(num_features: int) -> AgeBranch:
         begin_branch("age")
-        branch: AgeBranch = ages.build(age_settings, num_features, described.age_borders)
+        branch: AgeBranch = ages.build(age_settings, num_features, described.task.part("age"))
         return branch
 
     inputs = heads.HeadInputs(
+        task=described.task,
         num_features=tuple(backbone.num_features(body) for body, _ in built),
         make_age=make_age,
         hard=head.merge == "hard",
-        task_weights=(head.mask_weight, head.gender_weight, head.age_weight),
+        weights={
+            "mask": head.mask_weight,
+            "gender": head.gender_weight,
+            "age": head.age_weight,
+        },
         cosine_scale=described.cosine_scale,
         begin_part=begin_branch,
     )

@@ -1,39 +1,40 @@
 """Targets of a batch as probabilities, so that mixed images need no special case.
 
-Shape letters: B batch, K 18 classes, R ages.
+Shape letters: B batch, K classes, R ages.
 """
 
 from dataclasses import dataclass
 
 import torch
 
-YOUNGEST, OLDEST = 18, 60
-"""Ages outside count as the nearest of these: the competition's people are 18 to 60 years old."""
-NUM_AGES = OLDEST - YOUNGEST + 1
+from maskcls.core.task import Part, Task
+
+
+def numbers_of(part: Part) -> tuple[int, int]:
+    """Smallest and largest number that a part tells apart; others count as the nearest of them."""
+    if part.numbers is None:
+        raise ValueError(f"part {part.name} is not read from numbers")
+    return part.numbers
 
 
 @dataclass(frozen=True)
 class Target:
-    """classes_BK: float32 [B, 18]; ages_BR: float32 [B, 43], one column a year from 18 to 60.
+    """classes_BK: float32 [B, K]; ages_BR: float32 [B, R], one column a year (18 to 60 in the mask
+    task), R = 0 for a task without ages. task: whose classes these are.
 
     Rows of both sum to 1; of an image mixed from two, they are the shares of its parts.
     """
 
     classes_BK: torch.Tensor
     ages_BR: torch.Tensor
+    task: Task
 
-    def mask(self) -> torch.Tensor:
-        """Probabilities of the mask states, [B, 3]."""
-        return self._grid().sum(dim=(2, 3))
-
-    def gender(self) -> torch.Tensor:
-        """Probabilities of the genders, [B, 2]."""
-        return self._grid().sum(dim=(1, 3))
-
-    def age(self) -> torch.Tensor:
-        """Probabilities of the age groups, [B, 3]."""
-        return self._grid().sum(dim=(1, 2))
-
-    def _grid(self) -> torch.Tensor:
-        # class = 6 mask + 3 gender + age group (core/labels.py)
-        return self.classes_BK.view(-1, 3, 2, 3)
+    def part(self, name: str) -> torch.Tensor:
+        """Probabilities of a part's values, [B, values]."""
+        sizes = self.task.sizes
+        axis = next(i for i, part in enumerate(self.task.parts, 1) if part.name == name)
+        if len(sizes) == 1:
+            return self.classes_BK
+        others = tuple(i for i in range(1, len(sizes) + 1) if i != axis)
+        # Row-major, as core/task.py numbers the classes.
+        return self.classes_BK.view(-1, *sizes).sum(dim=others)

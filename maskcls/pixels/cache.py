@@ -37,7 +37,9 @@ from maskcls.pixels.geometry import Geometry, GeometryJson
 from maskcls.pixels.journal import ChunkStatus as ChunkStatus
 from maskcls.store.atomic import rename_into_place, write_file_atomically
 
-FORMAT = 2  # 2: images with odd metadata are decoded, resized by Pillow 13
+# 2: images with odd metadata are decoded, resized by Pillow 13; 3: transparent pixels are white, WebP,
+# BMP and TIFF are decoded (before, their reasons were stored as faults).
+FORMAT = 3
 CHUNK_ROWS = 256
 """Rows that one task fills and one checksum covers."""
 

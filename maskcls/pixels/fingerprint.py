@@ -8,6 +8,7 @@ and modification time are unchanged keeps its digest, as in git's index.
 import errno
 import os
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from maskcls.core.errors import StorageError, UserError
-from maskcls.core.hashing import digest_of_bytes
+from maskcls.core.hashing import digest_of_bytes, digest_of_chunks
+from maskcls.pixels.image_files import MAX_FILE_BYTES
 from maskcls.store.folder import Folder
 
 _BYTES = 16
@@ -81,8 +83,8 @@ def digests_of(
 
 
 def _digest(images: Folder, path: str) -> bytes | None:
-    data = read_image(images, path)
-    return None if data is None else digest_of_bytes(data)
+    # In pieces: dozens of threads read at once, and a scan as TIFF may have gigabytes.
+    return _tried(images, path, lambda: digest_of_chunks(images.read_chunks(path)))
 
 
 def _load(index: Path) -> npt.NDArray[np.uint8]:
@@ -132,14 +134,31 @@ _LASTING = (errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 def read_image(images: Folder, path: str) -> bytes | None:
     """An image's bytes; None when there is no such file, or path is "".
 
+    Of a file larger than MAX_FILE_BYTES only so many and some more, which `decode` refuses.
+
     When it exists and cannot be read, that must not be recorded as a fault of the image: raises
     StorageError when the reason may be temporary (after about 15 s of trying), else UserError.
     """
+    return _tried(images, path, lambda: _read(images, path))
+
+
+def _read(images: Folder, path: str) -> bytes:
+    chunks, size = [], 0
+    for chunk in images.read_chunks(path):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > MAX_FILE_BYTES:
+            break
+    return b"".join(chunks)
+
+
+def _tried(images: Folder, path: str, read: Callable[[], bytes]) -> bytes | None:
+    """What `read` returns, in several tries; None without a file. Raises what read_image raises."""
     if not path:  # info.csv names an image that does not exist
         return None
     for num_tries, pause_s in enumerate((*_PAUSES_S, None), start=1):
         try:
-            return _read_once(images, path)
+            return _read_once(images, read)
         except (OSError, UserError) as e:
             lasting = _is_lasting(e)
             if pause_s is None or (lasting and num_tries >= _LASTING_TRIES):
@@ -148,9 +167,9 @@ def read_image(images: Folder, path: str) -> bytes | None:
     return None
 
 
-def _read_once(images: Folder, path: str) -> bytes | None:
+def _read_once(images: Folder, read: Callable[[], bytes]) -> bytes | None:
     try:
-        return images.read_bytes(path)
+        return read()
     except FileNotFoundError:
         if images.exists():
             return None

@@ -66,6 +66,10 @@ class Geometry:
         """Bytes of one image's uint8 pixels."""
         return self.size.height * self.size.width * 3
 
+    def center(self, height: int, width: int) -> Size | None:
+        """Size of the box that is cut from the centre of an image; None for none, and for faces."""
+        return _largest(self.size, height, width) if self.crop.fill else self.crop.center
+
     def apply(self, pixels: Pixels) -> Pixels:
         """Crop and resize one image; uint8 [H, W, 3] to uint8 [size.height, size.width, 3].
 
@@ -79,15 +83,16 @@ class Geometry:
         pixels: uint8 [H, W, 3]. Returns uint8 [size.height, size.width, 3].
 
         The centre crop is torchvision's: offsets round((H - h) / 2); an image smaller than the crop
-        is padded with black to it. The face crop is face_box; without a face it is the largest
-        centred box of the output's shape. Resizing is Pillow's bicubic filter, antialiased when
-        shrinking.
+        is padded with black to it. "fill" is the largest centred box of the output's shape, within a
+        pixel: nothing is padded or distorted. The face crop is face_box; without a face it is as
+        "fill". Resizing is Pillow's bicubic filter, antialiased when shrinking.
         Raises UserError when faces are required and the detector is not installed.
         """
         if self.crop.margin is not None:
             return self._face_crop(pixels, self.crop.margin)
-        if self.crop.center is not None:
-            pixels = _center_crop(pixels, self.crop.center)
+        kept = self.center(*pixels.shape[:2])
+        if kept is not None:
+            pixels = _center_crop(pixels, kept)
         return self._resize(pixels), True
 
     def _face_crop(self, pixels: Pixels, margin: float) -> tuple[Pixels, bool]:

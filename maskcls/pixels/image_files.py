@@ -13,6 +13,8 @@ from maskcls.pixels.orientation import orientation
 
 JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 """What such a file begins with."""
+MAX_FILE_BYTES = 2**30
+"""Largest file that is decoded; the largest images of 8 or 16 bits fit in, uncompressed."""
 _MAX_TEXT = 2**20
 """Maximum size of a decompressed text of a PNG [bytes]; also Pillow's limit."""
 
@@ -26,7 +28,8 @@ class ImageFile:
     """An image file's header. width, height: as stored, before it is turned upright [px].
 
     channels: of a JPEG (1 grey, 3 colour, 4 CMYK); 0 for a PNG. orientation: see `orientation`.
-    parts: (start, stop) of the bytes from which pixels are decoded.
+    parts: (start, stop) of the bytes from which pixels are decoded. clear: of a grey or colour PNG, the
+    value of each channel that means transparent, at the file's number of bits; () without one.
     """
 
     width: int
@@ -34,10 +37,25 @@ class ImageFile:
     channels: int
     orientation: int
     parts: tuple[tuple[int, int], ...]
+    clear: tuple[int, ...] = ()
 
     def stripped(self, data: bytes) -> bytes:
         """The file without all other parts; data: the file."""
         return b"".join(data[start:stop] for start, stop in self.parts)
+
+
+@dataclass(frozen=True)
+class StillImage:
+    """An image of another format. kind: its name in Pillow; width, height, orientation: see ImageFile.
+
+    data: a file of it that has only what pixels are decoded from.
+    """
+
+    kind: str
+    width: int
+    height: int
+    orientation: int
+    data: bytes
 
 
 def read_jpeg(data: bytes) -> ImageFile:
@@ -94,6 +112,7 @@ def read_png(data: bytes) -> ImageFile:
     """
     texts: dict[bytes, bytes] = {}
     parts, exif, palette, is_doubtful, pixels = [(0, 8)], b"", False, False, 0
+    clear: tuple[int, ...] = ()
     for kind, start, stop in _chunks(data):
         body = data[start + 8 : stop - 4]
         is_sound = zlib.crc32(data[start + 4 : stop - 4]) == int.from_bytes(data[stop - 4 : stop])
@@ -105,6 +124,11 @@ def read_png(data: bytes) -> ImageFile:
             parts.append((start, stop))
             palette |= kind == b"PLTE"
             pixels += len(body) if kind == b"IDAT" else 0
+        elif kind == b"tRNS" and not pixels:  # one that is odd counts as none, like other chunks
+            if data[25] == 3 and palette and 0 < len(body) <= 256:
+                parts.append((start, stop))
+            elif len(body) == {0: 2, 2: 6}.get(data[25]):
+                clear = tuple(int.from_bytes(body[at : at + 2]) for at in range(0, len(body), 2))
         elif kind == b"eXIf":
             exif = body
         elif kind in (b"tEXt", b"zTXt", b"iTXt"):
@@ -115,7 +139,7 @@ def read_png(data: bytes) -> ImageFile:
         raise DecodeError(f"the PNG file is damaged: no {'palette' if pixels else 'pixels'} in it")
     turned = orientation(exif or _raw_profile(texts), texts.get(_XMP_KEY))
     width, height = int.from_bytes(data[16:20]), int.from_bytes(data[20:24])
-    found = ImageFile(width, height, 0, turned, tuple(parts))
+    found = ImageFile(width, height, 0, turned, tuple(parts), clear)
     # The damage may have hit a chunk's length, so that it swallowed some of the pixels.
     if is_doubtful and not _is_whole(data, found):
         raise DecodeError("the PNG file is damaged: some of its pixels are missing")

@@ -9,6 +9,8 @@ from maskcls.config.resolve import differences, to_json
 from maskcls.config.schema import Config
 from maskcls.core.errors import UserError
 from maskcls.core.hashing import sha256_of
+from maskcls.core.task import Task
+from maskcls.core.task import differences as differences_of_tasks
 from maskcls.store.folder import Folder
 from maskcls.store.record import Described
 from maskcls.store.run import FOLDS, Network, Run
@@ -22,6 +24,15 @@ def refuse_other_settings(run: Run, config: Config) -> None:
         raise UserError(
             f"{run}: this run was started with other settings ({'; '.join(found)});"
             " use the same ones to resume it, or another --run."
+        )
+
+
+def refuse_other_task(run: Run, task: Task) -> None:
+    """UserError with what changed in the task since the run was started."""
+    if found := differences_of_tasks(run.task, task):
+        raise UserError(
+            f"{run}: this run was started with another task ({'; '.join(found)}); put the data or the"
+            " task file back to resume it, or use another --run."
         )
 
 
@@ -40,13 +51,13 @@ def refuse_other_data(run: Run, old: Described, new: Described) -> None:
 
 
 def refuse_other_folds(run: Run, wanted: pd.DataFrame) -> None:
-    """UserError when folds.parquet is not what people and seed give."""
+    """UserError when folds.parquet is not what groups and seed give."""
     # Drawn again and compared, not only read: finished folds and later ones must use the same split.
     found = read_table(run.folder, FOLDS)
     if not (difference := _difference(found, wanted)):
         return
     raise UserError(
-        f"{run}/{FOLDS}: not the folds that these people and folds.seed give ({difference});"
+        f"{run}/{FOLDS}: not the folds that these groups and folds.seed give ({difference});"
         " the file was changed, or another version made it: restore it, or use another --run."
     )
 

@@ -17,19 +17,22 @@ from maskcls.augment.partners import partners_asked, pool_of
 from maskcls.config.schema import Config
 from maskcls.core.errors import UserError
 from maskcls.core.hashing import combine
-from maskcls.core.labels import AGE_BORDERS
-from maskcls.core.names import nfc
-from maskcls.data.table import read_data
+from maskcls.core.names import nfc, some
+from maskcls.core.task import Task, differences_of_parts
+from maskcls.data.find_task import find_task
+from maskcls.data.table import Table, read_data
 from maskcls.evaluation.ensembling import softmax
+from maskcls.folds.equal_files import rows_among
 from maskcls.runs.dataset import DataSet, Images, images_of
 from maskcls.sampling.corrections import CorrectedLabels, read_corrections, train_labels
-from maskcls.sampling.training_rows import TrainingLabels, training_rows
+from maskcls.sampling.training_rows import TrainingLabels, training_rows, training_task
 from maskcls.store.folder import Folder
 from maskcls.store.record import Described
 from maskcls.store.run import EVAL_LOGITS, EVAL_TABLE, FOLDS, Run
 from maskcls.store.tables import logits_of, read_arrow, read_table
 
 PUBLISHED = "published"
+Int64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def read_inputs(config: Config, data: DataSet, folds: pd.DataFrame, cache: Path)
     """
     rows, notes = config.rows, list[str]()
     described: Described = {}
-    train = _train_labels(config, data.table.images, described, notes)
+    train = _train_labels(config, data.table, described, notes)
     extra, extra_images = None, None
     if rows.extra != "none":
         extra, extra_images = _extra(config, data, cache, described)
@@ -69,17 +72,18 @@ def read_inputs(config: Config, data: DataSet, folds: pd.DataFrame, cache: Path)
             f" {rows.pseudo_confidence:g} or more in some fold"
         )
     inputs = Inputs(train, extra, extra_images, pseudo, described, notes)
-    # Last, as corrected ages, extra people and pseudo-labels all change what a fold may train on.
+    # Last, as corrected ages, extra groups and pseudo-labels all change what a fold may train on.
     refuse_empty_sides(config, data, folds, inputs)
     return inputs
 
 
 def _train_labels(
-    config: Config, images: pd.DataFrame, described: Described, notes: list[str]
+    config: Config, table: Table, described: Described, notes: list[str]
 ) -> CorrectedLabels:
-    where, border = config.rows.corrections, config.rows.age_border
+    where, task = config.rows.corrections, training_task(table.task, config.rows)
+    images = table.images
     if where == "none":
-        return train_labels(images, "path", [], where, border)
+        return train_labels(images, task, "path", [], where)
     if where == PUBLISHED:
         content = (
             resources.files("maskcls.sampling").joinpath("published_corrections.csv").read_bytes()
@@ -91,7 +95,7 @@ def _train_labels(
         except (FileNotFoundError, IsADirectoryError) as e:
             raise UserError(f"rows.corrections={where}: there is no such file.") from e
     key, corrections = read_corrections(content, where)
-    train = train_labels(images, key, corrections, where, border)
+    train = train_labels(images, task, key, corrections, where)
     # By content and not by name: an edited file of the same name is another input.
     described["corrections"] = combine([content])
     notes.append(
@@ -104,55 +108,86 @@ def _train_labels(
 def _extra(
     config: Config, data: DataSet, cache: Path, described: Described
 ) -> tuple[pa.Table, Images]:
-    folder = Folder.at(config.rows.extra)
-    table = read_data(folder, needs_eval=False)
+    folder, task = Folder.at(config.rows.extra), data.table.task
+    try:
+        file = find_task(folder, None)
+    except UserError as e:
+        raise UserError(f"rows.extra: {e}") from e
+    table = read_data(folder, file, needs_eval=False)
+    where = f"rows.extra={folder.shown}"
+    classes = _same_classes(where, table.task, task)
     # Normalised, since one file system may store the same name composed and another decomposed.
-    here = {nfc(name) for name in data.table.people["person"]}
-    both = [name for name in table.people["person"] if nfc(name) in here]
-    if both:
+    here = {nfc(name) for name in data.table.groups["group"]}
+    both = [name for name in table.groups["group"] if nfc(name) in here]
+    # Without groups named, equal names of images say nothing.
+    if both and task.has_groups:
         raise UserError(
-            f"rows.extra={folder.shown}: {both[0]} is in DATA, too ({len(both)} people are); people"
-            " that are held out must not train, so name a folder with other people."
+            f"{where}: {both[0]} is in DATA, too ({len(both)} groups are); groups that are held out must"
+            " not train, so name a folder with other groups."
         )
-    images = images_of(folder.child("train", "images"), table.images, cache)
+    places = table.task.places
+    images = images_of(folder.below(places.images), table.images, cache, places)
+    # By their bytes, too: an image that is held out would train under another name.
+    equal = np.flatnonzero(rows_among(images.digests, data.train.digests))
+    if len(equal):
+        raise UserError(
+            f"{where}: {some(images.paths.iloc[equal[:3]].tolist(), len(equal))}: the same bytes as"
+            " images of DATA; images that are held out must not train, so delete them from this folder."
+        )
+    labelled = table.images.assign(label=classes[table.images["label"].to_numpy()])
     # Without corrections: those are about the people of DATA.
-    train = train_labels(table.images, "path", [], "", config.rows.age_border)
+    train = train_labels(labelled, training_task(task, config.rows), "path", [], "")
     described["extra_fingerprint"] = combine(
         [images.digests.tobytes(), train.classes.tobytes(), train.ages.tobytes()]
     )
-    frame = pa.table(
-        {
-            "path": pa.array(table.images["path"], pa.string()),
-            "person": pa.array(table.images["person"].astype("str"), pa.string()),
-            # Under the names that the run's own table has, so that folds read both alike.
-            "train_label": train.classes.astype(np.int8),
-            "train_age": train.ages.astype(np.int16),
-        }
-    )
-    return frame, images
+    columns = {
+        "path": pa.array(table.images["path"], pa.string()),
+        "group": pa.array(table.images["group"].astype("str"), pa.string()),
+        # Under the names that the run's own table has, so that folds read both alike.
+        "train_label": train.classes.astype(np.int16),
+        "train_age": train.ages.astype(np.int16),
+    }
+    return pa.table(columns), images
+
+
+def _same_classes(where: str, theirs: Task, ours: Task) -> Int64:
+    """Our class of each of their classes, int64 [their K]; UserError for one that is not ours."""
+    place = {name: number for number, name in enumerate(ours.classes)}
+    unknown = [name for name in theirs.classes if name not in place]
+    if unknown:
+        raise UserError(
+            f"{where}: class {unknown[0]!r} is not one of DATA's ({some(ours.classes)}); name a folder"
+            " with the same classes."
+        )
+    return np.array([place[name] for name in theirs.classes], np.int64)
 
 
 def _pseudo(
     config: Config, data: DataSet, folds: pd.DataFrame, described: Described
 ) -> pd.DataFrame:
-    """Labels for each fold, by the same fold of the other run, which did not see the held-out people."""
+    """Labels for each fold, by the same fold of the other run, which did not see the held-out groups."""
     name = f"rows.pseudo_labels={config.rows.pseudo_labels}"
     if data.table.eval_images is None or data.eval_images is None:
         raise UserError(f"{name}: DATA has no eval images to label.")
     teacher = Run.at(config.rows.pseudo_labels)
     if not teacher.exists or not teacher.has_eval:
         raise UserError(f"{name}: this is not a finished run with eval images.")
-    # With other folds, a label could carry what its network learned from people held out here: the
+    # The number of a class means the same only in the same list; metric and answers may differ.
+    if other := differences_of_parts(teacher.task, data.table.task):
+        raise UserError(
+            f"{name}: it was trained for other classes ({other}); train that run on the same task."
+        )
+    # With other folds, a label could carry what its network learned from groups held out here: the
     # validation score would be too high.
     theirs = read_table(teacher.folder, FOLDS)
     if theirs.astype(str).to_numpy().tolist() != folds.astype(str).to_numpy().tolist():
         raise UserError(
-            f"{name}: it has other folds, so its networks saw people who are held out here;"
-            " train it with the same people, folds.scheme, folds.count and folds.seed."
+            f"{name}: it has other folds, so its networks saw groups that are held out here;"
+            " train it with the same groups, folds.scheme, folds.count and folds.seed."
         )
-    # In any order: rows are matched by ImageID, since info.csv may list the images otherwise by now.
-    ids = read_arrow(teacher.folder, EVAL_TABLE)["ImageID"].to_pylist()
-    place = {image: row for row, image in enumerate(data.table.eval_images["ImageID"])}
+    # In any order: rows are matched by name, since the table may list the images otherwise by now.
+    ids = read_arrow(teacher.folder, EVAL_TABLE)["image"].to_pylist()
+    place = {image: row for row, image in enumerate(data.table.eval_images["image"])}
     if set(ids) != set(place):
         raise UserError(f"{name}: it was made for other eval images.")
     row_of = np.array([place[image] for image in ids])
@@ -170,7 +205,9 @@ def _pseudo(
         if not fold.is_done:
             raise UserError(f"{name}: its fold {number} is not done; finish that run first.")
         table = read_arrow(fold.folder, EVAL_LOGITS)
-        probs = softmax(logits_of(table["logits"])[0].astype(np.float64))
+        probs = softmax(
+            logits_of(table["logits"], data.table.task.num_classes)[0].astype(np.float64)
+        )
         sure = probs.max(axis=1) >= config.rows.pseudo_confidence
         found.append(
             pd.DataFrame(
@@ -183,7 +220,7 @@ def _pseudo(
             )
         )
     pseudo = pd.concat(found, ignore_index=True)
-    if config.rows.age_border != AGE_BORDERS[1]:
+    if training_task(data.table.task, config.rows) != data.table.task:
         # The labels keep the other run's border, as the ages of eval images are unknown.
         described["pseudo_border"] = "as the other run has it"
     described["pseudo_labels"] = combine(
@@ -192,16 +229,13 @@ def _pseudo(
     return pseudo
 
 
-Int64 = npt.NDArray[np.int64]
-
-
 def refuse_empty_sides(config: Config, data: DataSet, folds: pd.DataFrame, inputs: Inputs) -> None:
     """UserError when the settings leave a fold without training rows, or its mix without a partner.
 
     folds: the expected folds.parquet. Which images cannot be decoded is not known yet; a fold's worker
     repeats the check without them.
     """
-    asked = partners_asked(config.augment)
+    asked, task = partners_asked(config.augment), data.table.task
     if not config.rows.drop_ages.ranges and "old" not in asked.values():
         return  # no row can be missing, and the check costs time on a table of millions of rows
     for number in range(config.folds.total):
@@ -209,9 +243,9 @@ def refuse_empty_sides(config: Config, data: DataSet, folds: pd.DataFrame, input
         fold_of_row = _fold_of_row(data, folds[folds["repeat"] == repeat])
         candidates, labelled = _may_train(np.flatnonzero(fold_of_row != fold), number, inputs)
         try:
-            rows = training_rows(candidates, labelled, config.rows).rows
+            rows = training_rows(candidates, labelled, config.rows, task).rows
             for name, partner in asked.items():
-                pool_of(name, partner, labelled.classes, rows)
+                pool_of(name, partner, labelled.classes, rows, task)
         # Both are raised below without the fold, which the message needs.
         except ValueError as e:
             raise UserError(f"fold {number}: {e}.") from e
@@ -220,11 +254,11 @@ def refuse_empty_sides(config: Config, data: DataSet, folds: pd.DataFrame, input
 
 
 def _fold_of_row(data: DataSet, folds: pd.DataFrame) -> Int64:
-    """Fold of each image, int64 [N]; folds: of one repeat, of people or of images, in their order."""
+    """Fold of each image, int64 [N]; folds: of one repeat, of groups or of images, in their order."""
     fold = folds["fold"].to_numpy().astype(np.int64)
-    if "path" in folds.columns:  # folds.scheme=image: one row per image, already in table order
+    if "image" in folds.columns:  # folds.scheme=image: one row per image, already in table order
         return fold
-    mine: Int64 = fold[data.table.images["person"].cat.codes.to_numpy()]
+    mine: Int64 = fold[data.table.images["group"].cat.codes.to_numpy()]
     return mine
 
 
@@ -232,7 +266,7 @@ def _may_train(rows: Int64, fold: int, inputs: Inputs) -> tuple[Int64, TrainingL
     """The candidates of a fold's worker: its rows, then the extra ones, then its pseudo-labels.
 
     rows: of the table, on the fold's training side. Numbered as in training/fold_data.py, except that
-    only the eval images with a label count. Whether a person is known matters here, not which one.
+    only the eval images with a label count. Whether a group is known matters here, not which one.
     """
     classes, ages = [inputs.train.classes], [inputs.train.ages]
     candidates, start = [rows], len(inputs.train.classes)
@@ -241,12 +275,12 @@ def _may_train(rows: Int64, fold: int, inputs: Inputs) -> tuple[Int64, TrainingL
         ages.append(inputs.extra["train_age"].to_numpy().astype(np.int64))
         candidates.append(np.arange(start, start + inputs.extra.num_rows))
         start += inputs.extra.num_rows
-    person = np.zeros(start, np.int64)
+    group = np.zeros(start, np.int64)
     if inputs.pseudo is not None:
         mine = inputs.pseudo.loc[inputs.pseudo["fold"] == fold, "label"].to_numpy().astype(np.int64)
         classes.append(mine)
-        ages.append(np.zeros(len(mine), np.int64))  # unknown, and -1 stands for the unknown person
-        person = np.concatenate([person, np.full(len(mine), -1)])
+        ages.append(np.zeros(len(mine), np.int64))  # unknown, and -1 stands for the unknown group
+        group = np.concatenate([group, np.full(len(mine), -1)])
         candidates.append(np.arange(start, start + len(mine)))
-    labelled = TrainingLabels(np.concatenate(classes), np.concatenate(ages), person)
+    labelled = TrainingLabels(np.concatenate(classes), np.concatenate(ages), group)
     return np.concatenate(candidates), labelled

@@ -19,7 +19,8 @@ Pixels = tuple[CachedPixels, CachedPixels | None]
 class RunPixels:
     """Where a run's pixels are on this machine, and which images have none.
 
-    place, eval_place, extra_place: in the cache; None where there are no such images.
+    place, eval_place, extra_place: in the cache; None where there are no such images. extra_places:
+    where the images of rows.extra are in their folder.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class RunPixels:
         eval_images = data_set.eval_images
         self.eval_place = eval_images.place(cache, geometry) if eval_images else None
         self.extra_place = extra.place(cache, geometry) if extra else None
+        self.extra_places = extra.places if extra else None
         self._extra_faults: dict[str, str] = {}
 
     def there(self) -> Pixels | None:
@@ -52,7 +54,7 @@ class RunPixels:
         data_set, extra = self._data_set, self._extra
         train, eval_images = data_set.train, data_set.eval_images
         pixels = ensure_pixels(self.place, train.folder, train.paths, self._progress, node)
-        self._report_faults(pixels, train.paths, "train/images")
+        self._report_faults(pixels, train.paths, data_set.table.task.places.images or "DATA")
         if extra is not None and self.extra_place is not None:
             found = ensure_pixels(self.extra_place, extra.folder, extra.paths, self._progress, node)
             self._report_faults(found, extra.paths, "rows.extra")
@@ -62,16 +64,20 @@ class RunPixels:
         folder, paths = eval_images.folder, eval_images.paths
         eval_pixels = ensure_pixels(self.eval_place, folder, paths, self._progress, node)
         rows = data_set.table.eval_images
-        # By ImageID, which the user knows from info.csv and finds again in the submission.
-        self._report_faults(eval_pixels, paths if rows is None else rows["ImageID"], "eval/images")
+        # By the name that the user knows from the table and finds again in the submission.
+        where = data_set.table.task.places.eval or "DATA"
+        self._report_faults(eval_pixels, paths if rows is None else rows["image"], where)
         return pixels, eval_pixels
 
     def faults(self, pixels: CachedPixels, eval_pixels: CachedPixels | None) -> Faults:
         """The reasons why images could not be decoded, by the images' names."""
-        train, ids = _named(pixels, self._data_set.train.paths), self._data_set.table.eval_images
+        table = self._data_set.table
+        # Rows of the table without an image, too: the user looks for both in one place.
+        train = table.missing | _named(pixels, self._data_set.train.paths)
+        ids = table.eval_images
         evals = {}
         if eval_pixels is not None and ids is not None:
-            evals = _named(eval_pixels, ids["ImageID"])
+            evals = _named(eval_pixels, ids["image"])
         return Faults(train, evals, self._extra_faults)
 
     def _report_faults(self, pixels: CachedPixels, paths: "pd.Series[str]", where: str) -> None:

@@ -13,6 +13,7 @@ from maskcls.config.schema import Config
 from maskcls.core.errors import HubUnavailable, RunFailed, UserError
 from maskcls.core.plain import from_plain
 from maskcls.core.processes import python_command, python_environment
+from maskcls.core.task import Task
 from maskcls.store.run import Network
 
 _TIMEOUT_S = 900  # downloading the weights of a large backbone over a slow line
@@ -28,7 +29,7 @@ class _Refusal(TypedDict):
 class Preflight:
     """Starts the check at once and waits only when the answer is needed: the data is read meanwhile."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, task: Task) -> None:
         self._process = subprocess.Popen(  # noqa: S603  # our own module
             python_command("-m", "maskcls.training.inspect_network"), env=python_environment(),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -36,8 +37,9 @@ class Preflight:
         )  # fmt: skip
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # it has ended already; answer() reports why
-            # Far less than a pipe holds, so that this does not block.
-            self._process.stdin.write(json.dumps(to_json(config)))
+            # The process reads all of it at once, so that this does not block for long.
+            asked = {"config": to_json(config), "task": task.to_json()}
+            self._process.stdin.write(json.dumps(asked))
             self._process.stdin.close()
         self._process.stdin = None  # communicate() would flush it
 

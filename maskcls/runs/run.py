@@ -20,8 +20,10 @@ from maskcls.core import system
 from maskcls.core.errors import FoldsFailed, UserError
 from maskcls.core.plain import from_plain
 from maskcls.core.progress import Progress
-from maskcls.data.table import TRAIN_CSV
+from maskcls.core.task import Task
 from maskcls.evaluation import out_of_fold
+from maskcls.evaluation.group_scores import GroupScores
+from maskcls.folds.remarks import NO_GROUPS
 from maskcls.folds.splits import IMAGE_STAMP
 from maskcls.pixels.cache import CachedPixels
 from maskcls.runs.pixels import RunPixels
@@ -51,6 +53,7 @@ class RunContext:
     data: Folder
     run: Run
     config: Config
+    task: Task
     cache: Path
     record: Record
     images: RunPixels | None
@@ -73,7 +76,15 @@ def begin(prepared: Prepared, progress: Progress, check_lease: Callable[[], None
         prepared.data_set, prepared.inputs.extra_images, config.image, cache, progress
     )
     return RunContext(
-        prepared.data, prepared.run, config, cache, record, images, progress, check_lease
+        prepared.data,
+        prepared.run,
+        config,
+        prepared.task,
+        cache,
+        record,
+        images,
+        progress,
+        check_lease,
     )
 
 
@@ -136,9 +147,12 @@ def _require_shared(context: RunContext, plan: Plan, own_node: str | None) -> No
         return
     from maskcls.cluster.nodes import require_shared
 
-    files = [(context.run.folder, context.run.probe_file), (context.data, TRAIN_CSV)]
-    if context.pixels.extra_place is not None:
-        files.append((Folder.at(context.config.rows.extra), TRAIN_CSV))
+    files = [
+        (context.run.folder, context.run.probe_file),
+        (context.data, context.task.places.probe),
+    ]
+    if (extra := context.pixels.extra_places) is not None:
+        files.append((Folder.at(context.config.rows.extra), extra.probe))
     require_shared(plan, own_node, files, context.progress, "DATA, RUN and rows.extra")
 
 
@@ -167,11 +181,13 @@ def jobs(context: RunContext, plan: Plan, home: str | None) -> "list[FoldJob]":
             data=context.data.location,
             fold=fold,
             config=context.config,
+            task=context.task,
             pixels=images.place,
             eval_pixels=images.eval_place,
             device=plan.device,
             threads=plan.threads[fold],
             extra_pixels=images.extra_place,
+            extra_places=images.extra_places,
             home=home,
         )
         for fold in range(context.config.folds.total)
@@ -236,10 +252,13 @@ def collect(context: RunContext, pixels: CachedPixels, eval_pixels: CachedPixels
     run, settings, started = context.run, context.config.folds, time.monotonic()
     # From the files and not from the workers' outcomes: an earlier start may have trained some folds.
     results = [result for fold in run.folds() if (result := fold.result()) is not None]
-    scored = out_of_fold.write_out_of_fold(run, results, pixels.faults)
+    groups = GroupScores.of(run)
+    scored = out_of_fold.write_out_of_fold(run, results, pixels.faults, groups)
     if eval_pixels is not None:
         out_of_fold.write_eval(run, eval_pixels.faults)
-    metrics = out_of_fold.run_metrics(scored, results, settings.per_repeat)
+    metrics = out_of_fold.run_metrics(
+        scored, results, settings.per_repeat, groups.score() if groups else None
+    )
     no_face_found = None
     if pixels.fallbacks or (eval_pixels and eval_pixels.fallbacks):
         in_eval = len(eval_pixels.fallbacks) if eval_pixels else 0
@@ -251,7 +270,8 @@ def collect(context: RunContext, pixels: CachedPixels, eval_pixels: CachedPixels
     context.time_s["collect"] = time.monotonic() - started
     metrics = replace(
         metrics,
-        warning=IMAGE_STAMP if settings.scheme == "image" else None,
+        warning=IMAGE_STAMP if settings.scheme == "image" and context.task.has_groups else None,
+        no_groups=None if context.task.has_groups or not metrics.oof else NO_GROUPS,
         no_face_found=no_face_found,
         train_faults=len(faults.train) + len(faults.extra),
         eval_faults=len(faults.eval),

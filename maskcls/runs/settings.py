@@ -6,10 +6,12 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from maskcls.config.layers import TomlFile, Value, gather
+from maskcls.config.layers import TomlFile, Value, gather, preset_names
 from maskcls.config.resolve import from_flat, to_json
 from maskcls.config.schema import Cluster, Config
 from maskcls.core.errors import UserError
+from maskcls.data.find_task import find_task
+from maskcls.data.task_file import BUILT_IN
 from maskcls.runs.inputs import PUBLISHED
 from maskcls.store.folder import Folder, absolute_path
 from maskcls.store.uris import Uri, is_uri, refuse_credentials
@@ -28,6 +30,49 @@ def settings(
     all errors of the settings at once; see config/resolve.py.
     """
     return from_flat(flat_settings(preset, file, sets))
+
+
+def settings_for(
+    data: str,
+    task: str | None,
+    preset: str | None = None,
+    file: str | None = None,
+    sets: Iterable[str] = (),
+) -> Config:
+    """As settings; without a preset, that of the task: see default_preset."""
+    return from_flat(flat_settings_for(data, task, preset, file, sets))
+
+
+def flat_settings_for(
+    data: str,
+    task: str | None,
+    preset: str | None = None,
+    file: str | None = None,
+    sets: Iterable[str] = (),
+) -> dict[str, Value]:
+    """As settings_for, before they are checked together."""
+    try:
+        preset = preset or default_preset(data, task)
+    except UserError:
+        settings(preset, file, sets)  # a wrong setting is reported whatever is wrong with the data
+        raise
+    return flat_settings(preset, file, sets)
+
+
+def default_preset(data: str, task: str | None) -> str:
+    """The preset of the task at DATA; task: a task file, a built-in task's name, or None."""
+    file = find_task(Folder.at(data), absolute_task(task))
+    if file.defaults not in preset_names():
+        raise UserError(
+            f"{file.origin}: [task] defaults = {file.defaults!r}: no such preset; there are"
+            f" {', '.join(preset_names())}."
+        )
+    return file.defaults
+
+
+def absolute_task(task: str | None) -> str | None:
+    """A task's name as it is, a task file's path made absolute; UserError as with_absolute_paths."""
+    return None if task is None else _absolute("--task", task, BUILT_IN)
 
 
 def settings_of_predict(sets: Iterable[str]) -> Cluster:

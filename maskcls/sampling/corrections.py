@@ -15,8 +15,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from maskcls.core.errors import UserError
-from maskcls.core.labels import AGE_BORDERS, GENDERS, MASKS, SHOTS, class_of
+from maskcls.core.mask import GENDERS, MASKS, SHOTS
 from maskcls.core.names import nfc
+from maskcls.core.task import Task
 from maskcls.data.csv_file import CsvFile
 from maskcls.data.findings import Faults
 from maskcls.data.people_csv import MAX_AGE
@@ -27,7 +28,11 @@ _FIELDS = ("gender", "age", "mask")
 
 @dataclass(frozen=True)
 class Correction:
-    """One row of the file; key: a person's folder or id, shot: "" for all of the person's images."""
+    """One row of the file.
+
+    key: a person's folder or id; shot: "" for all of the person's images; value: place in GENDERS or
+    MASKS, or the age [years].
+    """
 
     line: int
     key: str
@@ -91,26 +96,29 @@ def _expected(field: str) -> str:
 
 
 def train_labels(
-    images: pd.DataFrame, key: str, corrections: list[Correction], where: str, border: int
+    images: pd.DataFrame, task: Task, key: str, corrections: list[Correction], where: str
 ) -> CorrectedLabels:
     """Labels to train with.
 
-    images: columns person (categorical), shot (categorical), mask, gender, age; a row per image.
-    border: first age that trains as 60+ [years]. Raises UserError when two people have the same id.
+    images: columns group (categorical), label, and for the mask task shot (categorical) and age; a row
+    per image. task: as it trains, see training_task. Raises UserError when two people have the same id.
     """
-    mask, gender, age = (
-        images[name].to_numpy().astype(np.int64) for name in ("mask", "gender", "age")
-    )
+    label = images["label"].to_numpy().astype(np.int64)
+    if not task.is_mask:
+        return CorrectedLabels(label, np.zeros(len(label), np.int64), 0, 0)
+    codes_of_part = task.codes_of(label)
+    mask, gender = codes_of_part["mask"], codes_of_part["gender"]
+    age = images["age"].to_numpy().astype(np.int64)
     # Kept to count what changes: a correction may repeat the official label.
     official = (mask.copy(), gender.copy(), age.copy())
-    person, shot = images["person"].cat.codes.to_numpy(), images["shot"].astype("str").to_numpy()
+    person, shot = images["group"].cat.codes.to_numpy(), images["shot"].astype("str").to_numpy()
     code_of = _codes(images, key)
     unknown = 0
     for row in corrections:
         codes = code_of.get(row.key, [])
         # Guessing among people of the same id would put wrong labels into training unnoticed.
         if len(codes) > 1:
-            names = ", ".join(images["person"].cat.categories[code] for code in codes)
+            names = ", ".join(images["group"].cat.categories[code] for code in codes)
             raise UserError(
                 f"{where} line {row.line}: id {row.key} is that of {names}; use the column path."
             )
@@ -120,19 +128,28 @@ def train_labels(
         rows = person == codes[0]
         if row.shot:
             rows &= shot == row.shot
-        {"gender": gender, "age": age, "mask": mask}[row.field][rows] = row.value
+        {"gender": gender, "age": age, "mask": mask}[row.field][rows] = _code(task, row)
     changed = np.zeros(len(mask), bool)
     for before, after in zip(official, (mask, gender, age), strict=True):
         changed |= before != after
     # After the corrections: a corrected age may belong to another group. The border of training may
     # differ from the official one, by which validation rows are scored.
-    group = (age >= AGE_BORDERS[0]).astype(np.int64) + (age >= border)
-    return CorrectedLabels(class_of(mask, gender, group), age, int(changed.sum()), unknown)
+    borders = task.part("age").borders
+    group = sum((age >= border).astype(np.int64) for border in borders)
+    group = np.asarray(group, np.int64)
+    classes = task.class_of({"mask": mask, "gender": gender, "age": group})
+    return CorrectedLabels(classes, age, int(changed.sum()), unknown)
+
+
+def _code(task: Task, row: Correction) -> int:
+    """The task's code of a gender or mask, by its name; an age as it is."""
+    names = {"gender": GENDERS, "mask": MASKS}.get(row.field)
+    return row.value if names is None else task.part(row.field).values.index(names[row.value])
 
 
 def _codes(images: pd.DataFrame, key: str) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
-    for code, name in enumerate(images["person"].cat.categories):
+    for code, name in enumerate(images["group"].cat.categories):
         text = nfc(name)
         found.setdefault(text if key == "path" else text.partition("_")[0], []).append(code)
     return found

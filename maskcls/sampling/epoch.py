@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from maskcls.config.schema import Rows
-from maskcls.core.labels import NUM_CLASSES, labels_of
 from maskcls.core.random_streams import tickets, uniform
+from maskcls.core.task import Task
 from maskcls.sampling.training_rows import RowCopies, TrainingLabels
 
 Int64 = npt.NDArray[np.int64]
@@ -30,39 +30,47 @@ class Epoch:
 
 
 def draw_epoch(
-    training: RowCopies, labelled: TrainingLabels, settings: Rows, seed: int, fold: int, epoch: int
-) -> Epoch:
-    """Draw an epoch: mask images left out, rows sampled or copied, all in random order."""
-    kept = _mask_images(training.rows, labelled, settings.mask_images, (seed, fold, epoch))
+    training: RowCopies, labelled: TrainingLabels, settings: Rows, task: Task,
+    numbers: tuple[int, int, int],
+) -> Epoch:  # fmt: skip
+    """Draw an epoch: mask images left out, rows sampled or copied, all in random order.
+
+    numbers: seed, fold and epoch.
+    """
+    kept = np.ones(len(training.rows), bool)
+    # A person has at most five images with the mask worn, so nothing need be drawn.
+    if task.is_mask and settings.mask_images < 5:
+        code = task.part("mask").values.index("worn")  # a copy may have another order
+        worn = task.codes_of(labelled.classes[training.rows])["mask"] == code
+        kept = _at_most(settings.mask_images, worn, training.rows, labelled, numbers)
     rows, times = training.rows[kept], training.copies[kept]
     if settings.sampler == "weighted":
-        rows, copies = _weighted(rows, labelled.classes[rows], (seed, fold, epoch))
+        rows, copies = _weighted(rows, labelled.classes[rows], numbers)
     else:
         rows = np.repeat(rows, times)
         copies = np.concatenate([np.arange(n) for n in times]) if len(times) else rows
-    order = _order(rows, copies, len(labelled.classes), (seed, fold, epoch))
+    order = _order(rows, copies, len(labelled.classes), numbers)
     return Epoch(rows[order], copies[order])
 
 
-def _mask_images(
-    rows: Int64, labelled: TrainingLabels, maximum: int, numbers: tuple[int, ...]
-) -> npt.NDArray[np.bool_]:
-    """Which rows are kept when each person has at most `maximum` images with the mask worn."""
-    worn = labels_of(labelled.classes[rows])["mask"] == 0
-    # Eval images have no known person (-1) and are not limited.
-    limited = np.flatnonzero(worn & (labelled.person[rows] >= 0))
+def _at_most(
+    maximum: int, counted: npt.NDArray[np.bool_], rows: Int64, labelled: TrainingLabels,
+    numbers: tuple[int, ...],
+) -> npt.NDArray[np.bool_]:  # fmt: skip
+    """Which rows are kept, bool [M], when each group has at most `maximum` of those that count."""
+    # Eval images have no known group (-1) and are not limited.
+    limited = np.flatnonzero(counted & (labelled.group[rows] >= 0))
     kept = np.ones(len(rows), bool)
-    # A person has at most five such images, so nothing need be drawn.
-    if maximum >= 5 or not len(limited):
+    if not len(limited):
         return kept
-    # For all rows of the table, then those of interest: which images a person keeps does not depend on
+    # For all rows of the table, then those of interest: which images a group keeps does not depend on
     # who else trains.
     ticket = tickets(len(labelled.classes), "mask images", *numbers)[rows[limited]]
-    person = labelled.person[rows[limited]]
-    # By person, then ticket; `place` counts from 0 within each person. Without a loop over people,
+    group = labelled.group[rows[limited]]
+    # By group, then ticket; `place` counts from 0 within each group. Without a loop over groups,
     # which in Python would take seconds for a million rows.
-    order = np.lexsort((ticket, person))
-    starts = np.r_[True, np.diff(person[order]) != 0]
+    order = np.lexsort((ticket, group))
+    starts = np.r_[True, np.diff(group[order]) != 0]
     place = np.arange(len(order)) - np.maximum.accumulate(
         np.where(starts, np.arange(len(order)), 0)
     )
@@ -72,7 +80,7 @@ def _mask_images(
 
 def _weighted(rows: Int64, classes: Int64, numbers: tuple[int, ...]) -> tuple[Int64, Int64]:
     """As many rows, drawn with replacement, all classes equally often; and their copy numbers."""
-    counts = np.bincount(classes, minlength=NUM_CLASSES)
+    counts = np.bincount(classes)
     # Inverse of the cumulative weights. The clip is for a product that rounds up to the last edge.
     edges = np.cumsum(1.0 / counts[classes])
     at = uniform(tickets(len(rows), "sampler", *numbers)) * edges[-1]

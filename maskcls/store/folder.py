@@ -129,6 +129,10 @@ class Folder:
             raise RuntimeError(f"{self.shown} is not on the local disk")
         return Path(self.location)
 
+    def below(self, path: str) -> Self:
+        """The folder at a path with "/" below this one; "" is this one."""
+        return self.child(*path.split("/")) if path else self
+
     def child(self, *parts: str) -> Self:
         """The folder below this one, whether it exists or not."""
         name = _checked("/".join(parts))

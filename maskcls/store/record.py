@@ -19,8 +19,8 @@ from maskcls.core.names import without_credentials
 from maskcls.core.plain import from_plain
 
 _log = logging.getLogger(__name__)
-FORMAT = 2
-"""2: held-out logits of every epoch, attempts; runs of format 1 are refused by name."""
+FORMAT = 3
+"""3: a task; 2: held-out logits of every epoch, attempts. Earlier runs are refused by name."""
 _PACKAGES = (
     "maskcls", "ray", "torch", "torchvision", "timm", "numpy", "pandas", "pyarrow", "scikit-learn",
     "pillow", "simplejpeg", "safetensors",

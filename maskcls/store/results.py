@@ -1,4 +1,4 @@
-"""The results of a fold and of a run, as typed records: fold.json and metrics.json."""
+"""Typed records of a run: fold.json, metrics.json, and sample.json, the form of the answers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,6 +6,7 @@ from typing import Any
 
 from maskcls.core.metrics import Score
 from maskcls.core.plain import from_plain, to_plain
+from maskcls.core.task import MetricName
 
 
 @dataclass(frozen=True)
@@ -21,14 +22,14 @@ class FoldImages:
 class FoldResult:
     """fold.json; written last of a fold, so that a fold which has it is done.
 
-    fold: running number over all repeats. macro_f1, accuracy: of the best epoch; None without a
-    validation fold. checkpoint: name of the best epoch's. threads, device, precision, channels_last:
-    what can change the last bits. time_s: start, build, train, evaluate, predict, checkpoint [s].
+    fold: running number over all repeats. score, metrics: of the best epoch, see EpochEntry.
+    checkpoint: name of the best epoch's. threads, device, precision, channels_last: what can change the
+    last bits. time_s: start, build, train, evaluate, predict, checkpoint [s].
     """
 
     fold: int
-    macro_f1: float | None
-    accuracy: float | None
+    score: float | None
+    metrics: dict[MetricName, float]
     best_epoch: int
     epochs: int
     images: FoldImages
@@ -52,20 +53,54 @@ class FoldOfRun:
 
 @dataclass(frozen=True)
 class RepeatScore:
-    """Score of one draw of the split."""
+    """Score of one draw of the split; score, metrics: see EpochEntry."""
 
     repeat: int
-    macro_f1: float
-    accuracy: float
+    score: float | None
+    metrics: dict[MetricName, float]
+
+
+@dataclass(frozen=True)
+class GroupScore:
+    """Score of the mean over each group's images, where the answer is one per group.
+
+    score, metrics: see EpochEntry. groups: that were scored; mixed: left out, since their images have
+    several labels.
+    """
+
+    score: float | None
+    metrics: dict[MetricName, float]
+    groups: int
+    mixed: int
 
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """The score over all validation folds together; images: rows with logits; faults: rows without."""
+    """The score over all validation folds together; images: rows with logits; faults: rows without.
+
+    by_group: None where the data names no groups, or none of them has one label.
+    """
 
     score: Score
     images: int
     faults: int
+    by_group: GroupScore | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """The score's keys, the counts, and by_group if there is one."""
+        out = self.score.to_json() | {"images": self.images, "faults": self.faults}
+        return out | ({"by_group": to_plain(self.by_group)} if self.by_group else {})
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "OutOfFold":
+        """Read to_json back."""
+        groups = values.get("by_group")
+        return cls(
+            Score.from_json(values),
+            values["images"],
+            values["faults"],
+            None if groups is None else from_plain(GroupScore, groups),
+        )
 
 
 @dataclass(frozen=True)
@@ -73,14 +108,16 @@ class Metrics:
     """metrics.json.
 
     oof: None where no fold has validation rows. repeats: only with several. warning: of
-    folds.scheme=image. no_face_found: number of images cropped at the centre for
-    lack of a face, by "train" and "eval". time_s: where the command's time went [s].
+    folds.scheme=image. no_groups: what it means that the data names no groups. no_face_found:
+    number of images cropped at the centre for lack of a face, by "train" and "eval". time_s: where the
+    command's time went [s].
     """
 
     oof: OutOfFold | None
     folds: list[FoldOfRun]
     repeats: list[RepeatScore] = field(default_factory=list)
     warning: str | None = None
+    no_groups: str | None = None
     no_face_found: dict[str, int] | None = None
     train_faults: int = 0
     eval_faults: int = 0
@@ -90,7 +127,7 @@ class Metrics:
         """The file's content: scores and counts in one object, what is None left out."""
         oof = self.oof
         out: dict[str, object] = {
-            "oof": oof and oof.score.to_json() | {"images": oof.images, "faults": oof.faults},
+            "oof": oof and oof.to_json(),
             "folds": [
                 to_plain(f.result) | {"repeat": f.repeat, "fold": f.fold} for f in self.folds
             ],
@@ -98,7 +135,7 @@ class Metrics:
         # A key that is present means that there is something to read in it: people read this file.
         if self.repeats:
             out["repeats"] = [to_plain(repeat) for repeat in self.repeats]
-        for name in ("warning", "no_face_found"):
+        for name in ("warning", "no_groups", "no_face_found"):
             if getattr(self, name) is not None:
                 out[name] = getattr(self, name)
         return out | {
@@ -114,7 +151,7 @@ class Metrics:
         # "fold" is the place within the repeat; the running number is computed from both.
         per_repeat = 1 + max((f["fold"] for f in folds), default=0)
         return cls(
-            oof=oof and OutOfFold(Score.from_json(oof), oof["images"], oof["faults"]),
+            oof=oof and OutOfFold.from_json(oof),
             folds=[
                 FoldOfRun(
                     f["repeat"],
@@ -125,8 +162,23 @@ class Metrics:
             ],
             repeats=[from_plain(RepeatScore, r) for r in values.get("repeats", ())],
             warning=values.get("warning"),
+            no_groups=values.get("no_groups"),
             no_face_found=values.get("no_face_found"),
             train_faults=values["train_faults"],
             eval_faults=values["eval_faults"],
             time_s=values["time_s"],
         )
+
+
+@dataclass(frozen=True)
+class Sample:
+    """sample.json: the rows of a sample submission, which those of the answers are, in its order.
+
+    where: its file's name, for messages. columns: its header. image: that one of them which names the
+    image (or, with answers by group, the group). images: these names as written, without doubles.
+    """
+
+    where: str
+    columns: tuple[str, ...]
+    image: str
+    images: tuple[str, ...]

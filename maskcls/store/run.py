@@ -1,6 +1,7 @@
 """A run's folder: the one place that knows the names of its files, and the type of each one's content.
 
     RUN/config.json network.json faults.json             settings, network, images not decoded
+    RUN/task.json sample.json                            the task, see core/task.py; rows of the answers
     RUN/record.json metrics.json                         see store/record.py, store/results.py
     RUN/table.parquet eval_table.parquet folds.parquet   what is trained on, and the split
     RUN/extra_table.parquet pseudo.parquet               more training rows, if any
@@ -30,11 +31,12 @@ from maskcls.core.errors import UserError
 from maskcls.core.history import EpochEntry
 from maskcls.core.plain import from_plain, to_plain
 from maskcls.core.progress import FoldState
+from maskcls.core.task import MetricName, Task
 from maskcls.store.attempt import Attempt
 from maskcls.store.folder import Folder
 from maskcls.store.heartbeat import Heartbeat
 from maskcls.store.record import Record
-from maskcls.store.results import FoldResult, Metrics
+from maskcls.store.results import FoldResult, Metrics, Sample
 from maskcls.store.tables import logits_column, write_table
 
 TABLE, EVAL_TABLE, FOLDS = "table.parquet", "eval_table.parquet", "folds.parquet"
@@ -42,6 +44,7 @@ EXTRA_TABLE, PSEUDO = "extra_table.parquet", "pseudo.parquet"
 OOF, EVAL = "oof.parquet", "eval.parquet"
 EVAL_LOGITS = "eval_logits.parquet"
 _CONFIG, _NETWORK, _RECORD = "config.json", "network.json", "record.json"
+_TASK, _SAMPLE = "task.json", "sample.json"
 _FAULTS, _METRICS = "faults.json", "metrics.json"
 _RESULT, _HISTORY, _PROGRESS, _ATTEMPT = (
     "fold.json",
@@ -132,6 +135,35 @@ class Run:
         self.record()
         return from_json(self.folder.read_json(_CONFIG))
 
+    @cached_property
+    def task(self) -> Task:
+        """What the run learns; UserError as for config, and when the file is missing."""
+        self.record()
+        if not self.has_task:
+            # Without it a prepared run could be of another metric or other class names: nobody knows.
+            what = "restore it" if self.is_prepared else "run the same train command again"
+            raise UserError(f"{self}/{_TASK}: the file is missing; {what}, or use another --run.")
+        return Task.from_json(self.folder.read_json(_TASK))
+
+    @property
+    def has_task(self) -> bool:
+        """Whether task.json is there."""
+        return self.folder.exists(_TASK)
+
+    def write_task(self, task: Task) -> None:
+        """Write task.json."""
+        self.folder.write_json(_TASK, task.to_json())
+
+    def sample(self) -> Sample | None:
+        """The sample submission whose rows the answers have; None for those of the eval images."""
+        if not self.folder.exists(_SAMPLE):
+            return None
+        return from_plain(Sample, self.folder.read_json(_SAMPLE))
+
+    def write_sample(self, sample: Sample) -> None:
+        """Write sample.json."""
+        self.folder.write_json(_SAMPLE, to_plain(sample))
+
     def config_bytes(self) -> bytes:
         """config.json as it is, for its fingerprint."""
         return self.folder.read_bytes(_CONFIG)
@@ -205,9 +237,14 @@ class Run:
 
 def refuse_other_content(folder: Folder, is_ours: bool) -> None:
     """UserError for a folder that is not a run and has more than hidden files in it."""
-    # Hidden files are fine: an earlier command may have left its .lease.
-    if not is_ours and any(not entry.name.startswith(".") for entry in folder.list()):
+    # Hidden files are fine: an earlier command may have left its .lease. So is task.json, the first
+    # file of a run, alone.
+    if not is_ours and any(not _may_be_first(entry.name) for entry in folder.list()):
         raise UserError(f"{folder}: this folder is not empty and is not a run; name another one.")
+
+
+def _may_be_first(name: str) -> bool:
+    return name.startswith(".") or name == _TASK
 
 
 @dataclass(frozen=True)
@@ -282,9 +319,14 @@ class Fold:
         """Give the fold to an attempt: from now on every other one is refused."""
         self.folder.write_json(_ATTEMPT, to_plain(attempt))
 
-    def state(self, epochs: int, heartbeat: Heartbeat | None) -> FoldState:
-        """How far the fold is, by its files; heartbeat: the report of its worker, unless outdated."""
-        state = FoldState(self.number, epochs)
+    def state(
+        self, epochs: int, heartbeat: Heartbeat | None, metric: MetricName = "macro_f1"
+    ) -> FoldState:
+        """How far the fold is, by its files; heartbeat: the report of its worker, unless outdated.
+
+        metric: of the run's task.
+        """
+        state = FoldState(self.number, epochs, metric=metric)
         if heartbeat is not None:
             heartbeat.show_in(state)
             state.attempt = heartbeat.attempt
@@ -301,11 +343,11 @@ class Fold:
         return f"held_out/epoch-{epoch:04d}.parquet"
 
     def write_held_out(self, epoch: int, rows: Int64, logits: Float32) -> None:
-        """Write an epoch's validation logits; rows of table.parquet [M], logits [M, 18]."""
+        """Write an epoch's validation logits; rows of table.parquet [M], logits [M, K]."""
         self._write_logits(self.held_out_name(epoch), rows, logits)
 
     def write_eval_logits(self, rows: Int64, logits: Float32) -> None:
-        """Write the best epoch's eval logits; rows of eval_table.parquet [M], logits [M, 18]."""
+        """Write the best epoch's eval logits; rows of eval_table.parquet [M], logits [M, K]."""
         self._write_logits(EVAL_LOGITS, rows, logits)
 
     def has_logits(self, result: FoldResult, with_eval: bool) -> bool:

@@ -1,6 +1,6 @@
 """Tables as parquet files: compressed, atomic, plain types only, readable by anything.
 
-Logits are a nullable list<float32> column, 18 values a row: pandas shows float32 arrays or None.
+Logits are a nullable list<float32> column, a value per class: pandas shows float32 arrays or None.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from maskcls.core.errors import UserError
-from maskcls.core.labels import NUM_CLASSES
 from maskcls.store.folder import Folder
 
 Float32 = npt.NDArray[np.float32]
@@ -117,6 +116,12 @@ def read_parts(folder: Folder, name: str, columns: list[str] | None = None) -> "
                 yield pa.Table.from_batches([batch])
 
 
+def column_names(folder: Folder, name: str) -> tuple[str, ...]:
+    """The columns of a parquet file; errors as in read_arrow."""
+    with _opened(folder, name) as file:
+        return tuple(file.schema_arrow.names)
+
+
 def read_arrow(folder: Folder, name: str, columns: list[str] | None = None) -> "pa.Table":
     """The table in a parquet file; UserError when the file is missing or damaged."""
     with _opened(folder, name) as file:
@@ -167,26 +172,26 @@ def read_table(folder: Folder, name: str) -> pd.DataFrame:
 def logits_column(values: Float32, valid: Bool) -> "pa.Array":
     """A list<float32> column of logits.
 
-    values: float32 [N, 18]; shared, not copied, when all rows are valid and it is contiguous.
+    values: float32 [N, K]; shared, not copied, when all rows are valid and it is contiguous.
     valid: bool [N]; the other rows become null, whatever their values are.
     """
-    if values.dtype != np.float32 or values.shape != (len(valid), NUM_CLASSES):
-        raise ValueError(f"logits must be float32 [{len(valid)}, {NUM_CLASSES}]")
+    if values.dtype != np.float32 or values.ndim != 2 or len(values) != len(valid):
+        raise ValueError(f"logits must be float32 [{len(valid)}, K]")
     valid = np.asarray(valid, dtype=np.bool_)
     # The values of null rows are left out: parquet refuses a null list with a length.
     kept = values if valid.all() else values[valid]
     offsets = np.zeros(len(valid) + 1, dtype=np.int32)
-    np.cumsum(valid * np.int32(NUM_CLASSES), out=offsets[1:])
+    np.cumsum(valid * np.int32(values.shape[1]), out=offsets[1:])
     return _list_array(offsets, kept.reshape(-1), valid)
 
 
-def logits_of(column: "pa.ChunkedArray | pa.Array") -> tuple[Float32, Bool]:
-    """Logits float32 [N, 18] and validity bool [N] of a list column; null rows are NaN and False.
+def logits_of(column: "pa.ChunkedArray | pa.Array", num_classes: int) -> tuple[Float32, Bool]:
+    """Logits float32 [N, K] and validity bool [N] of a list column; null rows are NaN and False.
 
-    Raises ValueError when a row has another length than 18.
+    Raises ValueError when a row has another length than num_classes.
     """
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-    values: Float32 = np.full((len(column), NUM_CLASSES), np.nan, dtype=np.float32)
+    values: Float32 = np.full((len(column), num_classes), np.nan, dtype=np.float32)
     valid: Bool = np.zeros(len(column), dtype=np.bool_)
     start = 0
     for chunk in chunks:
@@ -194,11 +199,11 @@ def logits_of(column: "pa.ChunkedArray | pa.Array") -> tuple[Float32, Bool]:
         valid[start:stop] = chunk.is_valid().to_numpy(zero_copy_only=False)
         if valid[start:stop].any():
             lengths = pc.min_max(pc.list_value_length(chunk)).as_py()
-            if set(lengths.values()) != {NUM_CLASSES}:
-                raise ValueError(f"a row of logits must have {NUM_CLASSES} values: {lengths}")
+            if set(lengths.values()) != {num_classes}:
+                raise ValueError(f"a row of logits must have {num_classes} values: {lengths}")
             # flatten(), not .values: the latter ignores slices and includes null rows.
             flat = chunk.flatten().to_numpy(zero_copy_only=False)
-            values[start:stop][valid[start:stop]] = flat.reshape(-1, NUM_CLASSES)
+            values[start:stop][valid[start:stop]] = flat.reshape(-1, num_classes)
         start = stop
     return values, valid
 

@@ -9,7 +9,7 @@ import torch
 from maskcls.augment.base import Context
 from maskcls.augment.pipeline import Pipeline
 from maskcls.config.schema import Config
-from maskcls.core.labels import NUM_CLASSES
+from maskcls.core.task import Task
 from maskcls.models import network as networks
 from maskcls.models.backbone import Normalization
 from maskcls.models.network import Description, Network
@@ -38,6 +38,7 @@ class Built:
     channels_last: bool
     pipeline: Pipeline
     config: Config
+    task: Task
     data: FoldData
     fold: int
 
@@ -47,26 +48,28 @@ class Built:
         seed = config.train.seed
         # Every draw is keyed by seed, fold and epoch alone: all workers of the fold compute the same
         # epoch without communication, and a resumed fold the same one as before.
-        drawn = draw_epoch(self.data.training, labelled, config.rows, seed, self.fold, epoch)
+        drawn = draw_epoch(
+            self.data.training, labelled, config.rows, self.task, (seed, self.fold, epoch)
+        )
         # Of the rows as drawn, not of the table: corrections and limits change the class frequencies
         # that balanced losses must compensate.
-        counts = np.bincount(labelled.classes[drawn.rows], minlength=NUM_CLASSES).tolist()
+        counts = np.bincount(labelled.classes[drawn.rows], minlength=self.task.num_classes).tolist()
         augmented = None
         if self.pipeline:
             numbers = (seed, self.fold, epoch)
-            augmented = self.pipeline.begin_epoch(numbers, labelled.classes, drawn.rows)
+            augmented = self.pipeline.begin_epoch(numbers, labelled.classes, drawn.rows, self.task)
 
         # A fraction of an epoch, so the schedule does not depend on how many rows an epoch draws.
         def rate(step: int, num_steps: int) -> float:
             return rate_at(config.optim, config.train.epochs, epoch + step / num_steps)
 
-        return EpochPlan(drawn, build_losses(config, counts, epoch), augmented, rate)
+        return EpochPlan(drawn, build_losses(config, self.task, counts, epoch), augmented, rate)
 
 
 def build_learner(job: FoldJob, data: FoldData, rank: Rank, pretrained: bool) -> Built:
     """Build the parts of a fold; pretrained False when a checkpoint replaces the weights at once."""
     config, device = job.config, pick_device(job.device)
-    described = describe(config)
+    described = describe(config, job.task)
     # Without the rank: every worker draws the same initial values, whether or not DDP copies them.
     begin_part = partial(seeding.seed_part, seed=config.train.seed, fold=job.fold)
     network, normalization = networks.build(described, config.image.size, pretrained, begin_part)
@@ -84,7 +87,7 @@ def build_learner(job: FoldJob, data: FoldData, rank: Rank, pretrained: bool) ->
         optimizer=factory.build(network, config.optim),
         average=make_average(config.optim),
         feed=Feed(data.sources, device, channels_last),
-        targets=RowTargets.on(device, labelled.classes, labelled.ages),
+        targets=RowTargets.on(device, job.task, labelled.classes, labelled.ages),
         forward_context=forward_context,
         rank=rank,
         micro_batch_size=None if micro == "auto" else micro,
@@ -95,7 +98,9 @@ def build_learner(job: FoldJob, data: FoldData, rank: Rank, pretrained: bool) ->
     )
     # Areas that a transform uncovers get the pixel that normalises to 0.
     pipeline = Pipeline(config.augment, Context(forward_context.fill))
-    return Built(learner, described, normalization, channels_last, pipeline, config, data, job.fold)
+    return Built(
+        learner, described, normalization, channels_last, pipeline, config, job.task, data, job.fold
+    )
 
 
 def _smallest_batch(network: Network, config: Config) -> int:

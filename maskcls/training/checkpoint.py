@@ -39,7 +39,7 @@ from maskcls.training.device import Precision
 from maskcls.training.loop import Learner
 from maskcls.training.optimizer_state import PlainState
 
-FORMAT = 3
+FORMAT = 4
 """3: no held-out logits."""
 _NAME = re.compile(r"epoch-(\d{4,})(?:-step-(\d{6,}))?")
 _KEEP_LAST = 2  # if the newest turns out to be damaged, the one before it is used

@@ -8,7 +8,6 @@ import torch
 from torch.nn import functional
 
 from maskcls.config.schema import Tta
-from maskcls.core.labels import NUM_CLASSES
 from maskcls.models.network import Network
 from maskcls.training.device import ForwardContext
 from maskcls.training.feed import Feed, Rows, share_of_rank
@@ -25,7 +24,7 @@ def predict(
     tta: Tta,
     after_batch: Callable[[int, int], None] | None = None,
 ) -> npt.NDArray[np.float32]:
-    """Logits of the given rows, float32 [len(rows), 18], the same on every worker.
+    """Logits of the given rows, float32 [len(rows), K], the same on every worker.
 
     The logits are the mean over tta's views. The rows are divided among the workers; the last batch
     may be shorter. The model is left in evaluation mode. after_batch(rows done, rows of
@@ -35,7 +34,7 @@ def predict(
     mine = share_of_rank(rows, rank.index, rank.world)
     batches = [mine[i : i + batch_size] for i in range(0, len(mine), batch_size)]
     # An empty first part, so that a worker without rows has something to concatenate, too.
-    found = [torch.empty((0, NUM_CLASSES), device=forward_context.device)]
+    found = [torch.empty((0, model.head.num_classes), device=forward_context.device)]
     done = 0
     with torch.inference_mode():
         for batch, pixels_BCHW in zip(batches, feed.batches(batches), strict=True):

@@ -19,7 +19,8 @@ import torch
 from maskcls.config.resolve import to_json
 from maskcls.core.errors import Stopped
 from maskcls.core.history import EpochEntry, is_finished
-from maskcls.core.metrics import accuracy, macro_f1
+from maskcls.core.metrics import TITLES, Values, score_of
+from maskcls.core.tally import Tally
 from maskcls.models.weights import clone_state
 from maskcls.optim.averaging import fresh_statistics
 from maskcls.sampling.epoch import Epoch
@@ -169,13 +170,14 @@ class _FoldTraining:
         require_finite("held-out logits", logits, epoch)
         # Images of this call alone: a resumed epoch did not train on those before its checkpoint.
         sizes = [len(b) for b in self.learner.batches(plan.epoch.rows, train.batch_size)]
-        scores = self._scores(logits)
+        metrics = self._metrics(logits)
+        score = score_of(self.job.task.metric, metrics)
         entry = EpochEntry(
             epoch=epoch + 1,
             lr=plan.rate(0, len(sizes)),
             train_loss=loss,
-            macro_f1=scores[0],
-            accuracy=scores[1],
+            score=score,
+            metrics=metrics,
             images=len(plan.epoch),
             images_per_s=sum(sizes[position.steps_done :]) / (trained - started),
             train_s=trained - started,
@@ -208,12 +210,19 @@ class _FoldTraining:
         self.rank.barrier()  # the checkpoint is complete before any worker ends
         raise Stopped(f"fold {self.job.fold} stopped after checkpoint {position.name}")
 
-    def _scores(self, logits: Float32) -> tuple[float | None, float | None]:
-        """Macro F1 and accuracy on the validation fold; None each without one."""
+    def _metrics(self, logits: Float32) -> Values:
+        """The task's metrics on the validation fold; {} without one."""
         if not len(logits):  # folds.scheme=all has no validation set
-            return None, None
-        labels, predicted = self.data.labels[self.data.held_out], logits.argmax(axis=1)
-        return macro_f1(labels, predicted), accuracy(labels, predicted)
+            return {}
+        task, labels = self.job.task, self.data.labels[self.data.held_out]
+        values = Tally.of(task, labels, logits).values()
+        if task.metric not in values and not self.snapshot.history:
+            # Once, at the first epoch: a validation fold is the same at each of them.
+            self.watcher.say(
+                f"all images of the validation fold are {task.classes[int(labels[0])]}, so that its"
+                f" {TITLES[task.metric]} is not defined: the last epoch counts"
+            )
+        return values
 
     @contextmanager
     def _kept_weights(self, epoch: Epoch) -> Iterator[None]:
@@ -297,12 +306,11 @@ class _FoldTraining:
         checkpoint.load_model(self.files.checkpoints, name, self.learner.network)
         self._restore_held_out(best.epoch)
         self._predict_eval(best.epoch)
-        macro, exact = best.macro_f1, history[best.epoch - 1].accuracy
         context = self.learner.forward_context
         result = FoldResult(
             fold=self.job.fold,
-            macro_f1=macro,
-            accuracy=exact,
+            score=best.score,
+            metrics=history[best.epoch - 1].metrics,
             best_epoch=best.epoch,
             epochs=len(history),
             images=FoldImages(

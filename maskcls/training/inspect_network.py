@@ -1,7 +1,7 @@
 """Can this network be built? Checked once, in a process of its own, before anything else starts.
 
 torch and timm take seconds and some 400 MB; the driver only moves data and does not import them.
-Reads the configuration as JSON on stdin and writes JSON to stdout: what the network is (Inspected),
+Reads configuration and task as JSON on stdin and writes JSON to stdout: what the network is (Inspected),
 or why it cannot be built (Refused). Weights from the hub are in the hub's cache afterwards.
 """
 
@@ -17,7 +17,7 @@ from maskcls.augment.pipeline import Pipeline
 from maskcls.config import resolve
 from maskcls.config.schema import Config
 from maskcls.core.errors import UserError, is_transient
-from maskcls.core.labels import NUM_CLASSES
+from maskcls.core.task import Task
 from maskcls.models import hub, weights
 from maskcls.models import network as networks
 from maskcls.models.network import Network
@@ -45,16 +45,16 @@ class Refused(TypedDict):
     transient: bool
 
 
-def inspect(config_json: dict[str, Any]) -> Inspected:
+def inspect(config_json: dict[str, Any], task: Task) -> Inspected:
     """Build network, loss, optimizer and transforms of a configuration, and run one image through.
 
     Raises UserError for whatever cannot be built.
     """
     config, notes = resolve.from_json(config_json), list[str]()
-    described = describe(config, notes.append)
+    described = describe(config, task, notes.append)
     models = networks.models_of(described)
     # What is quick to refuse comes before the network, whose weights may have to be downloaded.
-    build_losses(config, [1] * NUM_CLASSES, epoch=0)
+    build_losses(config, task, [1] * task.num_classes, epoch=0)
     Pipeline(config.augment, Context((0.0, 0.0, 0.0)))
     factory.check_name(config.optim.name)
     if config.optim.name == "sam":
@@ -62,7 +62,7 @@ def inspect(config_json: dict[str, Any]) -> Inspected:
     network, normalization = networks.build(described, config.image.size, report=notes.append)
     factory.build(network, config.optim)
     make_average(config.optim)
-    _run_one(network, config)
+    _run_one(network, config, task.num_classes)
     _require_two_images(network, config)
     # Hashed only now: of files that are known to fit.
     local = [weights.check_path(m.weights) for m in models if m.weights not in ("hub", "none")]
@@ -81,7 +81,7 @@ def inspect(config_json: dict[str, Any]) -> Inspected:
     }
 
 
-def _run_one(network: Network, config: Config) -> None:
+def _run_one(network: Network, config: Config, num_classes: int) -> None:
     size = config.image.size
     names = config.model.backbone
     try:
@@ -92,7 +92,7 @@ def _run_one(network: Network, config: Config) -> None:
     except Exception as e:  # each backbone has its own exceptions for a wrong size
         first_line = str(e).strip().split("\n", 1)[0][:200]
         raise UserError(f"image.size={size}: {names} cannot take it ({first_line}).") from e
-    if tuple(logits.shape) != (1, NUM_CLASSES):
+    if tuple(logits.shape) != (1, num_classes):
         raise UserError(f"model.backbone={names}: gives {tuple(logits.shape)}.")
 
 
@@ -106,12 +106,12 @@ def _require_two_images(network: Network, config: Config) -> None:
 
 
 def main() -> None:
-    """Read one configuration from stdin, write one answer to stdout."""
-    config_json = json.load(sys.stdin)
+    """Read {"config", "task"} from stdin, write one answer to stdout."""
+    asked = json.load(sys.stdin)
     # Hub clients print to stdout, too; the driver parses everything there as the answer.
     with contextlib.redirect_stdout(sys.stderr):
         try:
-            answer: Inspected | Refused = inspect(config_json)
+            answer: Inspected | Refused = inspect(asked["config"], Task.from_json(asked["task"]))
         except UserError as e:
             # As data: the class of an exception does not survive a pipe, a text would have to be
             # parsed.

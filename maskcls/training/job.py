@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from maskcls.config.schema import Config
+from maskcls.core.task import Places, Task
 from maskcls.pixels.cache import CachePlace
 from maskcls.store.attempt import Attempt
 
@@ -27,8 +28,11 @@ class FoldJob:
     eval_pixels: CachePlace | None
     device: Literal["cpu", "cuda"]
     threads: int
+    task: Task = field(kw_only=True)
     extra_pixels: CachePlace | None = None
     """Pixels of the images in rows.extra."""
+    extra_places: Places | None = None
+    """Where the images are in rows.extra."""
     asked_at: float | None = None
     """When the worker was requested [s since 1970], to measure how long it took to start."""
     attempt: Attempt | None = None

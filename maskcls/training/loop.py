@@ -267,7 +267,7 @@ def _accumulate(learner: Learner, losses: Losses, batch: _Batch) -> torch.Tensor
         # there whether the backward pass will communicate.
         with contextlib.nullcontext() if last else learner.rank.no_sync(learner.model):
             outputs_BD = learner.forward_context.forward(learner.model, pixels_BCHW[part])
-            own = Target(target.classes_BK[part], target.ages_BR[part])
+            own = Target(target.classes_BK[part], target.ages_BR[part], target.task)
             row_loss_B = learner.network.head.loss(outputs_BD, own, losses)
             learner.scaler.scale(row_loss_B.sum() * weight).backward()  # type: ignore[no-untyped-call]
         # Detached, or the sum would keep the graph of every pass in memory.

@@ -1,6 +1,6 @@
 """What a fold's network is trained to do: losses of an epoch, targets of a batch.
 
-Shape letters: B batch, K 18 classes, R ages.
+Shape letters: B batch, K classes, R ages.
 """
 
 from collections.abc import Sequence
@@ -13,19 +13,20 @@ from torch.nn import functional
 
 from maskcls.config import parts
 from maskcls.config.schema import Config
-from maskcls.core.labels import NUM_CLASSES, labels_of
 from maskcls.core.progress import Report, ignore
+from maskcls.core.task import Task
 from maskcls.losses.base import Loss, LossContext
 from maskcls.models.heads.base import Losses
 from maskcls.models.network import Description
-from maskcls.models.target import NUM_AGES, OLDEST, YOUNGEST, Target
+from maskcls.models.target import Target, numbers_of
 from maskcls.models.timm_names import timm_name
+from maskcls.sampling.training_rows import training_task
 
 Int64 = npt.NDArray[np.int64]
 
 
-def describe(config: Config, report: Report = ignore) -> Description:
-    """The network of a configuration, its backbones by timm's own names.
+def describe(config: Config, task: Task, report: Report = ignore) -> Description:
+    """The network of a configuration for a task, its backbones by timm's own names.
 
     report: called with a sentence for each name that was written in another way. Raises UserError
     for a backbone that timm does not have.
@@ -57,26 +58,25 @@ def describe(config: Config, report: Report = ignore) -> Description:
         if hasattr(module, "cosine_scale"):
             own = parts.settings_of("loss.name", name, config.loss.settings)
             scale = float(module.cosine_scale(own))
-    return Description(model, head, (30, config.rows.age_border), scale)
+    return Description(model, head, training_task(task, config.rows), scale)
 
 
-def build_losses(config: Config, counts: Sequence[int], epoch: int) -> Losses:
-    """The row losses of an epoch, for 18 classes and for each task.
+def build_losses(config: Config, task: Task, counts: Sequence[int], epoch: int) -> Losses:
+    """The row losses of an epoch, for the classes and for each part of the label.
 
-    counts: training rows of each class in this epoch, [18].
+    counts: training rows of each class in this epoch, [K].
     """
-    # Frequencies by task from those by class: one source, so that they always agree.
-    classes = np.repeat(np.arange(NUM_CLASSES), counts)
-    tasks = labels_of(classes)
-    sizes = {"mask": 3, "gender": 2, "age": 3}
-    by_task = {
-        task: tuple(np.bincount(tasks[task], minlength=size).tolist())
-        for task, size in sizes.items()
+
+    def build(counts: Sequence[int]) -> Loss:
+        return _sum_of(config, LossContext(tuple(counts), epoch, config.train.epochs))
+
+    # Frequencies by part from those by class: one source, so that they always agree.
+    codes = task.codes_of(np.repeat(np.arange(task.num_classes), counts))
+    by_part = {
+        part.name: np.bincount(codes[part.name], minlength=len(part.values)).tolist()
+        for part in task.parts
     }
-    return {
-        what: _sum_of(config, LossContext(tuple(c), epoch, config.train.epochs))
-        for what, c in {"class": tuple(counts), **by_task}.items()
-    }
+    return Losses(build(counts), {name: build(found) for name, found in by_part.items()})
 
 
 def _sum_of(config: Config, rows: LossContext) -> Loss:
@@ -102,25 +102,31 @@ def _sum_of(config: Config, rows: LossContext) -> Loss:
 class RowTargets:
     """Targets of all rows; on the device, so that a step copies row numbers only.
 
-    classes: int64 [N], the class 0 to 17. ages: int64 [N], the age in years.
+    classes: int64 [N], the class. ages: int64 [N], the age in years; not used by a task without ages.
     """
 
     classes: torch.Tensor
     ages: torch.Tensor
+    task: Task
 
     @classmethod
-    def on(cls, device: torch.device, classes: Int64, ages: Int64) -> "RowTargets":
+    def on(cls, device: torch.device, task: Task, classes: Int64, ages: Int64) -> "RowTargets":
         """From arrays of the table."""
-        return cls(torch.from_numpy(classes).to(device), torch.from_numpy(ages).to(device))
+        return cls(torch.from_numpy(classes).to(device), torch.from_numpy(ages).to(device), task)
 
     def of(self, rows: torch.Tensor) -> Target:
         """Target of some rows; rows: int64 [B] on the device."""
-        ages = self.ages[rows].clamp(YOUNGEST, OLDEST) - YOUNGEST
-        return Target(
-            # Probabilities, so that mixed images, label smoothing and plain labels take one path.
-            functional.one_hot(self.classes[rows], NUM_CLASSES).float(),
-            functional.one_hot(ages, NUM_AGES).float(),
-        )
+        # Probabilities, so that mixed images, label smoothing and plain labels take one path.
+        classes_BK = functional.one_hot(self.classes[rows], self.task.num_classes).float()
+        return Target(classes_BK, self._ages(rows), self.task)
+
+    def _ages(self, rows: torch.Tensor) -> torch.Tensor:
+        part = self.task.numbered
+        if part is None:
+            return self.classes.new_zeros((len(rows), 0), dtype=torch.float32)
+        youngest, oldest = numbers_of(part)
+        ages = self.ages[rows].clamp(youngest, oldest) - youngest
+        return functional.one_hot(ages, oldest - youngest + 1).float()
 
 
 def mixed(own: Target, other: Target, share_B: torch.Tensor) -> Target:
@@ -129,4 +135,5 @@ def mixed(own: Target, other: Target, share_B: torch.Tensor) -> Target:
     return Target(
         torch.lerp(other.classes_BK, own.classes_BK, share_B1),
         torch.lerp(other.ages_BR, own.ages_BR, share_B1),
+        own.task,
     )

@@ -23,7 +23,7 @@ from maskcls.training.rank import Alone
 def predict_images(
     job: PredictJob, after_batch: Callable[[int, int], None] | None = None
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Rows that could be decoded, int64 [M], and their logits, float32 [M, 18].
+    """Rows that could be decoded, int64 [M], and their logits, float32 [M, K].
 
     Raises UserError when the checkpoint is damaged, RuntimeError when the pixels are of another
     geometry than its own.

@@ -70,9 +70,9 @@ def _train(context: RunContext, session: "Session") -> Metrics:
 
 def _out_of_fold(metrics: Metrics) -> FinalScore:
     assert metrics.oof is not None  # a search refuses folds.scheme=all
-    scores = [fold.result.macro_f1 for fold in metrics.folds]
+    scores = [fold.result.score for fold in metrics.folds]
     known = [score for score in scores if score is not None]
     # ddof=1: the folds are a sample, from which the spread over other splits is estimated.
     deviation = float(np.std(known, ddof=1)) if len(known) > 1 else None
     faults = metrics.train_faults + metrics.eval_faults
-    return FinalScore(metrics.oof.score.macro_f1, scores, deviation, faults)
+    return FinalScore(metrics.oof.score.score, scores, deviation, faults)

@@ -6,6 +6,7 @@ import numpy as np
 
 from maskcls.cluster.plan import make_plan
 from maskcls.core.errors import RunFailed, UserError, is_transient
+from maskcls.core.metrics import TITLES, shown_score
 from maskcls.core.progress import Progress
 from maskcls.runs.prepare import Prepared
 from maskcls.runs.run import RunContext, decode, jobs, place
@@ -131,7 +132,7 @@ class FirstFold:
         for attempt in range(_ATTEMPTS):
             settings = sampler.propose(number, attempt)
             if settings not in seen:
-                self.trials[number] = Trial(number, settings)
+                self.trials[number] = Trial(number, settings, metric=self.prepared.task.metric)
                 return self.trials[number]
         # Remembered, so that the warning comes once and not with every request of Tune.
         self.exhausted = True
@@ -194,14 +195,15 @@ class FirstFold:
         self.table.write(trial)
         if trial.scores:
             self.progress.say(
-                f"trial {number} epoch {len(trial.scores)} macro_f1={trial.scores[-1]:.4f}"
+                f"trial {number} epoch {len(trial.scores)}"
+                f" {trial.metric}={shown_score(trial.metric, trial.scores[-1])}"
             )
 
     def _read_scores(self, trial: Trial) -> None:
         # From the run's own file, not from Tune's reports, which an earlier start may have received.
         history = self._fold_of(trial).history()
         # Storage that is unavailable for a moment must not erase what is known.
-        scores = [entry.macro_f1 for entry in history if entry.macro_f1 is not None]
+        scores = [entry.score for entry in history if entry.score is not None]
         trial.scores = scores or trial.scores
 
     def _fold_of(self, trial: Trial) -> Fold:
@@ -221,7 +223,8 @@ class FirstFold:
             state, why = "lost", f"its folder cannot be read ({e})"
         trial.state, trial.error = state, None if why is None else " ".join(why.split())
         self.table.write(trial)
-        best = "" if trial.best is None else f", macro F1 {trial.best:.4f}"
+        shown = f", {TITLES[trial.metric]} {shown_score(trial.metric, trial.best)}"
+        best = "" if trial.best is None else shown
         text = f"trial {trial.number} {state} after {len(trial.scores)} epochs{best}"
         report = self.progress.say if why is None else self.progress.warn
         report(text if why is None else f"{text}: {trial.error}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from maskcls.core.metrics import TITLES, shown_score
 from maskcls.tuning.sampler import as_optuna, quiet_optuna
 from maskcls.tuning.search_record import SearchContent
 from maskcls.tuning.space import Domain, Range, Space
@@ -46,8 +47,9 @@ def importance_of(space: Space, trials: Sequence[Trial]) -> Importance:
     # Seeded: fANOVA fits a random forest, and the page must not differ between two starts.
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=space.search.seed)
     shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
+    epochs = f"{epoch} epoch{'s' if epoch > 1 else ''}"
     note = (
-        f"Share of the variance of fold 0's macro F1 after {epoch} epoch{'s' if epoch > 1 else ''},"
+        f"Share of the variance of fold 0's {TITLES[seen[0].metric]} after {epochs},"
         f" over {len(seen)} trials (fANOVA). It shows which settings changed the score within this"
         " space; which values are good is shown by the plots."
     )
@@ -84,7 +86,7 @@ def page(space: Space, trials: Sequence[Trial], record: SearchContent) -> str:
         "<h2>Finalists, trained on all folds</h2>",
         _finalists(trials),
         '<p class="note">The score of the best of several trials is biased upwards by the selection:'
-        " expect somewhat less on new people. A difference smaller than the folds' deviation means"
+        " expect somewhat less on new images. A difference smaller than the folds' deviation means"
         " little.</p>",
         "<h2>All trials</h2>",
         _all(trials),
@@ -104,7 +106,8 @@ def _title(trials: Sequence[Trial]) -> str:
     if whole is None:
         return f"Trial {best.number}"
     spread = whole.deviation
-    text = f"Trial {best.number}: out-of-fold macro F1 {whole.macro_f1:.4f}"
+    shown = shown_score(best.metric, whole.score)
+    text = f"Trial {best.number}: out-of-fold {TITLES[best.metric]} {shown}"
     return text + (f", folds' deviation {spread:.4f}" if spread is not None else "")
 
 
@@ -114,9 +117,11 @@ def _summary(trials: Sequence[Trial], record: SearchContent) -> str:
     parts = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     minutes = record.seconds / 60
     data = record.data
+    # Without groups named, there are as many as images.
+    groups = f" of {data['groups']:,} groups" if data["groups"] != data["images"] else ""
     return escape(
         f"{len(trials)} trials by {record.search['sampler']} in {minutes:.0f} minutes: {parts}."
-        f" {data['images']:,} images of {data['people']:,} people. Each trial trained fold 0 first;"
+        f" {data['images']:,} images{groups}. Each trial trained fold 0 first;"
         " ASHA stopped the weak ones; the best finished ones were trained on all folds and are"
         " ranked by their out-of-fold score. best.toml holds the winner's settings."
     )
@@ -142,14 +147,15 @@ def _plot(name: str, domain: Domain, trials: Sequence[Trial], epoch: int) -> str
     if not seen:
         return ""
     scores = np.array([max(t.scores[:epoch]) for t in seen])
-    low, high = float(scores.min()), float(scores.max())
+    metric, low, high = seen[0].metric, float(scores.min()), float(scores.max())
     span = (high - low) or 1.0  # all scores equal: no division by zero
     dots = []
     for trial, score in zip(seen, scores.tolist(), strict=True):
         x = _EDGE + (_WIDTH - _EDGE - 10) * _share(domain, trial.settings[name])
         y = 10 + (_HEIGHT - 40) * (1 - (score - low) / span)
         colour = "#2a7a2a" if trial is trials[0] else "#4a7fb5"
-        label = escape(f"trial {trial.number}: {name}={shown(trial.settings[name])}, {score:.4f}")
+        value = f"{shown(trial.settings[name])}, {shown_score(metric, score)}"
+        label = escape(f"trial {trial.number}: {name}={value}")
         dots.append(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}" fill-opacity=".75">'
             f"<title>{label}</title></circle>"
@@ -159,13 +165,14 @@ def _plot(name: str, domain: Domain, trials: Sequence[Trial], epoch: int) -> str
         f' text-anchor="{anchor}">{escape(text)}</text>'
         for text, share, anchor in _ticks(domain)
     )
+    top, bottom = shown_score(metric, high, 3), shown_score(metric, low, 3)
     return (
         f'<figure><svg width="{_WIDTH}" height="{_HEIGHT}" role="img"'
         f' aria-label="score over {escape(name)}">'
         f'<line x1="{_EDGE}" y1="{_HEIGHT - 26}" x2="{_WIDTH - 6}" y2="{_HEIGHT - 26}"'
         ' stroke="#bbb"/>'
-        f'<text x="0" y="16" font-size="10">{high:.3f}</text>'
-        f'<text x="0" y="{_HEIGHT - 28}" font-size="10">{low:.3f}</text>{labels}{"".join(dots)}'
+        f'<text x="0" y="16" font-size="10">{top}</text>'
+        f'<text x="0" y="{_HEIGHT - 28}" font-size="10">{bottom}</text>{labels}{"".join(dots)}'
         f"</svg><figcaption>{escape(name)}</figcaption></figure>"
     )
 
@@ -188,15 +195,15 @@ def _finalists(trials: Sequence[Trial]) -> str:
         if trial.out_of_fold is None:
             continue
         whole = trial.out_of_fold
-        folds = "  ".join("-" if f is None else f"{f:.4f}" for f in whole.folds)
+        folds = "  ".join(shown_score(trial.metric, f) for f in whole.folds)
         deviation = "-" if whole.deviation is None else f"{whole.deviation:.4f}"
         rows.append(
             f"<tr{' class=best' if trial is trials[0] else ''}><td class=n>{trial.number}</td>"
-            f"<td class=n>{whole.macro_f1:.4f}</td><td class=n>{deviation}</td>"
+            f"<td class=n>{shown_score(trial.metric, whole.score)}</td><td class=n>{deviation}</td>"
             f"<td>{folds}</td><td>{escape(trial.words)}</td></tr>"
         )
     return (
-        "<table><tr><th class=n>trial</th><th class=n>out-of-fold macro F1</th>"
+        f"<table><tr><th class=n>trial</th><th class=n>out-of-fold {TITLES[trials[0].metric]}</th>"
         "<th class=n>deviation</th><th>folds</th><th>settings</th></tr>"
         + "".join(rows)
         + "</table>"
@@ -206,11 +213,13 @@ def _finalists(trials: Sequence[Trial]) -> str:
 def _all(trials: Sequence[Trial]) -> str:
     rows = "".join(
         f"<tr><td class=n>{t.number}</td><td>{escape(t.state)}</td><td class=n>{len(t.scores)}</td>"
-        f"<td class=n>{'-' if t.best is None else f'{t.best:.4f}'}</td><td>{escape(t.words)}"
+        f"<td class=n>{shown_score(t.metric, t.best)}</td><td>{escape(t.words)}"
         f"{f'<br><span class=note>{escape(t.note)}</span>' if t.note else ''}</td></tr>"
         for t in trials
     )
     return (
         "<table><tr><th class=n>trial</th><th>state</th><th class=n>epochs</th>"
-        "<th class=n>best macro F1 of fold 0</th><th>settings</th></tr>" + rows + "</table>"
+        f"<th class=n>best {TITLES[trials[0].metric]} of fold 0</th><th>settings</th></tr>"
+        + rows
+        + "</table>"
     )

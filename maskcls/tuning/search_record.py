@@ -10,6 +10,7 @@ from typing import Any
 from maskcls.config.resolve import differences, to_json
 from maskcls.core.errors import UserError
 from maskcls.core.plain import to_plain
+from maskcls.core.task import differences as differences_of_tasks
 from maskcls.runs.prepare import Prepared
 from maskcls.store.folder import Folder
 from maskcls.store.record import Described, Ending, Record, ending
@@ -55,21 +56,28 @@ class SearchRecord:
         base, mine = to_json(prepared.config), space.to_json()
         if is_search(self._root):
             self.content = read_search(self._root)
-            self._refuse_others(base, mine, described)
+            others = differences_of_tasks(run.task, prepared.task) if run.has_task else []
+            self._refuse_others(base, mine, described, others)
         else:
             self.content = SearchContent.new(described)
         self.content.base, self.content.search = base, mine["search"]
         self.content.space = mine["space"]
         self._start = self.content.add_start(command)
         self.write()  # first, as it marks the folder as a search: after a kill it is not refused
+        # Labels and images alone do not tell the metric that trials are ranked by, or classes' names.
+        if not run.has_task:
+            run.write_task(prepared.task)
         if run.network() is None:
             run.write_network(prepared.network)
         if not run.is_prepared:
             write_table(self._root, FOLDS, prepared.folds)
 
-    def _refuse_others(self, base: _Tree, mine: SpaceJson, described: Described) -> None:
+    def _refuse_others(
+        self, base: _Tree, mine: SpaceJson, described: Described, others: Sequence[str]
+    ) -> None:
+        """others: what differs in the task."""
         old = self.content
-        found = differences(old.base, base)
+        found = [*differences(old.base, base), *others]
         sections = (
             ("search", mine["search"], old.search),
             ("space", mine["space"], old.space),

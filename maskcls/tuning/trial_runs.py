@@ -14,6 +14,8 @@ from maskcls.runs.preflight import Preflight
 from maskcls.runs.prepare import Prepared
 from maskcls.runs.run import RunContext, begin
 from maskcls.runs.settings import with_absolute_paths
+from maskcls.runs.task_settings import settled
+from maskcls.sampling.training_rows import training_task
 from maskcls.store.lease import Lease
 from maskcls.store.run import Network, Run
 from maskcls.tuning.space import config_of
@@ -41,6 +43,7 @@ class TrialRuns:
         """
         common, run = self._prepared, Run(folder_of(self._prepared.run.folder, trial.number))
         config = with_absolute_paths(config_of(self._base, trial.settings))
+        config = settled(config, common.data_set.table)
         # Only what the trial's settings change is read or checked again.
         inputs = common.inputs
         if config.rows != common.config.rows:
@@ -56,7 +59,10 @@ class TrialRuns:
         key = _network_key(config)
         if key not in self._networks:
             # From the trial's run if an earlier start has prepared it.
-            self._networks[key] = run.network() or Preflight(config).answer()[0]
+            self._networks[key] = (
+                run.network()
+                or Preflight(config, training_task(self._prepared.task, config.rows)).answer()[0]
+            )
         return self._networks[key]
 
 

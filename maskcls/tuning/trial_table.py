@@ -4,13 +4,14 @@ from dataclasses import asdict
 
 from maskcls.config.as_file import as_file
 from maskcls.core.errors import RunFailed, UserError, is_transient
+from maskcls.core.metrics import TITLES, shown_score
 from maskcls.core.progress import Progress
 from maskcls.store.folder import Folder
 from maskcls.store.run import Run
 from maskcls.tuning.report import page
 from maskcls.tuning.search_record import SearchContent, SearchRecord
 from maskcls.tuning.space import Space
-from maskcls.tuning.trials import Trial, folder_of, ranked, read_trials, write_trial
+from maskcls.tuning.trials import Trial, by_fold_0, folder_of, ranked, read_trials, write_trial
 
 
 class TrialTable:
@@ -38,8 +39,7 @@ class TrialTable:
         """Those of the best `count` trials of fold 0 that are not yet trained on all folds."""
         finished = [t for t in self.trials.values() if t.state == "finished" and not t.is_lost]
         # By number among equals, so that a resumed search chooses the same finalists.
-        by_fold = sorted(finished, key=lambda t: (-(t.best or 0.0), t.number))
-        return [t for t in by_fold[:count] if t.out_of_fold is None]
+        return [t for t in by_fold_0(finished)[:count] if t.out_of_fold is None]
 
     def forget_losses(self) -> None:
         """Finished trials whose other folds an earlier start lost may be finalists again."""
@@ -87,9 +87,10 @@ def write_results(table: TrialTable, space: Space, content: SearchContent) -> li
         failed = next((t.error for t in trials if t.error), "none reached its last epoch")
         raise RunFailed(f"{table.root}: no trial was trained on all folds: {lost or failed}")
     table.root.write_json("trials.json", [asdict(trial) for trial in trials])
+    metric = trials[0].metric
     head = (
-        f"The best of {len(trials)} trials, trial {trials[0].number}: out-of-fold macro F1"
-        f" {trials[0].out_of_fold.macro_f1:.4f}"
+        f"The best of {len(trials)} trials, trial {trials[0].number}: out-of-fold {TITLES[metric]}"
+        f" {shown_score(metric, trials[0].out_of_fold.score)}"
     )
     # From the run, not from space and base: it holds every setting, as it was trained.
     best = Run(table.folder_of(trials[0])).config

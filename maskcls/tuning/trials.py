@@ -9,11 +9,13 @@
 Written only by the command, after each epoch. A search resumes after a kill from these records alone.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from maskcls.core.plain import from_plain
+from maskcls.core.task import MetricName
 from maskcls.store.folder import Folder
 
 State = Literal["running", "finished", "stopped", "failed", "lost", "refused"]
@@ -23,11 +25,12 @@ State = Literal["running", "finished", "stopped", "failed", "lost", "refused"]
 class FinalScore:
     """Score of a finalist, trained on all folds.
 
-    folds: macro F1 of each, None without a validation fold. deviation: their sample standard deviation.
-    faults: images that could not be decoded.
+    score: over all validation folds together, None where the metric is not defined there. folds: of
+    each, None without one. deviation: their sample standard deviation. faults: images that could not be
+    decoded.
     """
 
-    macro_f1: float
+    score: float | None
     folds: list[float | None]
     deviation: float | None
     faults: int
@@ -35,10 +38,10 @@ class FinalScore:
 
 @dataclass
 class Trial:
-    """settings: what the trial changes. scores: held-out macro F1 of fold 0 after each epoch.
+    """settings: what the trial changes. scores: held-out score of fold 0 after each epoch.
 
     error: why it failed, was lost or refused; of one that is finished, why other folds were lost.
-    out_of_fold: of a finalist that was trained on all folds.
+    out_of_fold: of a finalist that was trained on all folds. metric: of what the scores are.
     """
 
     number: int
@@ -47,10 +50,11 @@ class Trial:
     scores: list[float] = field(default_factory=list)
     error: str | None = None
     out_of_fold: FinalScore | None = None
+    metric: MetricName = "macro_f1"
 
     @property
     def best(self) -> float | None:
-        """Best macro F1 of fold 0; None before the first epoch."""
+        """Best score of fold 0; None before the first epoch."""
         return max(self.scores, default=None)
 
     @property
@@ -108,8 +112,18 @@ def ranked(trials: Iterable[Trial]) -> list[Trial]:
 
     # Numbers last, so that the order of equal trials does not depend on the order of reading.
     def rank(trial: Trial) -> tuple[float, bool, float, int]:
-        whole = trial.out_of_fold.macro_f1 if trial.out_of_fold else -1.0
+        whole = trial.out_of_fold.score if trial.out_of_fold else None
         finished = trial.state == "finished"
-        return (-whole, not finished, -(trial.best if trial.best is not None else -1), trial.number)
+        return (_last(whole), not finished, _last(trial.best), trial.number)
 
     return sorted(trials, key=rank)
+
+
+def by_fold_0(trials: Iterable[Trial]) -> list[Trial]:
+    """Those with the best score of fold 0 first; of equals, the one with the lower number."""
+    return sorted(trials, key=lambda trial: (_last(trial.best), trial.number))
+
+
+def _last(score: float | None) -> float:
+    """A key by which the highest score is first, and none at all is after any, however low."""
+    return math.inf if score is None else -score

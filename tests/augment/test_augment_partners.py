@@ -1,5 +1,7 @@
 """Partners of a mix: which rows they are, and that an epoch looks for them once."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,8 @@ from maskcls.augment.base import Context
 from maskcls.augment.pipeline import EpochAugmenter, Pipeline
 from maskcls.config.resolve import resolve
 from maskcls.core.errors import UserError
+from maskcls.core.task import Task
+from tests.tasks import FRUIT, MASK
 
 NUMBERS = (3, 1, 2)
 CLASSES = np.random.default_rng(1).integers(0, 18, 400)
@@ -17,7 +21,7 @@ ROWS = np.random.default_rng(2).permutation(400)[:300]
 def epoch_of(partner: str, classes: np.ndarray = CLASSES) -> EpochAugmenter:
     sets = ["augment.name=cutmix", f"augment.cutmix.partner={partner}"]
     pipeline = Pipeline(resolve("smoke", sets=sets).augment, Context((0.0, 0.0, 0.0)))
-    return pipeline.begin_epoch(NUMBERS, classes, ROWS)
+    return pipeline.begin_epoch(NUMBERS, classes, ROWS, MASK)
 
 
 def partners_of(epoch: EpochAugmenter, rows: np.ndarray) -> np.ndarray:
@@ -55,9 +59,11 @@ def test_an_epoch_looks_over_all_rows_once(monkeypatch: pytest.MonkeyPatch, part
     made: list[str] = []
     pool = partners.pool_of
 
-    def noted(name: str, kind: str, *arrays: np.ndarray) -> np.ndarray:
+    def noted(
+        name: str, kind: str, classes: np.ndarray, rows: np.ndarray, task: Task
+    ) -> np.ndarray:
         made.append(kind)
-        return pool(name, kind, *arrays)
+        return pool(name, kind, classes, rows, task)
 
     sorts: list[int] = []
     argsort = np.argsort
@@ -79,3 +85,24 @@ def test_no_image_of_the_last_age_group_is_one_sentence() -> None:
     epoch = epoch_of("old", np.zeros(400, np.int64))
     with pytest.raises(UserError, match=r"^augment\.cutmix\.partner=old: no training image is of"):
         partners_of(epoch, ROWS)
+
+
+@pytest.mark.parametrize("partner", ["all", "same_class"])
+def test_the_classes_of_another_task_are_partners_as_well(partner: str) -> None:
+    classes = CLASSES % 4
+    settings = resolve(
+        "smoke", sets=["augment.name=cutmix", f"augment.cutmix.partner={partner}"]
+    ).augment
+    pipeline = Pipeline(settings, Context((0.0, 0.0, 0.0)))
+    found = partners_of(pipeline.begin_epoch(NUMBERS, classes, ROWS, FRUIT), ROWS)
+    assert set(found) <= set(ROWS)
+    same = classes[found] == classes[ROWS]
+    assert same.all() if partner == "same_class" else 0.1 < same.mean() < 0.5
+
+
+def test_the_last_group_is_that_of_the_tasks_own_numbers() -> None:
+    # Four age groups: 3, 7, 11, ... are the last ones, and no longer every third class.
+    age = replace(MASK.part("age"), values=("a", "b", "c", "d"), borders=(20, 30, 40))
+    task = replace(MASK, parts=(*MASK.parts[:2], age))
+    pool = partners.pool_of("cutmix", "old", np.arange(24), np.arange(24), task)
+    assert pool.tolist() == [3, 7, 11, 15, 19, 23]

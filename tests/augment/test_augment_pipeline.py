@@ -8,6 +8,7 @@ from maskcls.augment.base import Context
 from maskcls.augment.pipeline import Pipeline
 from maskcls.config.resolve import resolve
 from maskcls.core.errors import UserError
+from tests.tasks import MASK
 
 
 def test_the_order_in_the_settings_does_not_matter() -> None:
@@ -16,7 +17,7 @@ def test_the_order_in_the_settings_does_not_matter() -> None:
     found = []
     for names in ("erasing+colour+flip", "flip+colour+erasing"):
         settings = resolve("smoke", sets=[f"augment.name={names}"]).augment
-        epoch = Pipeline(settings, Context((9, 9, 9))).begin_epoch((1, 0, 0), rows, rows)
+        epoch = Pipeline(settings, Context((9, 9, 9))).begin_epoch((1, 0, 0), rows, rows, MASK)
         found.append(epoch.apply(pixels, rows, copies, None, only_copies=False).pixels_BCHW)
     assert torch.equal(*found)
 
@@ -41,12 +42,12 @@ def test_a_second_transform_shifts_nothing_of_the_first(more: str) -> None:
 
     def flips(name: str) -> list[list[float]]:
         settings = resolve("smoke", sets=[f"augment.name={name}"]).augment
-        epoch = Pipeline(settings, Context((0, 0, 0))).begin_epoch((3, 1, 2), classes, rows)
+        epoch = Pipeline(settings, Context((0, 0, 0))).begin_epoch((3, 1, 2), classes, rows, MASK)
         return epoch._draws("flip", 1, rows, copies).tolist()
 
     assert flips("flip") == flips(f"flip+{more}") == flips(f"{more}+flip")
     settings = resolve("smoke", sets=["augment.name=flip"]).augment
-    epoch = Pipeline(settings, Context((0, 0, 0))).begin_epoch((3, 1, 2), classes, rows)
+    epoch = Pipeline(settings, Context((0, 0, 0))).begin_epoch((3, 1, 2), classes, rows, MASK)
     whole = epoch.apply(pixels, rows, copies, None, only_copies=False).pixels_BCHW
     alone = epoch.apply(pixels[2:3], rows[2:3], copies[:1], None, only_copies=False).pixels_BCHW
     assert torch.equal(whole[2:3], alone)  # whatever else is in the batch
@@ -56,7 +57,7 @@ def test_only_copies_are_changed_where_the_settings_say_so() -> None:
     settings = resolve("smoke", sets=["augment.name=flip", "augment.flip.prob=1"]).augment
     pipeline = Pipeline(settings, Context((0, 0, 0)))
     rows, copies = np.array([4, 4, 2]), np.array([0, 1, 0])
-    epoch = pipeline.begin_epoch((0, 0, 0), np.zeros(5, np.int64), rows)
+    epoch = pipeline.begin_epoch((0, 0, 0), np.zeros(5, np.int64), rows, MASK)
     pixels = torch.randint(0, 256, (3, 3, 8, 6), dtype=torch.uint8)
     changed = epoch.apply(pixels, rows, copies, None, only_copies=True).pixels_BCHW
     assert torch.equal(changed[[0, 2]], pixels[[0, 2]].float())

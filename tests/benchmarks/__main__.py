@@ -1,4 +1,4 @@
-"""python -m tests.benchmarks overhead|memory|scaling [options]; prints figures and machine."""
+"""python -m tests.benchmarks overhead|memory|folds|scaling [options]; prints figures and machine."""
 
 import argparse
 import os
@@ -6,7 +6,7 @@ import platform
 import sys
 from pathlib import Path
 
-from tests.benchmarks import memory, overhead
+from tests.benchmarks import evenness, memory, overhead
 from tests.benchmarks.scaling import NAMES
 
 
@@ -20,6 +20,11 @@ def main() -> int:
     one.add_argument("--runs", type=int, default=3)
     two = names.add_parser("memory", help="growth of the driver with ten times the rows")
     two.add_argument("--people", type=int, default=2557, help="of the small data set")
+    folds = names.add_parser(
+        "folds", help="how even folds of groups are, and how fast they are drawn"
+    )
+    folds.add_argument("--seeds", type=int, default=5, help="data sets of each shape")
+    folds.add_argument("--groups", type=int, default=200_000, help="of five images, for the speed")
     three = names.add_parser("scaling", help="simulations behind docs/scaling.md")
     three.add_argument("--only", type=_names, default=list(NAMES), help="A,B,...")
     three.add_argument("--minutes", type=float, default=10.0, help="for all of them together")
@@ -32,6 +37,10 @@ def main() -> int:
         overhead.run(args.data, args.people, args.sets, args.runs)
     elif args.name == "memory":
         memory.run(args.people)
+    elif args.name == "folds":
+        evenness.run(args.seeds)
+        for classes in (10, 200):
+            evenness.speed(args.groups, 5, classes)
     else:
         # Only now: it imports more than the others need.
         from tests.benchmarks.scaling.run import run

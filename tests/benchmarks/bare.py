@@ -11,13 +11,14 @@ from maskcls.config.resolve import from_json
 from maskcls.models import network as networks
 from maskcls.optim import factory
 from maskcls.training.objective import describe
+from tests.tasks import MASK
 
 
 def main() -> None:
     threads, seconds = int(sys.argv[1]), float(sys.argv[2])
     torch.set_num_threads(threads)
     config = from_json(json.load(sys.stdin))
-    described = describe(config)
+    described = describe(config, MASK)
     network, _ = networks.build(described, config.image.size)
     if networks.wants_channels_last(described):
         network = network.to(memory_format=torch.channels_last)

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
-from maskcls.core.labels import SHOTS
+from maskcls.core.mask import SHOTS
 from maskcls.demo.dataset import write_demo_data
 from maskcls.folds import rows as fold_rows
 

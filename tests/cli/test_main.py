@@ -13,6 +13,7 @@ from maskcls.config.resolve import resolve, to_json
 from maskcls.runs.preflight import Preflight
 from tests.commands.run_factory import logits_for, write_run
 from tests.store.test_uris import WITH_CREDENTIALS
+from tests.tasks import MASK
 
 ROOT = str(Path(__file__).parents[2])
 SUBMISSION = "ImageID,ans\na.jpg,3\n"
@@ -189,7 +190,7 @@ def test_the_preflight_imports_nothing_from_the_current_folder(
     monkeypatch.chdir(hostile)
     config = resolve("smoke", sets=["model.backbone=test_vit"])
     assert to_json(config)["model"]["backbone"] == "test_vit"
-    network, _ = Preflight(config).answer()
+    network, _ = Preflight(config, MASK).answer()
     assert network.parameters > 0
 
 

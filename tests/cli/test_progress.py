@@ -13,6 +13,7 @@ import pytest
 from maskcls.cli.progress import PlainProgress, TerminalProgress, make_progress
 from maskcls.core.history import EpochEntry
 from maskcls.core.progress import FoldState, Progress
+from maskcls.core.task import MetricName
 from tests.record_factory import epoch
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -24,7 +25,7 @@ def _history(num_epochs: int) -> list[EpochEntry]:
             e,
             0.431 if e == 2 else 0.4 / e,
             train_loss=0.812 / e,
-            accuracy=0.6,
+            metrics={"macro_f1": 0.431 if e == 2 else 0.4 / e, "accuracy": 0.6},
             images_per_s=1043.2,
         )
         for e in range(1, num_epochs + 1)
@@ -107,6 +108,18 @@ def test_a_done_fold_reports_its_best_epoch_and_a_failed_one_why() -> None:
     assert _lines(stream)[-2:] == [
         "fold 0 done: best_epoch=2 macro_f1=0.431",
         "fold 1 failed: out of memory: tried 64",
+    ]
+
+
+def test_another_metric_is_named_and_has_its_own_sign() -> None:
+    stream = io.StringIO()
+    progress = PlainProgress(stream)
+    entry = epoch(1, -0.35, metrics={"log_loss": 0.35, "auc": 0.9})
+    progress.folds([FoldState(0, 1, "training", history=[entry], metric="log_loss")])
+    progress.folds([FoldState(0, 1, "done", history=[entry], metric="log_loss")])
+    assert _lines(stream) == [
+        "fold 0 epoch 1/1 loss=1.25 log_loss=0.35 auc=0.9 images_per_s=90",
+        "fold 0 done: best_epoch=1 log_loss=0.35",
     ]
 
 
@@ -256,6 +269,29 @@ def test_the_table_has_a_row_for_each_of_five_folds(
     assert "warning: fold 4 failed" in text
     assert "50/100" in text
     assert max(len(line) for line in text.splitlines()) <= columns
+
+
+@pytest.mark.usefixtures("color_terminal")
+@pytest.mark.parametrize(
+    ("metric", "titles", "shown"),
+    [
+        ("macro_f1", "F1  best F1", "-0.35"),
+        ("log_loss", "log loss  best", "0.35"),
+        ("quadratic_kappa", "kappa  best", ""),
+    ],
+)
+def test_the_table_names_the_metric(
+    metric: MetricName, titles: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    entry = epoch(1, -0.35 if shown else None, metrics={})
+    with _terminal() as (stream, received), make_progress(stream) as progress:
+        progress.folds([FoldState(0, 20, "training", 2, 3, 260, history=[entry], metric=metric)])
+    text = _ESCAPES.sub("", b"".join(received).decode()).replace("\r", "\n")
+    assert f" {titles}  left" in re.sub(" {2,}", "  ", text)
+    assert ("(1)" in text) == bool(shown)
+    assert f"  {shown} (1)" in text or not shown
+    assert max(len(line) for line in text.splitlines()) <= 80
 
 
 @pytest.mark.usefixtures("color_terminal")

@@ -1,5 +1,6 @@
 """What verbs make of their options, and what they print of a result."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ from maskcls.commands import train as train_command
 from maskcls.commands.submit import Argument, Order
 from maskcls.commands.train import Piped, Trained
 from maskcls.core.errors import Exit
-from maskcls.core.metrics import score
+from maskcls.core.tally import score_predictions
 from maskcls.store.folder import Folder
 from maskcls.store.results import FoldOfRun, Metrics, OutOfFold, RepeatScore
 from tests.record_factory import result
+from tests.tasks import MASK, SKIN
 
 PROVENANCE = {
     "images": 1200, "rule": "logits", "members": [{}, {}],
@@ -41,7 +43,7 @@ def run_metrics(**changes: Any) -> Metrics:
     """Of two folds, one of which has no validation set."""
     labels = np.arange(18)
     return Metrics(
-        OutOfFold(score(labels, labels), 1234, 0),
+        OutOfFold(score_predictions(MASK, labels, labels), 1234, 0),
         [FoldOfRun(0, 0, result(0, 0.5)), FoldOfRun(0, 1, result(1, None))],
         **changes,
     )
@@ -61,8 +63,22 @@ def test_scores_are_printed_per_fold_and_over_all(capsys: pytest.CaptureFixture[
         "out-of-fold  macro F1 1.0000  accuracy 1.0000"
         "  (1,234 images; mask 1.000  gender 1.000  age 1.000)",
         "warning: split by image",
-        "degraded: 2 training and 0 eval images could not be decoded; faults.json in the run names"
-        " them",
+        "degraded: 2 training and 0 eval images are missing or could not be decoded; faults.json in"
+        " the run names them",
+    ]
+
+
+def test_scores_of_another_task_are_printed_by_its_metric(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    known = score_predictions(SKIN, [0, 1], [0, 1], [[0.75, 0.25], [0.25, 0.75]])
+    folds = [result(0, 0.75, metrics={"auc": 0.75, "accuracy": 0.5}), result(1, None)]
+    folds[1] = replace(folds[1], metrics={"accuracy": 1.0})  # of one class only
+    print_metrics(Metrics(OutOfFold(known, 2, 0), [FoldOfRun(0, f.fold, f) for f in folds]))
+    assert capsys.readouterr().out.splitlines() == [
+        "fold 0  AUC 0.7500  accuracy 0.5000  best epoch 1",
+        "fold 1  AUC -  accuracy 1.0000  best epoch 1",
+        "out-of-fold  AUC 1.0000  accuracy 1.0000  log loss 0.2877  macro F1 1.0000  (2 images)",
     ]
 
 
@@ -70,7 +86,7 @@ def test_repeats_are_named_and_a_run_without_validation_has_no_score(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     fold = FoldOfRun(1, 0, result(2, None))
-    print_metrics(Metrics(None, [fold], repeats=[RepeatScore(0, 0.5, 0.5)]))
+    print_metrics(Metrics(None, [fold], repeats=[RepeatScore(0, 0.5, {})]))
     assert capsys.readouterr().out.splitlines() == [
         "fold 0 repeat 1  no validation set",
         "out-of-fold  no score: there is no validation set",
@@ -84,6 +100,28 @@ def test_what_a_submission_lacks_is_named(capsys: pytest.CaptureFixture[str]) ->
         "degraded: 1 images without logits got class 0",
         "degraded: two lacks fold 1, 3",
     ]
+
+
+def test_groups_that_lack_images_and_probabilities_are_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fallback = {"class": 0, "images": {"P1": "cut"}, "probabilities": [0.5, 0.5]}
+    of_groups = {"by_group": "mean", "not_in_their_groups": {"b.jpg": "empty"}}
+    print_ensemble("a.csv", PROVENANCE | of_groups | {"fallback": fallback})
+    assert capsys.readouterr().out.splitlines()[:3] == [
+        "a.csv: 1,200 groups, 2 folds, logits; a.csv.provenance.json names their sources",
+        "degraded: 1 groups without logits got the classes' shares of the training images",
+        "degraded: 1 images without logits are not in their groups' answers",
+    ]
+
+
+@pytest.mark.parametrize("verb", [["ensemble", "run"], ["pipeline", "data", "--run", "run"]])
+def test_the_old_name_of_a_rule_says_the_new_one(
+    verb: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([*verb, "--out", "s.csv", "--rule", "vote_tasks"])
+    assert "argument --rule: vote_tasks is called vote_parts now" in capsys.readouterr().err
 
 
 def test_results_show_no_credentials(capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,7 +149,7 @@ def test_score_prints_a_line_per_class_or_json(
     assert err.startswith("warning: submission.csv is in another order than truth.csv")
     assert main(["score", "--json", "submission.csv", "truth.csv"]) == 0
     out, err = capsys.readouterr()
-    assert out.startswith('{"macro_f1": 0.037')
+    assert out.startswith('{"metric": "macro_f1", "score": 0.037')
     assert '"images": 2, "joined_on": "ImageID", "warning": "submission.csv is' in out
     assert err == ""
 
@@ -130,10 +168,34 @@ def test_pipeline_prints_both_results_and_the_worse_exit_code(
     monkeypatch.setattr(train_command, "pipeline", piped)
     words = [pipeline.VERB.name, "data", "--run", "run", "--out", "a.csv", "--rule", "vote"]
     assert main([*words, "--preset", "smoke"]) == Exit.DEGRADED
-    assert (asked[:3], asked[5]) == (["data", "run", "a.csv"], "vote")
+    assert (asked[:3], asked[5], asked[8]) == (["data", "run", "a.csv"], "vote", False)
     out = capsys.readouterr().out
     assert "fold 0  macro F1" in out
     assert "degraded: two lacks fold 1, 3" in out
+    asked.clear()
+    main([*words, "--preset", "smoke", "--by-group"])
+    assert asked[8] is True
+
+
+@pytest.mark.parametrize(
+    ("has_eval", "next_command"),
+    [
+        (True, "maskcls ensemble run --out submission.csv"),
+        (False, "maskcls predict run IMAGES --out predictions.csv"),
+    ],
+)
+def test_train_names_the_next_command_that_can_be(
+    has_eval: bool, next_command: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    if has_eval:
+        (tmp_path / "eval_table.parquet").touch()
+    done = Trained(Exit.GOOD, run_metrics(), Folder.at(tmp_path))
+    monkeypatch.setattr(train_command, "train", lambda *given: done)
+    words = ["train", "data", "--run", "run", "--preset", "smoke"]
+    assert main(words) == Exit.GOOD
+    *_, last = capsys.readouterr().out.splitlines()
+    assert last == f"{tmp_path}: next, {next_command}"
 
 
 @pytest.mark.parametrize(
@@ -183,7 +245,7 @@ def test_the_demo_says_whether_it_found_an_earlier_one(
     def drawn(where: str, *given: Any) -> demo_command.Demonstrated:
         assert where == folder
         return demo_command.Demonstrated(
-            Exit.GOOD, Path(where), run_metrics(), answers, 3.0, where == "here"
+            Exit.GOOD, Path(where), run_metrics(), answers, 18, 3.0, where == "here"
         )
 
     monkeypatch.setattr(demo_command, "demo", drawn)

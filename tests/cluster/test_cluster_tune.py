@@ -18,6 +18,7 @@ from maskcls.store.run import Fold, Run
 from maskcls.training.job import FoldJob
 from tests.conftest import Heard
 from tests.record_factory import heartbeat
+from tests.tasks import MASK
 
 pytestmark = pytest.mark.slow  # importing Ray Tune takes seconds
 
@@ -59,7 +60,7 @@ def decisions(
     asha.on_trial_add(None, trial)
     reported = ""
     for epoch, score in enumerate(scores[start:], start + 1):
-        result = {"epoch": epoch, "macro_f1": score, "last": epoch == epochs}
+        result = {"epoch": epoch, "score": score, "last": epoch == epochs}
         reported += "S" if asha.on_trial_result(None, trial, result) == "STOP" else "c"
         if reported[-1] == "S":
             break
@@ -93,7 +94,7 @@ def test_the_score_of_a_last_epoch_counts_for_others() -> None:
     for number, last in ((0, True), (1, False)):
         trial = Trial(f"trial {number}", {"number": number})
         asha.on_trial_add(None, trial)
-        result = {"epoch": 2, "macro_f1": 0.9 if last else 0.1, "last": last}
+        result = {"epoch": 2, "score": 0.9 if last else 0.1, "last": last}
         reported.append(asha.on_trial_result(None, trial, result))
     assert reported == ["CONTINUE", "STOP"]
 
@@ -155,7 +156,9 @@ class TestWhatTuneReports:
         place = CachePlace(tmp_path, "key", 1, Geometry(Crop(None), Size(8, 8)))
         config = resolve("smoke")
         jobs = {
-            n: FoldJob(str(tmp_path / str(n)), str(tmp_path), 0, config, place, None, "cpu", 1)
+            n: FoldJob(
+                str(tmp_path / str(n)), str(tmp_path), 0, config, place, None, "cpu", 1, task=MASK
+            )
             for n in (3, 4)
         }
         made = TuneCallback(reported.trials(heard, jobs))

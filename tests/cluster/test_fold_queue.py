@@ -23,6 +23,7 @@ from maskcls.store.run import Run
 from maskcls.training.job import FoldJob
 from tests.conftest import Heard
 from tests.record_factory import heartbeat, result
+from tests.tasks import MASK
 
 Fit = Callable[[FoldJob], Outcome]
 
@@ -38,7 +39,8 @@ class Queue:
         place = CachePlace(root, "key", 1, Geometry(Crop(None), Size(8, 8)))
         config = resolve("smoke", sets=["folds.count=2"])
         jobs = [
-            FoldJob(str(root), str(root), fold, config, place, None, "cpu", 1) for fold in range(2)
+            FoldJob(str(root), str(root), fold, config, place, None, "cpu", 1, task=MASK)
+            for fold in range(2)
         ]
 
         def make_trainer(job: FoldJob, *words: Any) -> Any:

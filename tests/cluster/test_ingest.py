@@ -28,7 +28,8 @@ PLACE = CachePlace(Path("cache"), "key", 1, Geometry(Crop(None), Size(8, 8)))
 def test_missing_and_broken_images_are_faults(tmp_path: Path) -> None:
     (tmp_path / "html.jpg").write_bytes(b"<html>")
     found = list(ingest.read_images(Folder.at(tmp_path), ["html.jpg", "gone.jpg", ""], PLACE))
-    assert found == ["neither a JPEG nor a PNG file", "the file is missing", "the file is missing"]
+    html = "not a JPEG, PNG, WebP, BMP or TIFF file"
+    assert found == [html, "the file is missing", "the file is missing"]
 
 
 def test_an_image_that_cannot_be_read_is_tried_again_and_never_kept_as_a_fault(
@@ -40,7 +41,7 @@ def test_an_image_that_cannot_be_read_is_tried_again_and_never_kept_as_a_fault(
         tries.append(name)
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(Folder, "read_bytes", away)
+    monkeypatch.setattr(Folder, "read_chunks", away)
     monkeypatch.setattr(reading, "_PAUSES_S", (0.0, 0.0, 0.0))
     with pytest.raises(StorageError, match=r"a\.jpg: cannot be read \(Input/output error\)"):
         list(ingest.read_images(Folder.at(tmp_path), ["a.jpg"], PLACE))

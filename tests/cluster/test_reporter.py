@@ -21,6 +21,8 @@ from maskcls.store.folder import Folder
 from maskcls.store.heartbeat import Heartbeat
 from maskcls.store.run import Fold, Run
 from maskcls.training.job import FoldJob
+from tests.record_factory import epochs
+from tests.tasks import MASK
 
 
 class Worker:
@@ -32,7 +34,7 @@ class Worker:
         self.fold.write_attempt(self.attempt)
         place = CachePlace(root, "key", 1, Geometry(Crop(None), Size(8, 8)))
         config = resolve("smoke", sets=["cluster.workers_per_fold=2", "train.epochs=3"])
-        job = FoldJob(str(root), str(root), 0, config, place, None, "cpu", 1)
+        job = FoldJob(str(root), str(root), 0, config, place, None, "cpu", 1, task=MASK)
         self.job = replace(job, attempt=self.attempt)
         self.reported: list[Any] = []
 
@@ -69,6 +71,28 @@ def test_the_first_worker_reports_each_step_with_its_attempts_token(worker: Work
     first.step_done(0, 4, 10, 128)
     assert beat_of(worker).images_per_s
     assert beat_of(worker).left_s
+
+
+def test_the_score_is_exported_with_the_name_of_its_metric(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray.util import metrics
+
+    exported: dict[str, tuple[tuple[str, ...], dict[str, str], list[float]]] = {}
+
+    def gauge(name: str, description: str, tag_keys: tuple[str, ...]) -> Any:
+        tags: dict[str, str] = {}
+        exported[name] = (tag_keys, tags, [])
+        return SimpleNamespace(set_default_tags=tags.update, set=exported[name][2].append)
+
+    monkeypatch.setattr(metrics, "Gauge", gauge)
+    first = worker.reporter(rank=0)
+    for entry in epochs(0.25, None, 0.5):
+        first.epoch_done(entry)
+    keys, tags, values = exported["maskcls_score"]
+    assert keys == ("run", "fold", "metric")
+    assert (tags["fold"], tags["metric"], values) == ("0", "macro_f1", [0.25, 0.5])
+    assert exported["maskcls_train_loss"][0] == ("run", "fold")
 
 
 def test_another_worker_that_decodes_for_long_shows_that_it_lives(worker: Worker) -> None:

@@ -22,6 +22,7 @@ from maskcls.store.folder import Folder
 from maskcls.store.record import Record
 from maskcls.store.run import TABLE, Run
 from maskcls.training.job import FoldJob, PredictJob, RangeTest
+from tests.tasks import MASK
 
 LAPTOP = Machine(2, 0, True, 2)
 GEOMETRY = Geometry(Crop(None), Size(8, 8))
@@ -138,7 +139,9 @@ class TestFarFromTheCommand:
         data.write_bytes("train/train.csv", b"")
         place = CachePlace(tmp_path / "drivers", "key", len(PATHS), GEOMETRY)
         config = resolve("smoke", sets=[f"cluster.cache_dir={tmp_path / 'own'}"])
-        job = FoldJob(run.location, data.location, 0, config, place, None, "cpu", 1, home="home")
+        job = FoldJob(
+            run.location, data.location, 0, config, place, None, "cpu", 1, task=MASK, home="home"
+        )
         got: list[FoldJob] = []
 
         def range_test(job: FoldJob, low: float, high: float, updates: int) -> RangeTest:

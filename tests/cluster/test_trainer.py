@@ -16,6 +16,7 @@ from maskcls.store.heartbeat import Heartbeat
 from maskcls.store.run import Run
 from maskcls.training.job import FoldJob
 from tests.record_factory import heartbeat
+from tests.tasks import MASK
 
 pytestmark = pytest.mark.slow  # importing Ray Train takes seconds
 
@@ -53,7 +54,16 @@ def test_only_the_attempts_own_worker_is_killed(
     own, fold = Attempt.new(1), Run(Folder.at(tmp_path)).fold(0)
     place = CachePlace(tmp_path, "key", 1, Geometry(Crop(None), Size(8, 8)))
     job = FoldJob(
-        str(tmp_path), str(tmp_path), 0, resolve("smoke"), place, None, "cpu", 1, attempt=own
+        str(tmp_path),
+        str(tmp_path),
+        0,
+        resolve("smoke"),
+        place,
+        None,
+        "cpu",
+        1,
+        attempt=own,
+        task=MASK,
     )
     trainer._end_worker(job)  # it has not reported yet
     fold.write_heartbeat(heartbeat(token="another"))  # noqa: S106

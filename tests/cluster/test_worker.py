@@ -17,13 +17,16 @@ from maskcls.store.folder import Folder
 from maskcls.store.run import Run
 from maskcls.training.job import FoldJob
 from tests.record_factory import epochs
+from tests.tasks import MASK
 
 pytestmark = pytest.mark.slow  # importing Ray Train and Tune takes seconds
 
 
 def job_in(run: Path, *sets: str) -> FoldJob:
     place = CachePlace(run, "key", 1, Geometry(Crop(None), Size(8, 8)))
-    return FoldJob(str(run), str(run), 0, resolve("smoke", sets=sets), place, None, "cpu", 1)
+    return FoldJob(
+        str(run), str(run), 0, resolve("smoke", sets=sets), place, None, "cpu", 1, task=MASK
+    )
 
 
 class Reports:
@@ -84,6 +87,7 @@ def ended(reports: Reports, returned: Outcome | None) -> Outcome:
     [
         (["train.epochs=3"], [0.1, 0.2, 0.3], [False, False, True]),
         (["train.epochs=9", "train.patience=2"], [0.1, 0.3, 0.3, 0.2], [False] * 3 + [True]),
+        (["train.epochs=2"], [None, None], [False, True]),
     ],
 )
 def test_a_trial_says_which_epoch_is_its_last(
@@ -91,7 +95,7 @@ def test_a_trial_says_which_epoch_is_its_last(
     reports: Reports,
     monkeypatch: pytest.MonkeyPatch,
     sets: list[str],
-    scores: list[float],
+    scores: list[float | None],
     last: list[bool],
 ) -> None:
     job = job_in(tmp_path, *sets)
@@ -105,6 +109,9 @@ def test_a_trial_says_which_epoch_is_its_last(
     train(job, monkeypatch, run_fold, "trial")
     assert reports.phases == ["starting"]
     assert [reported["last"] for reported in reports.shown[:-1]] == last
+    # ASHA cannot compare what is None.
+    assert [reported.get("score") for reported in reports.shown[:-1]] == list(scores)
+    assert all(None not in reported.values() for reported in reports.shown)
     assert ended(reports, None) == Outcome("done")
 
 

@@ -12,11 +12,11 @@ from scipy.special import softmax
 
 from maskcls.commands.ensemble import ensemble
 from maskcls.core.errors import Exit, UserError
-from maskcls.core.labels import labels_of
 from maskcls.evaluation.ensembling import RULES, Rule
 from maskcls.store import tables
 from tests.commands.run_factory import logits_for, write_run
 from tests.conftest import Heard
+from tests.tasks import labels_of
 
 IDS = ["c.jpg", "a.jpg", "b.jpg", "d.jpg"]
 TWO = ["folds.count=2"]

@@ -7,16 +7,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from scipy.special import softmax
 
 from maskcls.cli.main import main
 from maskcls.cluster import ingest, session
 from maskcls.cluster import nodes as fetch
 from maskcls.cluster import nodes as reach
 from maskcls.cluster.plan import Machine
-from maskcls.commands.predict import _list, predict
+from maskcls.commands.predict import _csv, _list, predict
 from maskcls.config.schema import Cluster
 from maskcls.core.errors import Exit, RunFailed, UserError
 from maskcls.pixels import cache
@@ -25,6 +27,7 @@ from maskcls.store.folder import Folder
 from maskcls.store.record import Record
 from maskcls.store.run import Run
 from tests.conftest import Heard
+from tests.tasks import FRUIT, MASK, SKIN
 from tests.training.fold_factory import Notes, TinyRun
 
 IMAGES = ["b.png", "a.png", "x/c.png"]
@@ -39,6 +42,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     tiny = TinyRun.write(tmp_path_factory.mktemp("finished"), ["train.epochs=1"])
     made = Run(tiny.folder)
     made.write_config(tiny.job.config)
+    made.write_task(MASK)
     made.write_record(Record.new({}))
     for fold in range(2):
         run_fold(replace(tiny.job, fold=fold), Alone(), Notes())
@@ -147,7 +151,7 @@ def test_another_machine_makes_its_own_pixels_and_gives_the_same_bytes(
     local = play(None, None)
     done = predict(run.location, str(images / given), str(tmp_path / "here.csv"), heard)
     assert done.exit_code == Exit.DEGRADED
-    assert done.faults == {"broken.png": "neither a JPEG nor a PNG file"}
+    assert done.faults == {"broken.png": "not a JPEG, PNG, WebP, BMP or TIFF file"}
     assert [node for node, _ in local.made] == [None]
     assert local.shared == []
 
@@ -207,20 +211,77 @@ def test_images_that_only_some_machines_could_decode_are_no_answer(
     assert not (tmp_path / "p.csv").exists()
 
 
+def test_a_group_gets_the_mean_of_its_images_logits(
+    run: Folder, images: Path, tmp_path: Path, heard: Heard, play: Any
+) -> None:
+    play(None, None)
+    given = "path,group\nb.png,P1\nx/c.png,P2\na.png,P1\nbroken.png,P3\n"
+    (images / "g.csv").write_text(given)
+    predict(run.location, str(images / "g.csv"), str(tmp_path / "one.csv"), heard)
+    done = predict(run.location, str(images / "g.csv"), str(tmp_path / "g.csv"), heard, None, True)
+    assert done.exit_code == Exit.DEGRADED
+    one = pd.read_csv(tmp_path / "one.csv").set_index("path")
+    grouped = pd.read_csv(tmp_path / "g.csv")
+    assert list(grouped) == ["group", "ans", *(f"p{k}" for k in range(18))]
+    assert grouped["group"].tolist() == ["P1", "P2", "P3"]
+    probs = one.loc[["b.png", "a.png"]].iloc[:, 1:].to_numpy()
+    expected = softmax(np.log(probs).mean(axis=0))  # logits but for a constant
+    assert grouped.iloc[0, 2:].to_numpy(float) == pytest.approx(expected, rel=1e-4)
+    assert grouped.iloc[1, 1:].tolist() == one.loc["x/c.png"].tolist()
+    assert grouped.iloc[2, 1:].isna().all()
+    with pytest.raises(UserError, match=r"a\.png is in no folder"):
+        predict(run.location, str(images), str(tmp_path / "f.csv"), heard, None, True)
+
+
+def test_other_tasks_get_class_names_and_a_column_for_each_class() -> None:
+    rows = pd.DataFrame({"path": ["a.png", "b.png"]})
+    mean = np.array([[0.0, 2, 0, 0], [np.nan] * 4])
+    lines = _csv(FRUIT, rows, mean).decode().splitlines()
+    assert lines[0] == "path,label,apple,banana,cherry,date"
+    path, answer, *probs = lines[1].split(",")
+    assert (path, answer) == ("a.png", "banana")
+    assert [float(p) for p in probs] == pytest.approx(softmax(mean[0]), abs=1e-9)
+    assert lines[2] == "b.png,,,,,"
+    folders = rows.assign(group=["x", "x"])
+    found = _csv(FRUIT, folders, mean).decode().splitlines()
+    assert found[0] == "group,label,apple,banana,cherry,date"
+    assert found[1:] == [lines[1].replace("a.png", "x")]
+    # The answer is the class, whatever the submission has of it.
+    skin = _csv(SKIN, rows, mean[:, :2]).decode().splitlines()
+    assert skin[0] == "path,label,0,1"
+    assert skin[1].startswith("a.png,1,")
+
+
 def test_files_of_the_folder_that_are_not_read_are_counted_and_named(
     images: Path, heard: Heard
 ) -> None:
-    for name in ("d.webp", "x/e.WEBP", "f.heic", "g.bmp"):
+    for name in ("d.avif", "x/e.AVIF", "f.heic", "g.gif"):
         (images / name).write_bytes(b"image")
     Image.new("RGB", (9, 9)).save(images / "h.jfif", "JPEG")
     _, rows = _list(str(images), heard)
     assert list(rows["path"]) == ["a.png", "b.png", "broken.png", "h.jfif", "x/c.png"]
     (line,) = heard.warnings
-    assert line.startswith(f"{images}: not read, only .jpg, .jpeg, .jfif, .png are: 2 .webp, ")
-    assert "1 .bmp, 1 .csv, 1 .heic, such as d.webp" in line
+    assert line.startswith(
+        f"{images}: not read, only .jpg, .jpeg, .jfif, .png, .webp, .bmp, .tif, .tiff are: 2 .avif, "
+    )
+    assert "1 .csv, 1 .gif, 1 .heic, such as d.avif" in line
 
 
 @pytest.mark.parametrize("text", ["cluster.threads=4", "cluster.workers_per_fold = 2"])
 def test_placement_without_effect_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["predict", "run", "images", "--out", "p.csv", "--set", text]) == 2
     assert "has no effect on predict" in capsys.readouterr().err
+
+
+def test_a_csv_may_leave_out_extensions_and_its_names_are_repeated(
+    tmp_path: Path, heard: Heard
+) -> None:
+    (tmp_path / "images").mkdir()
+    for name in ("b.png", "a.jpg"):
+        (tmp_path / "images" / name).write_bytes(b"image")
+    (tmp_path / "new.csv").write_text("image\nb\na.jpg\n")
+    folder, rows = _list(str(tmp_path / "new.csv"), heard)
+    assert (folder.local_path, rows["path"].tolist()) == (tmp_path / "images", ["b.png", "a.jpg"])
+    assert rows["size_bytes"].tolist() == [5, 5]
+    first = [line.split(",")[0] for line in _csv(FRUIT, rows, np.zeros((2, 4))).decode().split()]
+    assert first == ["path", "b", "a.jpg"]

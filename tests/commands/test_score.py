@@ -4,8 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from maskcls.cli.main import main
 from maskcls.commands.score import score
 from maskcls.core.errors import UserError
+from maskcls.store.run import Run
+from tests.commands.run_factory import logits_for, write_run
+from tests.tasks import SKIN
 
 
 def write(path: Path, *answers: int) -> str:
@@ -30,3 +34,23 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path, name: str, why: str) 
     for files in ((str(tmp_path / name), truth), (truth, str(tmp_path / name))):
         with pytest.raises(UserError, match=rf"{name}: {why}"):
             score(*files)
+
+
+def test_a_run_says_what_an_answer_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path / "run", ["a.jpg"], [logits_for([1], 1.0, 2)], ["folds.count=2"], task=SKIN)
+    monkeypatch.chdir(tmp_path)
+    Path("s.csv").write_text("image_name,target\na,0.9\nb,0.2\nc,0.3\n")
+    Path("t.csv").write_text("image_name,target\na,1\nb,0\nc,1\n")
+    assert Run.at("run").task.metric == "auc"
+    assert score("s.csv", "t.csv", "run").score.score == 1
+    assert main(["score", "s.csv", "t.csv", "--run", "run"]) == 0
+    first, *classes = capsys.readouterr().out.splitlines()
+    assert first.startswith("AUC 1.0000  accuracy 0.6667  log loss ")
+    assert first.endswith("(3 images)")
+    assert [line.split()[-1] for line in classes] == ["0", "1"]
+    assert main(["score", "s.csv", "t.csv"]) == 2
+    assert "no column ImageID, ans" in capsys.readouterr().err
+    assert main(["score", "s.csv", "t.csv", "--run", "nowhere"]) == 2
+    assert "nowhere: this is not a run's folder" in capsys.readouterr().err

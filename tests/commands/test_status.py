@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from maskcls.cli.main import main
@@ -14,14 +15,16 @@ from maskcls.cli.status_text import lines_of
 from maskcls.commands.status import run_status, runs_in, status
 from maskcls.config.resolve import resolve
 from maskcls.core.errors import UserError
-from maskcls.core.metrics import score
 from maskcls.core.plain import to_plain
+from maskcls.core.tally import score_predictions
 from maskcls.store.folder import Folder
 from maskcls.store.results import Metrics, OutOfFold
 from maskcls.store.run import Run
+from maskcls.store.tables import write_table
 from maskcls.tuning.search_record import SearchContent
 from maskcls.tuning.trials import FinalScore, Trial, write_trial
 from tests.record_factory import epochs, heartbeat, record, result
+from tests.tasks import MASK, SKIN
 
 
 @pytest.fixture
@@ -29,6 +32,7 @@ def run(tmp_path: Path) -> Run:
     """Three folds: one done, one at work, one that nobody has begun."""
     run = Run(Folder.at(tmp_path / "run"))
     run.write_config(resolve("smoke", sets=["folds.count=3", "train.epochs=4"]))
+    run.write_task(MASK)
     done, busy = (run.fold(fold) for fold in range(2))
     done.write_history(epochs(0.5, 0.75))
     done.write_result(result(0))
@@ -44,23 +48,31 @@ def write_search(folder: Folder, seconds: float, *starts: dict[str, Any]) -> Non
     folder.write_json("search.json", to_plain(content))
 
 
-def metrics_of(macro_f1: float | None) -> Metrics:
+def metrics_of(score: float | None) -> Metrics:
     """A run's metrics with this out-of-fold score, or none."""
     labels = np.arange(18)
-    known = replace(score(labels, labels), macro_f1=macro_f1 or 0.0)
-    return Metrics(None if macro_f1 is None else OutOfFold(known, 18, 0), [])
+    known = replace(score_predictions(MASK, labels, labels), score=score)
+    return Metrics(None if score is None else OutOfFold(known, 18, 0), [])
 
 
 def test_each_fold_shows_what_its_folder_tells(run: Run) -> None:
     found = status(run.folder.location)
     assert [state.phase for state in found.folds] == ["done", "training", "waiting"]
-    assert (found.done, found.macro_f1, found.left_s) == (1, None, 75.0)
+    assert (found.done, found.score, found.left_s) == (1, None, 75.0)
     assert found.workers[1].pid == 7
     lines = lines_of([found])
     assert lines[2].split() == ["0", "done", "2/4", "90", "1.250", "0.7500", "1", "-"]
     assert lines[3].split() == ["1", "training", "2/4", "123", "1.250", "0.5000", "2", "1:15"]
     assert lines[4].split() == ["2", "waiting", "0/4", "-", "-", "-", "1", "-"]
     assert lines[-1] == "1 of 3 folds are done"
+
+
+def test_a_run_without_its_task_has_not_begun(tmp_path: Path) -> None:
+    run = Run(Folder.at(tmp_path / "run"))
+    run.write_config(resolve("smoke", sets=["folds.count=3"]))
+    assert [state.phase for state in run_status(run.folder).folds] == ["waiting"] * 3
+    write_table(run.folder, "folds.parquet", pa.table({"fold": [0]}))
+    assert main(["status", run.folder.location]) == 2
 
 
 @pytest.mark.parametrize(("code", "name"), [(1, "failure"), (130, "interrupted")])
@@ -156,9 +168,30 @@ def test_several_runs_have_a_line_each(run: Run) -> None:
     assert lines[1].split()[1:] == ["1/3", "0.4321", "1:15"]
 
 
+def test_another_metric_is_shown_under_its_name_and_with_its_own_sign(run: Run) -> None:
+    other = Run(run.folder.child("other"))
+    other.write_config(run.config)
+    other.write_task(replace(SKIN, metric="log_loss"))
+    other.fold(0).write_history(epochs(-0.75, -0.35, -0.5))
+    other.fold(0).write_result(result(0, -0.35))
+    known = score_predictions(other.task, [0, 1], [0, 1], [[0.5, 0.5]] * 2)
+    other.write_metrics(Metrics(OutOfFold(known, 2, 0), []))
+    lines = lines_of([status(other.folder.location)])
+    assert "loss  log loss  try" in lines[1]
+    assert lines[2].split()[:6] == ["0", "done", "3/4", "90", "1.250", "0.3500"]
+    assert lines[-1] == "1 of 3 folds are done, out-of-fold log loss 0.6931"
+    # Runs of several metrics are not in one column without saying so.
+    run.write_metrics(metrics_of(0.4321))
+    head, *rows = lines_of([status(one.folder.location) for one in (run, other)])
+    assert head.split() == ["run", "folds", "score", "left"]
+    assert [row.split()[2:] for row in rows] == [
+        ["0.4321", "1:15", "macro", "F1"], ["0.6931", "-", "log", "loss"],
+    ]  # fmt: skip
+
+
 def test_a_run_without_a_score_has_none(run: Run) -> None:
     run.write_metrics(metrics_of(None))
-    assert status(run.folder.location).macro_f1 is None
+    assert status(run.folder.location).score is None
 
 
 def test_the_command_prints_lines_or_json(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -166,7 +199,8 @@ def test_the_command_prints_lines_or_json(run: Run, capsys: pytest.CaptureFixtur
     assert "1 of 3 folds are done" in capsys.readouterr().out
     assert main(["status", run.folder.location, "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)
-    assert found["folds"][1]["history"][0]["macro_f1"] == 0.5
+    assert found["folds"][1]["history"][0]["score"] == 0.5
+    assert (found["metric"], found["folds"][1]["metric"]) == ("macro_f1", "macro_f1")
 
 
 def test_a_search_shows_its_trials_best_first(tmp_path: Path, run: Run) -> None:

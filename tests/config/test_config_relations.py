@@ -38,7 +38,7 @@ CONTRADICTIONS = [
     ),
     (
         "folds.scheme=image rows.pseudo_labels=runs/a",
-        "rows.pseudo_labels needs folds of people, and folds.scheme=image has none.",
+        "rows.pseudo_labels needs folds of groups, and folds.scheme=image has none.",
     ),
     (
         "head.name=branches head.mask_weight=0 head.gender_weight=0 head.age_weight=0",

@@ -374,6 +374,7 @@ def test_face_margins_are_read_as_they_are_written(thousandths: int) -> None:
     ("text", "crop", "spelled"),
     [
         ("none", Crop(), "none"),
+        ("fill", Crop(fill=True), "fill"),
         ("center:384x288", Crop.center_of(384, 288), "center:384x288"),
         ("face", Crop(margin=DEFAULT_MARGIN), "face:0.3"),
         ("face:.25", Crop(margin=0.25), "face:0.25"),
@@ -388,10 +389,25 @@ def test_crops_have_one_spelling_each(text: str, crop: Crop, spelled: str) -> No
 
 
 @pytest.mark.parametrize(
-    "text", ["", "centre", "top:3x4", 5, "face:", "face:-1", "face:3.1", "face:a", "face:0.1234"]
+    "text",
+    [
+        "",
+        "centre",
+        "fill:",
+        "Fill",
+        "top:3x4",
+        5,
+        "face:",
+        "face:-1",
+        "face:3.1",
+        "face:a",
+        "face:0.1234",
+    ],
 )
 def test_what_is_no_crop_is_refused(text: object) -> None:
-    with pytest.raises(ValueError, match=r"expected none, center:HEIGHTxWIDTH .* or face:MARGIN"):
+    with pytest.raises(
+        ValueError, match=r"expected none, fill, center:HEIGHTxWIDTH .* or face:MARGIN"
+    ):
         Crop.parse(text)
 
 

@@ -5,7 +5,7 @@ import hashlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskcls.core.hashing import combine, digest_of_bytes
+from maskcls.core.hashing import combine, digest_of_bytes, digest_of_chunks
 
 parts = st.lists(st.binary(max_size=4) | st.text(max_size=3), max_size=4)
 
@@ -18,6 +18,11 @@ def test_digest_is_blake2b_of_16_bytes() -> None:
     # As `b2sum -l 128` says of an empty file.
     assert digest_of_bytes(b"").hex() == "cae66941d9efbd404e4d88758ea67670"
     assert digest_of_bytes(bytearray(b"ab")) == digest_of_bytes(b"ab")
+
+
+@given(st.lists(st.binary(max_size=9), max_size=4))
+def test_chunks_have_the_digest_of_their_bytes(chunks: list[bytes]) -> None:
+    assert digest_of_chunks(iter(chunks)) == digest_of_bytes(b"".join(chunks))
 
 
 @given(parts, parts)

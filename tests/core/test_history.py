@@ -11,7 +11,7 @@ from maskcls.core.history import Best, EpochEntry, best_of, is_finished
 
 def history_of(*scores: float | None) -> list[EpochEntry]:
     return [
-        EpochEntry(epoch, 0.1, 2.5, score, score, 9, 10.0, 1.5, 0.5, "2026-01-01T00:00:00+00:00")
+        EpochEntry(epoch, 0.1, 2.5, score, {}, 9, 10.0, 1.5, 0.5, "2026-01-01T00:00:00+00:00")
         for epoch, score in enumerate(scores, 1)
     ]
 
@@ -29,6 +29,7 @@ def test_before_any_epoch_there_is_no_best() -> None:
         ((0.5, 0.5), 1),  # the first of equals
         ((0.3, 0.5, 0.5, 0.5), 2),
         ((0.0, 0.0), 1),
+        ((-1.5, -0.4, -0.7), 2),  # log loss
     ],
 )
 def test_the_first_of_the_highest_scores_is_the_best(scores: tuple[float, ...], epoch: int) -> None:
@@ -40,7 +41,7 @@ def test_without_a_validation_set_the_last_epoch_counts(count: int) -> None:
     assert best_of(history_of(*[None] * count)) == Best(count, None)
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+@given(st.lists(st.floats(-40, 1), min_size=1, max_size=20))
 def test_the_best_is_what_max_finds(scores: list[float]) -> None:
     best = best_of(history_of(*scores))
     assert best == Best(scores.index(max(scores)) + 1, max(scores))
@@ -52,9 +53,9 @@ def test_the_best_of_what_is_known_so_far_never_falls(scores: list[float]) -> No
     for count in range(1, len(history) + 1):
         best = best_of(history[:count])
         assert best is not None
-        assert best.macro_f1 is not None
-        assert best.macro_f1 >= before
-        before = best.macro_f1
+        assert best.score is not None
+        assert best.score >= before
+        before = best.score
 
 
 def test_it_is_finished_when_all_epochs_are_done() -> None:

@@ -14,11 +14,12 @@ TRAINS = """
 import sys
 import torch
 from maskcls.config.resolve import resolve
+from maskcls.data.task_file import built_in
 from maskcls.models import network
 from maskcls.optim import factory
 from maskcls.training.objective import describe
 config = resolve("smoke", None, ["model.backbone=test_resnet"])
-built, _ = network.build(describe(config), config.image.size)
+built, _ = network.build(describe(config, built_in("mask").task()), config.image.size)
 optimizer = factory.build(built, config.optim)
 built(torch.zeros(2, 3, config.image.size.height, config.image.size.width)).sum().backward()
 optimizer.step()

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from maskcls.core.labels import SHOTS
+from maskcls.core.mask import SHOTS
 from maskcls.data.table import Table, read_data
+from tests.data.task_data import TaskData
 
 HEADER = "id,gender,race,age,path"
 PEOPLE = (
@@ -111,3 +112,10 @@ def dataset(tmp_path: Path) -> Dataset:
 def folder(tmp_path: Path) -> LocalFolder:
     """An empty folder to list."""
     return LocalFolder(tmp_path)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> TaskData:
+    """An empty data folder of any task."""
+    (tmp_path / "data").mkdir()
+    return TaskData(tmp_path / "data")

@@ -26,4 +26,4 @@ def findings(dataset: "Dataset", kind: str) -> list[str]:
 def eval_paths(dataset: "Dataset") -> dict[str, str]:
     frame = dataset.read().eval_images
     assert frame is not None
-    return dict(zip(frame["ImageID"], frame["path"], strict=True))
+    return dict(zip(frame["image"], frame["path"], strict=True))

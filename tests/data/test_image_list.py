@@ -6,7 +6,13 @@ import pytest
 
 from maskcls.core.errors import UserError
 from maskcls.data.findings import Finding, Findings
-from maskcls.data.image_list import images_from_csv, list_images
+from maskcls.data.image_list import (
+    Listed,
+    first_folders,
+    images_from_csv,
+    list_images,
+    with_extensions,
+)
 
 if TYPE_CHECKING:
     from tests.data.conftest import LocalFolder
@@ -70,14 +76,14 @@ def unread(folder: "LocalFolder") -> tuple[Finding, ...]:
 
 
 def test_files_that_are_not_read_are_counted_by_extension(folder: "LocalFolder") -> None:
-    write(folder, "a.jpg", "b/1.webp", "2.WEBP", "3.bmp", "4.heic", "5", "x.y/6", "7.jpg.part")
-    write(folder, ".hidden.webp", "Thumbs.db", "__MACOSX/8.webp")
-    (folder.root / "9.webp").mkdir()
+    write(folder, "a.jpg", "b/1.avif", "2.AVIF", "3.gif", "4.heic", "5", "x.y/6", "7.jpg.part")
+    write(folder, ".hidden.avif", "Thumbs.db", "__MACOSX/8.avif")
+    (folder.root / "9.avif").mkdir()
     (finding,) = unread(folder)
     assert (finding.kind, finding.where) == ("unread_files", folder.shown)
-    text = "2 .webp, 2 without extension, 1 .bmp, 1 .heic, 1 .part, such as "
+    text = "2 .avif, 2 without extension, 1 .gif, 1 .heic, 1 .part, such as "
     assert text in finding.text
-    assert "only .jpg, .jpeg, .jfif, .png are" in finding.text
+    assert "only .jpg, .jpeg, .jfif, .png, .webp, .bmp, .tif, .tiff are" in finding.text
 
 
 def test_many_extensions_are_summed_up(folder: "LocalFolder") -> None:
@@ -87,36 +93,48 @@ def test_many_extensions_are_summed_up(folder: "LocalFolder") -> None:
 
 
 def test_where_all_is_read_nothing_is_reported(folder: "LocalFolder") -> None:
-    write(folder, "a.jpg", "b.JPEG", "c.jfif", "d.Png", ".hidden", "desktop.ini")
+    write(
+        folder,
+        "a.jpg",
+        "b.JPEG",
+        "c.jfif",
+        "d.Png",
+        "e.WebP",
+        "f.bmp",
+        "g.tif",
+        "h.TIFF",
+        ".hidden",
+        "desktop.ini",
+    )
     assert unread(folder) == ()
 
 
 def test_a_folder_of_images_that_are_not_read_says_which_there_are(folder: "LocalFolder") -> None:
-    write(folder, "1.webp", "2.heic")
-    with pytest.raises(UserError, match=r"no image found .*1 \.heic, 1 \.webp"):
+    write(folder, "1.gif", "2.heic")
+    with pytest.raises(UserError, match=r"no image found .*1 \.gif, 1 \.heic"):
         list_images(folder, Findings())
 
 
 def test_a_csv_may_have_blanks_around_names_and_values() -> None:
     data = " path\t, x\n a.jpg ,1\n\u3000b.jpg\u00a0,2\n".encode()
-    assert images_from_csv(data, "new.csv") == ["a.jpg", "b.jpg"]
+    assert images_from_csv(data, "new.csv").paths == ["a.jpg", "b.jpg"]
     with pytest.raises(UserError, match=r"line 3: path 'a\.jpg' is in line 2, too"):
         images_from_csv(b"path\na.jpg\na.jpg \n", "new.csv")
     with pytest.raises(UserError, match="line 2: path '' is not"):
         images_from_csv(b"path,x\n ,1\n", "new.csv")
 
 
-@pytest.mark.parametrize("column", ["path", "ImageID"])
+@pytest.mark.parametrize("column", ["path", "ImageID", "image", "file_name"])
 def test_csv_keeps_its_order(column: str) -> None:
     data = f"x,{column}\n1,b/2.jpg\n2,a.jpg\n".encode()
-    assert images_from_csv(data, "new.csv") == ["b/2.jpg", "a.jpg"]
+    assert images_from_csv(data, "new.csv") == Listed(["b/2.jpg", "a.jpg"], None)
 
 
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"name\na.jpg\n", ["line 1", "no column path or ImageID", "'name'"]),
-        (b"path,ImageID\na.jpg,b.jpg\n", ["both a column path and ImageID"]),
+        (b"name\na.jpg\n", ["line 1", "no column path, image, ImageID or file_name", "'name'"]),
+        (b"path,ImageID\na.jpg,b.jpg\n", ["several columns", "path, ImageID, one of them"]),
         (b"path\n", ["no rows"]),
         (b'path\na.jpg\n""\n', ["line 3", "''"]),
         (b"path\n/etc/a.jpg\n", ["line 2", "'/etc/a.jpg'"]),
@@ -131,3 +149,44 @@ def test_bad_csv_is_refused(data: bytes, words: list[str]) -> None:
     assert str(caught.value).startswith("new.csv")
     for word in words:
         assert word in str(caught.value)
+
+
+def test_a_tasks_own_column_names_the_images() -> None:
+    data = b"image_name,target\na.jpg,1\n"
+    assert images_from_csv(data, "new.csv", ("path", "image_name")).paths == ["a.jpg"]
+    with pytest.raises(UserError, match="no column path, image"):
+        images_from_csv(data, "new.csv")
+
+
+def test_a_csv_may_name_groups() -> None:
+    data = b"path,group\na.jpg, P1 \nb.jpg,P2\nc.jpg,P1\n"
+    assert images_from_csv(data, "new.csv", with_groups=True).groups == ["P1", "P2", "P1"]
+    assert images_from_csv(data, "new.csv").groups is None
+    assert images_from_csv(b"path\na.jpg\n", "new.csv", with_groups=True).groups is None
+    with pytest.raises(UserError, match="line 3: group is empty"):
+        images_from_csv(b"path,group\na.jpg,1\nb.jpg, \n", "new.csv", with_groups=True)
+
+
+def test_the_first_folder_of_a_path_is_its_group() -> None:
+    assert first_folders(["a/1.png", "b/x/2.png"], "new") == ["a", "b"]
+    with pytest.raises(UserError, match=r"^new: 3\.png is in no folder, .*column group"):
+        first_folders(["a/1.png", "3.png"], "new")
+
+
+def test_a_name_without_extension_is_the_one_image_of_that_name(folder: "LocalFolder") -> None:
+    write(folder, "a.jpg", "a.txt", "sub/scan.v2.png", "b.png", "sub/b.jpg")
+    names = ["sub/scan.v2", "a", "b.png", "none", "nowhere/a"]
+    assert with_extensions(names, folder, "new.csv") == [
+        "sub/scan.v2.png", "a.jpg", "b.png", "none", "nowhere/a",
+    ]  # fmt: skip
+    write(folder, "a.png")
+    with pytest.raises(UserError, match=r"new\.csv: 'a' names two images, a\.jpg and a\.png; add"):
+        with_extensions(names, folder, "new.csv")
+
+
+def test_two_names_of_one_image_are_refused(folder: "LocalFolder") -> None:
+    write(folder, "b.png")
+    with pytest.raises(
+        UserError, match=r"new\.csv: 'b' and 'b\.png' name one image, b\.png; delete"
+    ):
+        with_extensions(["b", "b.png"], folder, "new.csv")

@@ -1,10 +1,13 @@
 """Official scoring of a submission: joined on ImageID, strict about both files."""
 
+import numpy as np
 import pytest
-from sklearn.metrics import f1_score
+from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
 
 from maskcls.core.errors import UserError
+from maskcls.core.task import Answers, Task
 from maskcls.data.submission_score import score_files
+from tests.tasks import FRUIT, SKIN
 
 TRUTH = "ImageID,ans\n" + "".join(f"{n}.jpg,{n}\n" for n in range(18))
 
@@ -14,7 +17,7 @@ def test_right_answers_score_one() -> None:
     assert (result.score.macro_f1, result.score.accuracy, result.images) == (1, 1, 18)
     assert result.warning is None
     values = result.to_json()
-    assert list(values)[:3] == ["macro_f1", "accuracy", "per_class"]
+    assert list(values)[:4] == ["metric", "score", "macro_f1", "accuracy"]
     assert (values["images"], values["joined_on"]) == (18, "ImageID")
     assert "warning" not in values
 
@@ -93,3 +96,54 @@ def test_faults_are_collected() -> None:
     rows = "".join(f"{n}.jpg,x\n" for n in range(12))
     with pytest.raises(UserError, match=r"line 2: (.|\n)*line 11: (.|\n)*\.\.\. and 2 more$"):
         score_files(f"ImageID,ans\n{rows}".encode(), TRUTH.encode())
+
+
+# ---- other tasks ---------------------------------------------------------------------------------
+
+
+def csv_of(header: str, rows: object) -> bytes:
+    lines = [",".join(map(str, row)) for row in rows]  # type: ignore[attr-defined]
+    return "\n".join([header, *lines, ""]).encode()
+
+
+def test_probabilities_of_one_class_are_scored_against_labels() -> None:
+    draw = np.random.default_rng(2)
+    labels, probs = draw.integers(0, 2, 50), draw.random(50)
+    submission = csv_of("image_name,target", enumerate(probs))
+    truth = csv_of("image_name,target", reversed(list(enumerate(labels))))
+    result = score_files(submission, truth, task=SKIN)
+    assert result.score.metric == "auc"
+    assert result.score.score == pytest.approx(roc_auc_score(labels, probs))
+    assert result.score.values["log_loss"] == pytest.approx(log_loss(labels, probs))
+    assert result.score.accuracy == pytest.approx(accuracy_score(labels, probs > 0.5))
+    # The order of the rows matters to the mask competition's scorer alone.
+    assert result.warning is None
+    assert result.to_json()["joined_on"] == "image_name"
+
+
+def test_a_column_for_each_class_is_scored_by_log_loss() -> None:
+    task = Task("fruit", FRUIT.parts, "log_loss", answers=Answers(("id",), "probabilities"))
+    draw = np.random.default_rng(3)
+    labels, probs = draw.integers(0, 4, 40), draw.dirichlet([1] * 4, 40)
+    rows = ((n, *row) for n, row in enumerate(probs[:, [2, 0, 1, 3]]))
+    submission = csv_of("id,cherry,apple,banana,date", rows)
+    truth = csv_of("id,label", ((n, task.classes[k]) for n, k in enumerate(labels)))
+    result = score_files(submission, truth, task=task)
+    expected = log_loss(labels, probs, labels=range(4))
+    assert result.score.values["log_loss"] == pytest.approx(expected)
+    assert result.score.score == pytest.approx(-expected)
+
+
+def test_names_of_classes_are_scored_without_what_needs_probabilities() -> None:
+    task = Task("fruit", FRUIT.parts, "macro_f1", ("log_loss",))
+    submission = b"image,label\na,date\nb,apple\nc,date\n"
+    truth = b"image,label\nc,date\na,date\nb,cherry\n"
+    result = score_files(submission, truth, task=task)
+    assert result.score.accuracy == pytest.approx(2 / 3)
+    assert "log_loss" not in result.score.values
+    assert result.images == 3
+
+
+def test_all_answers_of_the_first_class_are_a_warning_for_masks_alone() -> None:
+    file = b"image,label\na,apple\nb,apple\n"
+    assert score_files(file, file, task=FRUIT).warning is None

@@ -4,6 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from maskcls.data.table import read_data
+from maskcls.data.task_file import built_in_text, parse_task
+from maskcls.store.folder import Folder
 from tests.data.conftest import HEADER, PEOPLE
 from tests.data.table_factory import MAN, OLD, WOMAN, WOMAN_ROW, eval_paths, findings, refusal
 
@@ -87,9 +90,26 @@ def test_refused_with_file_line_and_value(dataset: "Dataset", row: str, words: l
 @pytest.mark.parametrize("age", [0, 29, 30, 59, 60, 120])
 def test_age_borders(dataset: "Dataset", age: int) -> None:
     dataset.write_csv(f"1,male,Asian,{age},{MAN}")
-    people = dataset.read().people
-    assert list(people["age"]) == [age]
-    assert list(people["age_group"]) == [(age >= 30) + (age >= 60)]
+    table = dataset.read()
+    assert set(table.images["age"]) == {age}
+    assert list(table.groups["age"]) == [(age >= 30) + (age >= 60)]
+
+
+def test_other_age_borders_are_those_of_the_task_file(dataset: "Dataset") -> None:
+    dataset.write_csv(
+        *(f"1,male,Asian,{age},{name}" for age, name in ((24, "a"), (25, "b"), (40, "c")))
+    )
+    for name in "abc":
+        dataset.write_person(name, ["mask1"])
+    text = built_in_text("mask").replace("borders = [30, 60]", "borders = [25, 40]")
+    table = read_data(Folder.at(dataset.root), parse_task(text.encode(), "task.toml"))
+    assert list(table.groups["age"]) == [0, 1, 2]
+    assert list(table.images["label"]) == [0, 1, 2]
+    (names,) = [finding.text for finding in table.findings if finding.kind == "value_names"]
+    assert names.endswith("are named <30, 30-59, 60+; name them <25, 25-39, 40+")
+    text = text.replace('"<30", "30-59", "60+"', '"young", "middle", "old"')
+    table = read_data(Folder.at(dataset.root), parse_task(text.encode(), "task.toml"))
+    assert "value_names" not in {finding.kind for finding in table.findings}
 
 
 def test_line_numbers_count_lines_within_quotes(dataset: "Dataset") -> None:
@@ -133,13 +153,13 @@ def test_blanks_around_names_and_values_change_nothing(dataset: "Dataset", blank
         dataset.write_bytes(name, "\n".join(line.strip(",") for line in padded).encode())
     table = dataset.read()
     assert table.images.equals(want.images)
-    assert table.people.equals(want.people)
+    assert table.groups.equals(want.groups)
     assert table.findings == ()
     assert want.eval_images is not None
     assert table.eval_images is not None
     assert list(table.eval_images["path"]) == ["a.jpg", "b.jpg"]
     # The submission repeats what info.csv has.
-    assert list(table.eval_images["ImageID"]) == [f"{blank}{n}.jpg{blank}" for n in "ab"]
+    assert list(table.eval_images["image"]) == [f"{blank}{n}.jpg{blank}" for n in "ab"]
 
 
 def test_a_path_that_ends_in_a_blank_in_every_row_finds_its_folder(dataset: "Dataset") -> None:
@@ -189,7 +209,7 @@ def test_double_id_is_two_people_and_a_finding(dataset: "Dataset") -> None:
     dataset.remove(f"train/images/{MAN}")
     dataset.remove(f"train/images/{OLD}")
     table = dataset.read()
-    assert list(table.people["person"]) == [WOMAN, second, first]
+    assert list(table.groups["group"]) == [WOMAN, second, first]
     assert [(one.kind, one.where) for one in table.findings] == [
         ("double_id", "train/train.csv line 4")
     ]
@@ -217,8 +237,10 @@ def test_train_csv_decides_against_the_folders_name(dataset: "Dataset") -> None:
     assert "it is male" in found[0]
     assert "age is 19" in found[1]
     assert "it is 18" in found[1]
-    people = dataset.read().people
-    assert people[people["person"] == MAN][["gender", "age"]].to_numpy().tolist() == [[1, 19]]
+    table = dataset.read()
+    people, images = table.groups, table.images
+    assert people[people["group"] == MAN]["gender"].tolist() == [1]
+    assert set(images[images["group"] == MAN]["age"]) == {19}
 
 
 @pytest.mark.parametrize(
@@ -233,7 +255,7 @@ def test_extra_columns_in_any_order_are_a_finding(
 ) -> None:
     dataset.write_csv(row, header=header)
     assert findings(dataset, "columns") == ["train/train.csv line 1: columns not used: source"]
-    assert list(dataset.read().people["person"]) == [WOMAN]
+    assert list(dataset.read().groups["group"]) == [WOMAN]
 
 
 def test_id_and_race_are_not_needed(dataset: "Dataset") -> None:

@@ -19,7 +19,7 @@ def test_eval_keeps_the_order_of_info_csv(dataset: "Dataset") -> None:
     frame = table.eval_images
     assert frame is not None
     assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == {
-        "ImageID": "str",
+        "image": "str",
         "found": "bool",
         "path": "str",
         "size_bytes": "int64",
@@ -82,7 +82,7 @@ def test_image_ids_without_extension_are_found(dataset: "Dataset") -> None:
     assert dataset.read().findings == ()
 
 
-@pytest.mark.parametrize("second", ["a.png", "a.JPG", "a.jfif"])
+@pytest.mark.parametrize("second", ["a.png", "a.JPG", "a.jfif", "a.webp"])
 def test_an_image_id_that_may_be_two_files_is_refused(dataset: "Dataset", second: str) -> None:
     dataset.write_eval("b", "a", files=["b.jpg", "a.jpg", second])
     message = refusal(dataset)
@@ -109,7 +109,7 @@ def test_eval_name_matches_in_either_form(dataset: "Dataset") -> None:
     dataset.write_eval(written, files=[on_disk])
     frame = dataset.read().eval_images
     assert frame is not None
-    assert frame[["ImageID", "found", "path"]].to_numpy().tolist() == [[written, True, on_disk]]
+    assert frame[["image", "found", "path"]].to_numpy().tolist() == [[written, True, on_disk]]
 
 
 @pytest.mark.parametrize(

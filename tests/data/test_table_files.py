@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from maskcls.core.labels import SHOTS
+from maskcls.core.mask import SHOTS
 from tests.data.table_factory import MAN, OLD, WOMAN, findings, refusal
 
 if TYPE_CHECKING:
@@ -40,12 +40,14 @@ def test_unknown_files_are_named_and_not_used(dataset: "Dataset", name: str) -> 
 
 
 def test_images_that_are_not_read_are_counted_by_extension(dataset: "Dataset") -> None:
-    dataset.write_eval("a.jpg", files=["a.jpg", "b.bmp"])
-    for name in (f"{MAN}/mask1.webp", f"{MAN}/normal.HEIC", f"{OLD}/mask1.heic", "stray.gif"):
+    dataset.write_eval("a.jpg", files=["a.jpg", "b.avif"])
+    for name in (f"{MAN}/mask1.psd", f"{MAN}/normal.HEIC", f"{OLD}/mask1.heic", "stray.gif"):
         dataset.write_bytes(f"train/images/{name}")
     (found,) = findings(dataset, "unread_files")
-    assert found.startswith("DATA: not read, only .jpg, .jpeg, .jfif, .png are: ")
-    assert "2 .heic, 1 .bmp, 1 .gif, 1 .webp, such as train/images/" in found
+    assert found.startswith(
+        "DATA: not read, only .jpg, .jpeg, .jfif, .png, .webp, .bmp, .tif, .tiff are: "
+    )
+    assert "2 .heic, 1 .avif, 1 .gif, 1 .psd, such as train/images/" in found
     assert len(dataset.read().images) == 21
 
 
@@ -72,7 +74,7 @@ def test_person_with_missing_shots_is_used_and_reported(dataset: "Dataset") -> N
     assert findings(dataset, "missing_shots") == [
         f"train/images/{MAN}: no image mask2, normal; the others are used"
     ]
-    people = dataset.read().people
+    people = dataset.read().groups
     assert list(people["num_images"]) == [7, 5, 7]
 
 
@@ -87,7 +89,7 @@ def test_row_without_folder_or_images_is_reported_with_its_line(dataset: "Datase
     ]
     assert "does not exist" in found[0]
     assert "has no images" in found[1]
-    assert list(dataset.read().people["person"]) == [MAN]
+    assert list(dataset.read().groups["group"]) == [MAN]
 
 
 def test_folder_without_row_is_reported(dataset: "Dataset") -> None:
@@ -95,7 +97,7 @@ def test_folder_without_row_is_reported(dataset: "Dataset") -> None:
     assert findings(dataset, "no_row") == [
         "train/images/000009_male_Asian_20: no row in train.csv; not used"
     ]
-    assert len(dataset.read().people) == 3
+    assert len(dataset.read().groups) == 3
 
 
 def test_many_findings_of_a_kind_are_cut(dataset: "Dataset") -> None:
@@ -116,7 +118,7 @@ def test_hangul_folder_matches_in_either_form(
     dataset.write_csv(f"7,male,Asian,20,{written}")
     dataset.write_person(folder)
     images = dataset.read().images
-    assert set(images["person"]) == {written}
+    assert set(images["group"]) == {written}
     assert images["path"][0] == f"{folder}/incorrect_mask.jpg"
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from maskcls.core.errors import UserError
-from maskcls.core.labels import GENDERS, MASK_OF_SHOT, age_group_of, class_name, class_of
+from maskcls.core.mask import GENDERS, MASK_OF_SHOT, class_of
 from maskcls.demo.drawing import draw_image
 from maskcls.demo.people import Person
+from tests.tasks import MASK
 
 SHEET_SHOTS = ("mask1", "incorrect_mask", "normal")
 _GAP_PX = 8
@@ -60,14 +61,14 @@ def contact_sheet(
             sheet.paste(small, (left, top))
             label = class_of(MASK_OF_SHOT[shot], *divmod(group, 3))
             below = (left + image_width / 2, top + image_height + font_px * 0.9)
-            caption = f"{label}: {class_name(label)}"
+            caption = f"{label}: {MASK.classes[label]}"
             pen.text(below, caption, fill=_INK, font=font, anchor="mm")
     return sheet
 
 
 def _group(gender: str, age: int) -> int:
     """0 to 5: a class without its mask."""
-    return class_of(0, GENDERS.index(gender), age_group_of(age))
+    return class_of(0, GENDERS.index(gender), MASK.part("age").code_of(age))
 
 
 def _read_images(

@@ -8,11 +8,12 @@ from contact_sheet import contact_sheet
 from PIL import Image
 
 from maskcls.core.errors import UserError
-from maskcls.core.labels import GENDERS, MASK_OF_SHOT, SHOTS, age_group_of, class_of
+from maskcls.core.mask import GENDERS, MASK_OF_SHOT, SHOTS, class_of
 from maskcls.demo import dataset
 from maskcls.demo.dataset import DemoData, write_demo_data
 from maskcls.demo.drawing import draw_image
 from maskcls.demo.people import cast
+from tests.tasks import MASK
 
 
 def _write_small(folder: Path, people: int = 40, processes: int = 1) -> DemoData:
@@ -50,7 +51,7 @@ def test_layout_of_train(demo: DemoData) -> None:
         assert row["race"] == "Drawn"
         shots = list((images / row["path"]).iterdir())
         assert sorted(path.stem for path in shots) == sorted(SHOTS)
-        gender, group = GENDERS.index(row["gender"]), age_group_of(int(row["age"]))
+        gender, group = GENDERS.index(row["gender"]), MASK.part("age").code_of(int(row["age"]))
         classes |= {class_of(MASK_OF_SHOT[path.stem], gender, group) for path in shots}
     assert classes == set(range(18))
     assert demo.num_images == 280 == sum(1 for path in images.rglob("*") if path.is_file())

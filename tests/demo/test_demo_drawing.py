@@ -4,7 +4,7 @@ from contact_sheet import contact_sheet, one_per_group
 from PIL import Image
 
 from maskcls.core.errors import UserError
-from maskcls.core.labels import SHOTS
+from maskcls.core.mask import SHOTS
 from maskcls.demo.canvas import Canvas, mix, saturate, shade, smooth
 from maskcls.demo.drawing import draw_image
 from maskcls.demo.masks import KINDS, Mask, draw_mask, paint_mask

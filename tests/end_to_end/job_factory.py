@@ -28,12 +28,12 @@ def sets(*texts: str) -> list[str]:
 
 def logits_of_run(run: Path) -> bytes:
     """All logits of a run, in a fixed order."""
-    oof = pd.read_parquet(run / "oof.parquet").sort_values("path")
-    evals = pd.read_parquet(run / "eval.parquet").sort_values(["ImageID", "fold"])
+    oof = pd.read_parquet(run / "oof.parquet").sort_values("image")
+    evals = pd.read_parquet(run / "eval.parquet").sort_values(["image", "fold"])
     return np.stack([*oof["logits"], *evals["logits"]]).tobytes()
 
 
 def logits_of(oof: Path) -> bytes:
     """All logits of an oof.parquet, in a fixed order."""
-    frame = pd.read_parquet(oof).sort_values("path")
+    frame = pd.read_parquet(oof).sort_values("image")
     return b"".join(row.tobytes() for row in frame["logits"])

@@ -20,10 +20,10 @@ pytestmark = pytest.mark.ray
 
 def test_every_image_is_held_out_once_and_the_metrics_are_scikit_learns(finished: Path) -> None:
     oof = pd.read_parquet(finished / "oof.parquet")
-    folds = pd.read_parquet(finished / "folds.parquet").set_index("person")["fold"]
+    folds = pd.read_parquet(finished / "folds.parquet").set_index("group")["fold"]
     assert len(oof) == 84
-    assert oof["path"].is_unique
-    assert (oof["fold"] == oof["person"].map(folds)).all()
+    assert oof["image"].is_unique
+    assert (oof["fold"] == oof["group"].map(folds)).all()
     predicted = np.stack(oof["logits"].to_list()).argmax(1)
     metrics = json.loads((finished / "metrics.json").read_text())
     expected = f1_score(oof["label"], predicted, average="macro", labels=range(18), zero_division=0)
@@ -39,9 +39,7 @@ def test_the_submission_is_the_mean_of_the_folds_in_info_csvs_order(
     info = pd.read_csv(drawn / "eval/info.csv")
     assert submission["ImageID"].tolist() == info["ImageID"].tolist()
     evals = pd.read_parquet(finished / "eval.parquet")
-    mean = evals.groupby("ImageID")["logits"].apply(
-        lambda s: np.stack(s.to_list()).mean(0).argmax()
-    )
+    mean = evals.groupby("image")["logits"].apply(lambda s: np.stack(s.to_list()).mean(0).argmax())
     assert submission["ans"].tolist() == [mean[name] for name in info["ImageID"]]
     provenance = json.loads((tmp_path / "s.csv.provenance.json").read_text())
     assert len(provenance["members"]) == 2
@@ -79,9 +77,7 @@ def test_predict_gives_the_ensembles_answers(
     if kind == "csv":
         assert found.index.tolist() == pd.read_csv(images)["ImageID"].tolist()
     evals = pd.read_parquet(finished / "eval.parquet")
-    mean = evals.groupby("ImageID")["logits"].apply(
-        lambda s: np.stack(s.to_list()).mean(0).argmax()
-    )
+    mean = evals.groupby("image")["logits"].apply(lambda s: np.stack(s.to_list()).mean(0).argmax())
     assert {name: found.loc[name, "ans"] for name in mean.index} == mean.to_dict()
     assert np.allclose(found[[f"p{k}" for k in range(18)]].sum(axis=1), 1, atol=1e-4)
 

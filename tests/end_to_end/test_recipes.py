@@ -54,7 +54,7 @@ def test_unlike_runs_make_one_ensemble(run_of, tmp_path: Path, drawn: Path, hear
     assert metrics_of(everybody)["oof"] is None
     assert len(pd.read_parquet(everybody / "oof.parquet")) == 0
     assert set(pd.read_parquet(everybody / "folds.parquet")["fold"]) == {-1}
-    for rule in ("logits", "probs", "vote", "vote_tasks"):
+    for rule in ("logits", "probs", "vote", "vote_parts"):
         out = str(tmp_path / f"{rule}.csv")
         done = ensemble([str(folds), str(everybody)], out, heard, rule=rule, weights=[2, 1])
         assert done.exit_code == Exit.GOOD
@@ -68,7 +68,7 @@ def test_unlike_runs_make_one_ensemble(run_of, tmp_path: Path, drawn: Path, hear
     # one network of the second.
     evals = [pd.read_parquet(run / "eval.parquet") for run in (folds, everybody)]
     table = pd.concat(evals)
-    mean = table.groupby("ImageID")["logits"].apply(
+    mean = table.groupby("image")["logits"].apply(
         lambda s: int(np.stack(s.to_list()).mean(0).argmax())
     )
     answers = pd.read_csv(tmp_path / "logits.csv").set_index("ImageID")["ans"]
@@ -78,11 +78,11 @@ def test_unlike_runs_make_one_ensemble(run_of, tmp_path: Path, drawn: Path, hear
 def test_a_hold_out_drawn_twice_scores_the_held_out_alone(run_of) -> None:  # type: ignore[no-untyped-def]
     run = run_of("holdout", "folds.scheme=holdout", "folds.share=0.5", "folds.repeats=2")
     oof, folds = (pd.read_parquet(run / f"{name}.parquet") for name in ("oof", "folds"))
-    held_out = folds[folds["fold"] == 0].groupby("repeat")["person"].apply(set)
+    held_out = folds[folds["fold"] == 0].groupby("repeat")["group"].apply(set)
     assert len(held_out) == 2
     assert held_out[0] != held_out[1]
     for repeat in range(2):
-        assert set(oof.loc[oof["repeat"] == repeat, "person"]) == held_out[repeat]
+        assert set(oof.loc[oof["repeat"] == repeat, "group"]) == held_out[repeat]
     metrics = metrics_of(run)
     assert metrics["oof"]["images"] == len(oof) == 2 * 7 * 6
     assert [f["repeat"] for f in metrics["folds"]] == [0, 1]
@@ -95,9 +95,9 @@ def test_a_split_by_images_is_stamped_and_makes_no_submission(
     run = run_of("image", "folds.scheme=image", "folds.count=2")
     assert "in training and validation" in metrics_of(run)["warning"]
     oof = pd.read_parquet(run / "oof.parquet")
-    assert oof["path"].is_unique
+    assert oof["image"].is_unique
     assert len(oof) == 84
-    assert (oof.groupby("person")["fold"].nunique() == 2).any()
+    assert (oof.groupby("group")["fold"].nunique() == 2).any()
     with pytest.raises(UserError, match=r"folds\.scheme=image"):
         ensemble([str(run)], str(tmp_path / "s.csv"), heard)
 
@@ -120,7 +120,7 @@ def test_more_training_rows_join_and_the_held_out_stay_as_they_are(
     )  # fmt: skip
     run = run_of("more", *sets)
     table = pd.read_parquet(run / "table.parquet")
-    mine = table["person"] == person
+    mine = table["group"] == person
     assert (table.loc[mine, "label"] != table.loc[mine, "train_label"]).all()
     assert (table.loc[~mine, "label"] == table.loc[~mine, "train_label"]).all()
     oof = pd.read_parquet(run / "oof.parquet")

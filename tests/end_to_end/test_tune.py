@@ -109,14 +109,14 @@ def test_it_finds_what_was_planted_and_survives_a_kill(people: Path, tmp_path: P
     for row in table:
         folder = search / f"trials/{row['number']:03}"
         lines = (folder / "fold-0/history.jsonl").read_text().splitlines()
-        assert row["scores"] == [json.loads(line)["macro_f1"] for line in lines]
+        assert row["scores"] == [json.loads(line)["score"] for line in lines]
         config = read(folder / "config.json")
         assert config["optim"]["lr"] == row["settings"]["optim.lr"]
         assert (folder / "folds.parquet").read_bytes() == (search / "folds.parquet").read_bytes()
         if row["out_of_fold"]:
             metrics = read(folder / "metrics.json")
-            assert row["out_of_fold"]["macro_f1"] == metrics["oof"]["macro_f1"]
-            assert row["out_of_fold"]["folds"] == [f["macro_f1"] for f in metrics["folds"]]
+            assert row["out_of_fold"]["score"] == metrics["oof"]["score"]
+            assert row["out_of_fold"]["folds"] == [f["score"] for f in metrics["folds"]]
     finished = sum(t.state == "finished" for t in trials)
     assert sum(row["out_of_fold"] is not None for row in table) == min(2, finished) > 0
     # The planted rate wins, and weak trials were not trained to their end.

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from sklearn.ensemble import VotingClassifier
 from sklearn.preprocessing import LabelEncoder
 
-from maskcls.core.labels import class_of, labels_of
+from maskcls.core.errors import UserError
+from maskcls.core.mask import class_of
 from maskcls.evaluation import ensembling
-from maskcls.evaluation.ensembling import RULES, Rule, combine
+from maskcls.evaluation.ensembling import RULES, Rule, combine, probabilities, rule_named
+from tests.tasks import MASK, labels_of
 
 few = settings(deadline=None, max_examples=30)
 NAN = float("nan")
@@ -109,7 +111,7 @@ def test_a_vote_by_task_is_three_votes(logits: np.ndarray, data: st.DataObject) 
     for task, values in parts.items():
         of_task = np.stack([probs[:, :, values == v].sum(axis=2) for v in np.unique(values)], 2)
         answer[task] = scikit_learns(of_task, "hard", weights)
-    found = combine(logits, "vote_tasks", np.array(weights)).argmax(axis=1)
+    found = combine(logits, "vote_parts", np.array(weights), MASK.sizes).argmax(axis=1)
     wanted = class_of(answer["mask"], answer["gender"], answer["age"])
     assert found.tolist() == wanted.tolist()
 
@@ -129,7 +131,7 @@ def test_votes_by_task_by_hand_where_they_differ_from_a_vote() -> None:
     # <30 2:1, which is class 3, that no member named.
     logits = probs_to_logits({0: 0.9, 1: 0.1}, {4: 0.6, 5: 0.4}, {9: 0.6, 11: 0.4})
     assert combine(logits, "vote")[0].argmax() == 0
-    scores = combine(logits, "vote_tasks")[0]
+    scores = combine(logits, "vote_parts", sizes=MASK.sizes)[0]
     assert scores.argmax() == 3
     assert scores[3] == pytest.approx(2, abs=1e-5)  # two thirds of each of the three tasks
     assert scores[0] == pytest.approx((2 + 1 + 2) / 3, abs=1e-5)
@@ -140,14 +142,14 @@ def test_a_task_is_decided_by_its_own_probability_not_by_the_class() -> None:
     # The likeliest class is 0 (male), but female is likelier than male: .3 + .3 against .4.
     logits = probs_to_logits({0: 0.4, 3: 0.3, 4: 0.3})
     assert combine(logits, "vote")[0].argmax() == 0
-    assert combine(logits, "vote_tasks")[0].argmax() == 3  # <30 is .7
+    assert combine(logits, "vote_parts", sizes=MASK.sizes)[0].argmax() == 3  # <30 is .7
 
 
 def test_the_rules_by_hand_on_one_image() -> None:
     # Two unsure members for class 1, one very sure one for class 2.
     logits = probs_to_logits({1: 0.5, 2: 0.4, 0: 0.1}, {1: 0.5, 2: 0.4, 0: 0.1}, {2: 0.98, 1: 0.02})
-    found = {rule: int(combine(logits, rule)[0].argmax()) for rule in RULES}
-    assert found == {"logits": 2, "probs": 2, "vote": 1, "vote_tasks": 1}
+    found = {rule: int(combine(logits, rule, sizes=MASK.sizes)[0].argmax()) for rule in RULES}
+    assert found == {"logits": 2, "probs": 2, "vote": 1, "vote_parts": 1}
     heavy = np.array([1.0, 1.0, 2.5])
     assert combine(logits, "vote", heavy)[0].argmax() == 2
     # Less than two: the two others have more votes again.
@@ -181,7 +183,42 @@ def test_neither_the_members_order_nor_the_weights_scale_matters(rule: Rule) -> 
     assert combine(logits, rule, np.full(5, 3.0)) == pytest.approx(combine(logits, rule))
 
 
-# Not vote_tasks, see test_a_task_is_decided_by_its_own_probability_not_by_the_class.
+@few
+@given(st.integers(1, 5), st.integers(2, 30), st.integers(0, 2**32 - 1))
+def test_of_one_part_a_vote_by_parts_is_a_vote(count: int, classes: int, seed: int) -> None:
+    logits = np.random.default_rng(seed).normal(size=(count, 20, classes)).astype(np.float32)
+    for sizes in ((), (classes,)):
+        by_parts = combine(logits, "vote_parts", sizes=sizes)
+        assert by_parts.tolist() == combine(logits, "vote").tolist()
+
+
+def test_probabilities_are_of_the_mean_logits_or_the_mean_of_the_members() -> None:
+    logits = np.random.default_rng(4).normal(0, 3, size=(3, 7, 4)).astype(np.float32)
+    logits[:, 5] = NAN
+    logits[0, 2] = NAN
+    wide = logits.astype(np.float64)
+    of_mean = probabilities(combine(logits, "logits"), "logits")
+    assert of_mean[0] == pytest.approx(scipy.special.softmax(wide[:, 0].mean(axis=0)))
+    of_members = probabilities(combine(logits, "probs"), "probs")
+    assert of_members[0] == pytest.approx(scipy.special.softmax(wide[:, 0], axis=1).mean(axis=0))
+    assert of_members[2] == pytest.approx(scipy.special.softmax(wide[1:, 2], axis=1).mean(axis=0))
+    for probs in (of_mean, of_members):
+        assert np.isnan(probs[5]).all()
+        assert np.delete(probs, 5, axis=0).sum(axis=1) == pytest.approx([1] * 6)
+    for rule in ("vote", "vote_parts"):
+        with pytest.raises(UserError, match=rf"--rule {rule}: .*use --rule logits or probs"):
+            probabilities(of_mean, rule)  # type: ignore[arg-type]
+
+
+def test_a_rule_is_known_by_its_name_and_the_old_one_says_the_new() -> None:
+    assert [rule_named(rule) for rule in RULES] == list(RULES)
+    with pytest.raises(UserError, match="--rule vote_tasks is called vote_parts now"):
+        rule_named("vote_tasks")
+    with pytest.raises(UserError, match="no such rule; there are logits, probs, vote, vote_parts"):
+        rule_named("mean")
+
+
+# Not vote_parts, see test_a_task_is_decided_by_its_own_probability_not_by_the_class.
 @pytest.mark.parametrize("rule", ["logits", "probs", "vote"])
 def test_one_member_alone_keeps_its_answers(rule: Rule) -> None:
     logits = np.random.default_rng(3).normal(0, 3, size=(1, 50, 18)).astype(np.float32)

@@ -8,20 +8,23 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
 from maskcls.config.resolve import resolve
+from maskcls.core.tally import Tally
 from maskcls.evaluation.fold_logits import has_logits
 from maskcls.evaluation.out_of_fold import Scored, run_metrics, write_eval, write_out_of_fold
+from maskcls.folds.names import group_digests
 from maskcls.store import run, tables
 from maskcls.store.results import FoldOfRun, FoldResult, Metrics
 from maskcls.store.tables import write_table
 from tests.commands.run_factory import result_of
+from tests.tasks import MASK, SKIN
 
 NUM_PEOPLE, IMAGES = 6, 7
 NUM_ROWS = NUM_PEOPLE * IMAGES
 FAULTS = {3: "the file is empty", 20: "cut"}
-COLUMNS = ["path", "person", "label", "repeat", "fold", "logits", "fault"]
+COLUMNS = ["image", "group", "label", "repeat", "fold", "logits", "fault"]
 
 
 def logits_of_rows(fold: int, rows: Sequence[int]) -> np.ndarray:
@@ -65,7 +68,7 @@ class Finished:
                     found.append(
                         (
                             one.path,
-                            one.person,
+                            one.group,
                             one.label,
                             repeat,
                             fold,
@@ -82,20 +85,22 @@ def write_run(folder: Path, fold_of_person: list[list[int]], per_repeat: int) ->
     sets = [f"folds.scheme={scheme}", f"folds.repeats={len(fold_of_person)}"]
     sets += [f"folds.count={per_repeat}"] if per_repeat > 1 else []
     there.write_config(resolve("smoke", sets=sets))
+    there.write_task(MASK)
     people = [f"p{number}" for number in range(NUM_PEOPLE)]
     frame = pd.DataFrame(
         {
             "path": [f"{p}/{shot}.jpg" for p in people for shot in range(IMAGES)],
-            "person": [p for p in people for _ in range(IMAGES)],
-            "label": np.random.default_rng(9).integers(0, 18, NUM_ROWS).astype(np.int8),
+            "group": [p for p in people for _ in range(IMAGES)],
+            "label": np.random.default_rng(9).integers(0, 18, NUM_ROWS).astype(np.int16),
         }
     )
     # As the driver writes it: the person's names once, and their codes.
-    person = pa.array(frame["person"]).dictionary_encode()
-    table = pa.table({"path": frame["path"], "person": person, "label": frame["label"]})
+    group = pa.array(frame["group"]).dictionary_encode()
+    columns = {"path": frame["path"], "group": group, "label": frame["label"]}
+    table = pa.table(columns | {"group_digest": group_digests(frame["group"])})
     write_table(there.folder, "table.parquet", table)
     folds = [
-        {"person": p, "repeat": np.int16(repeat), "fold": np.int16(fold)}
+        {"group": p, "repeat": np.int16(repeat), "fold": np.int16(fold)}
         for repeat, folds in enumerate(fold_of_person)
         for p, fold in zip(people, folds, strict=True)
     ]
@@ -132,7 +137,7 @@ def test_the_table_is_what_a_plain_computation_gives(
     found, plain = pd.read_parquet(tmp_path / "oof.parquet"), made.plain()
     assert list(found.columns) == COLUMNS
     assert len(found) == len(plain)
-    for name in ("path", "person", "label", "repeat", "fold"):
+    for name in ("image", "group", "label", "repeat", "fold"):
         assert found[name].tolist() == plain[name].tolist()
     for name, kind in (("label", "int16"), ("repeat", "int16"), ("fold", "int16")):
         assert found[name].dtype == kind
@@ -158,7 +163,7 @@ def test_metrics_are_scikit_learns_on_the_tables_rows(
     predicted = np.stack(sound["logits"].tolist()).argmax(axis=1)
     macro = f1_score(sound["label"], predicted, average="macro", labels=range(18), zero_division=0)
     assert metrics.oof is not None
-    assert metrics.oof.score.macro_f1 == pytest.approx(macro)
+    assert metrics.oof.score.score == metrics.oof.score.macro_f1 == pytest.approx(macro)
     assert metrics.oof.score.accuracy == pytest.approx(accuracy_score(sound["label"], predicted))
     assert metrics.oof.images == len(sound)
     assert metrics.oof.faults == plain["fault"].notna().sum()
@@ -168,16 +173,31 @@ def test_metrics_are_scikit_learns_on_the_tables_rows(
         mine = (sound["repeat"] == one.repeat).to_numpy()
         label, answer = sound["label"][mine], predicted[mine]
         macro = f1_score(label, answer, average="macro", labels=range(18), zero_division=0)
-        assert one.macro_f1 == pytest.approx(macro)
-        assert one.accuracy == pytest.approx(accuracy_score(label, answer))
+        accuracy = pytest.approx(accuracy_score(label, answer))
+        assert one.score == pytest.approx(macro)
+        assert one.metrics == {"macro_f1": one.score, "accuracy": accuracy}
+
+
+def test_with_several_repeats_an_auc_is_of_all_rows_of_all_repeats() -> None:
+    numbers = np.random.default_rng(3)
+    rows = [(numbers.integers(0, 2, 40), numbers.normal(size=(40, 2))) for _ in range(2)]
+    scored = [Scored(Tally.of(SKIN, labels, logits), 1) for labels, logits in rows]
+    metrics = run_metrics(scored, [], 1)
+    labels, logits = (np.concatenate(found) for found in zip(*rows, strict=True))
+    assert metrics.oof is not None
+    whole = roc_auc_score(labels, logits[:, 1] - logits[:, 0])
+    assert metrics.oof.score.score == metrics.oof.score.values["auc"] == pytest.approx(whole)
+    assert (metrics.oof.images, metrics.oof.faults) == (80, 2)
+    for one, (labels, logits) in zip(metrics.repeats, rows, strict=True):
+        assert one.score == pytest.approx(roc_auc_score(labels, logits[:, 1] - logits[:, 0]))
 
 
 def test_holdout_has_the_held_out_people_only(tmp_path: Path) -> None:
     made = write_run(tmp_path, HOLDOUT, 1)
     (scored,) = write_out_of_fold(made.run, made.results, FAULTS)
     found = pd.read_parquet(tmp_path / "oof.parquet")
-    assert sorted(set(found["person"])) == ["p0", "p3"]
-    assert (scored.predicted >= 0).sum() == 2 * IMAGES - 1  # row 3 is p0's; row 20 is of no fold
+    assert sorted(set(found["group"])) == ["p0", "p3"]
+    assert scored.tally.rows == 2 * IMAGES - 1  # row 3 is p0's; row 20 is of no fold
     assert scored.num_faults == 1
 
 
@@ -188,13 +208,13 @@ def test_of_a_run_without_held_out_people_there_is_no_score(tmp_path: Path) -> N
     schema = pa.parquet.read_schema(tmp_path / "oof.parquet")
     assert schema.names == COLUMNS
     assert schema.field("logits").type == pa.list_(pa.float32())
-    result = replace(result_of(0, ""), macro_f1=None, accuracy=None)
+    result = replace(result_of(0, ""), score=None, metrics={})
     metrics = run_metrics(scored, [result], 1)
     assert metrics == Metrics(oof=None, folds=[FoldOfRun(0, 0, result)])
 
 
 def test_folds_are_named_by_repeat_and_by_their_number_in_it() -> None:
-    scored = [Scored(np.zeros(3, np.int8), np.zeros(3, np.int8), 0)] * 2
+    scored = [Scored(Tally.of(MASK, np.zeros(3, np.int8), np.zeros((3, 18))), 0)] * 2
     folds = [replace(result_of(number, ""), best_epoch=number) for number in range(6)]
     named = run_metrics(scored, folds, 3).folds
     assert [(f.repeat, f.fold, f.result.best_epoch) for f in named] == [
@@ -222,7 +242,7 @@ def test_rows_in_another_order_than_the_tables_are_refused(tmp_path: Path) -> No
 def test_two_repeats_may_hold_the_same_row_out(tmp_path: Path) -> None:
     made = write_run(tmp_path, KFOLD * 2, 3)
     write_out_of_fold(made.run, made.results, FAULTS)
-    assert pd.read_parquet(tmp_path / "oof.parquet")["path"].value_counts().eq(2).all()
+    assert pd.read_parquet(tmp_path / "oof.parquet")["image"].value_counts().eq(2).all()
 
 
 @pytest.mark.usefixtures("small_parts")
@@ -238,7 +258,8 @@ def eval_run(folder: Path, names: list[str], repeats: int = 1) -> run.Run:
     there = run.Run.at(str(folder))
     folds = ["folds.count=2", f"folds.repeats={repeats}"] if repeats > 1 else ["folds.scheme=all"]
     there.write_config(resolve("smoke", sets=folds))
-    images = pa.table({"ImageID": pa.array(names, pa.string())})
+    there.write_task(MASK)
+    images = pa.table({"image": pa.array(names, pa.string())})
     write_table(there.folder, "eval_table.parquet", images)
     return there
 
@@ -270,7 +291,7 @@ def test_eval_rows_are_named_by_repeat_and_fold(tmp_path: Path) -> None:
     logits = [fill_eval(there, fold, rows) for fold in range(4)]
     write_eval(there, {})
     found = pd.read_parquet(tmp_path / "eval.parquet")
-    assert found["ImageID"].tolist() == names * 4
+    assert found["image"].tolist() == names * 4
     assert found["repeat"].tolist() == [0] * 24 + [1] * 24
     assert found["fold"].tolist() == ([0] * 12 + [1] * 12) * 2
     assert np.stack(found["logits"].tolist()).tolist() == np.concatenate(logits).tolist()
@@ -282,7 +303,7 @@ def test_of_no_eval_images_there_is_an_empty_table(tmp_path: Path) -> None:
     write_eval(there, {})
     table = pa.parquet.read_table(tmp_path / "eval.parquet")
     assert table.num_rows == 0
-    assert table.schema.names == ["ImageID", "repeat", "fold", "logits", "fault"]
+    assert table.schema.names == ["image", "repeat", "fold", "logits", "fault"]
 
 
 def test_a_row_has_logits_when_all_18_are_finite() -> None:

@@ -15,15 +15,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
 
 from maskcls.config.resolve import resolve
 from maskcls.core.history import EpochEntry
-from maskcls.core.labels import SHOTS, class_of
+from maskcls.core.mask import SHOTS
 from maskcls.demo.drawing import draw_image
 from maskcls.demo.people import draw_person
-from maskcls.folds.assign import assign_folds, fold_table
 from maskcls.pixels import cache
 from maskcls.pixels.cache import CachePlace
 from maskcls.pixels.decode import decode
@@ -32,7 +30,6 @@ from maskcls.sampling.epoch import Epoch
 from maskcls.store.folder import Folder
 from maskcls.store.results import FoldResult
 from maskcls.store.run import EVAL_LOGITS
-from maskcls.store.tables import write_table
 from maskcls.training.building import Built, build_learner
 from maskcls.training.fold import run_fold
 from maskcls.training.fold_data import open_pixels, read_fold_data
@@ -41,7 +38,8 @@ from maskcls.training.loop import train_epoch
 from maskcls.training.prediction import predict_images
 from maskcls.training.rank import Alone
 from tests.gpu.cases import Case
-from tests.training.fold_factory import TinyRun
+from tests.tasks import MASK
+from tests.training.fold_factory import TinyRun, write_people
 
 Learning = Built
 """A fold's learner, and what it was built from."""
@@ -58,10 +56,7 @@ def threads(case: Case, at_once: int = 1) -> int:
 def write_run(root: Path, name: str, case: Case, device: str) -> FoldJob:
     """A run's folder with tables and decoded pixels, the pixels shared by all names; its fold 0."""
     config, run = resolve("report", sets=_sets(case)), Folder.at(root / name)
-    table, people = _tables(case.rows // 3, rows_each=3)
-    write_table(run, "table.parquet", table)
-    folds = assign_folds(people, config.folds.count, config.folds.seed)
-    write_table(run, "folds.parquet", fold_table(people, folds))
+    write_people(run, case.rows // 3, config.folds.count, config.folds.seed)
     fill_pixels(pixels_place(root, case), case)
     return open_run(root, name, case, device)
 
@@ -70,6 +65,7 @@ def open_run(root: Path, name: str, case: Case, device: str) -> FoldJob:
     """Fold 0 of a run that has been written."""
     run = Folder.at(root / name)
     return FoldJob(
+        task=MASK,
         run=run.location,
         data=run.location,
         fold=0,
@@ -93,31 +89,6 @@ def _sets(case: Case) -> list[str]:
         f"train.batch_size={case.batch_size}",
         f"train.precision={case.precision}",
     ]
-
-
-def _tables(num_people: int, rows_each: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The run's table, and its people."""
-    numbers = np.arange(num_people)
-    people = pd.DataFrame(
-        {
-            "person": [f"{i:06}_person" for i in numbers],
-            "gender": (numbers % 2).astype(np.int8),
-            "age_group": (numbers // 2 % 3).astype(np.int8),
-        }
-    )
-    rows = people.loc[people.index.repeat(rows_each)].reset_index(drop=True)
-    mask = np.arange(len(rows)) % 3
-    label = [class_of(*x) for x in zip(mask, rows["gender"], rows["age_group"], strict=True)]
-    table = pd.DataFrame(
-        {
-            "path": [f"{p}/{m}.jpg" for p, m in zip(rows["person"], mask, strict=True)],
-            "person": pd.Categorical(rows["person"], categories=people["person"]),
-            "label": np.array(label, np.int8),
-            "train_label": np.array(label, np.int8),
-            "train_age": np.array([25, 45, 60], np.int16)[rows["age_group"]],
-        }
-    )
-    return table, people
 
 
 def pixels_place(root: Path, case: Case) -> CachePlace:

@@ -4,7 +4,7 @@ Shape letters: B batch, K 18 classes, R ages.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -12,15 +12,18 @@ from torch import nn
 from torch.nn import functional
 
 from maskcls.config import parts
-from maskcls.config.schema import Config, Head, Model
+from maskcls.config.schema import Config, Head, Model, Rows
 from maskcls.config.values import Size
-from maskcls.core.labels import NUM_CLASSES, class_of
+from maskcls.core.mask import class_of
+from maskcls.core.task import Part, Task
 from maskcls.models import network as networks
 from maskcls.models.ages.base import AgeBranch
 from maskcls.models.heads.base import Losses
 from maskcls.models.network import Description, Network
 from maskcls.models.target import Target
+from maskcls.sampling.training_rows import training_task
 from maskcls.training.objective import build_losses
+from tests.tasks import MASK
 
 SIZE = Size(32, 32)
 TINY = "test_efficientnet"
@@ -31,8 +34,18 @@ THREE_BACKBONES = {
 }
 """Widths 256, 96 and 64; the first wants ImageNet's mean and std, the others 0.5 and 0.5."""
 
-LOSSES: Losses = build_losses(Config(), [10] * NUM_CLASSES, 0)
-"""Plain cross entropy for all tasks."""
+LOSSES: Losses = build_losses(Config(), MASK, [10] * 18, 0)
+"""Plain cross entropy for the classes and for all parts."""
+TWO_PARTS = Task(
+    "fruit", (Part("kind", ("apple", "banana", "cherry")), Part("ripe", ("no", "yes")))
+)
+"""Two parts and no ages."""
+
+
+def age_part(borders: tuple[int, ...] = (30, 60)) -> Part:
+    """The age of the mask task, with a value for each range between borders."""
+    values = tuple(f"from {border}" for border in (0, *borders))
+    return replace(MASK.part("age"), borders=borders, values=values)
 
 
 @dataclass(frozen=True)
@@ -46,9 +59,10 @@ class AgeKind:
     def settings(self) -> dict[str, Any]:
         return {} if self.ranks is None else {"ranks": self.ranks}
 
-    def build(self, num_features: int, borders: tuple[int, int] = (30, 60)) -> AgeBranch:
+    def build(self, num_features: int, borders: tuple[int, ...] = (30, 60)) -> AgeBranch:
         module = parts.load("head.age", self.name)
-        branch: AgeBranch = module.build(module.Settings(**self.settings), num_features, borders)
+        own = module.Settings(**self.settings)
+        branch: AgeBranch = module.build(own, num_features, age_part(borders))
         return branch
 
     def __str__(self) -> str:
@@ -77,18 +91,22 @@ def describe(
     kind: AgeKind = AGE_KINDS[0],
     *,
     backbone: str = TINY,
+    task: Task = MASK,
     border: int = 60,
     merge: str = "sum",
     cosine_scale: float | None = None,
     separate: dict[str, Any] | None = None,
 ) -> Description:
-    """A network of tiny backbones with random weights; separate: settings of that head."""
+    """A network of tiny backbones with random weights; separate: settings of that head.
+
+    border: first age that trains as the last age group, of a task with ages.
+    """
     own = {"separate": THREE_BACKBONES if separate is None else separate}
     settings = {kind.name: kind.settings} | (own if head == "separate" else {})
     return Description(
         Model(backbone=backbone, weights="none"),
         Head(name=head, age=kind.name, merge=merge, settings=settings),  # type: ignore[arg-type]
-        (30, border),
+        training_task(task, Rows(age_border=border)),
         cosine_scale,
     )
 
@@ -120,10 +138,11 @@ def classes_at(border: int) -> list[int]:
 
 
 def one_hot_target(classes: Sequence[int], ages: Sequence[int]) -> Target:
-    """What images train towards that are not mixed."""
+    """What images of the mask task train towards that are not mixed."""
     return Target(
-        functional.one_hot(torch.tensor(classes), NUM_CLASSES).float(),
+        functional.one_hot(torch.tensor(classes), 18).float(),
         functional.one_hot(torch.tensor(ages) - 18, 43).float(),
+        MASK,
     )
 
 

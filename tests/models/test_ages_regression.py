@@ -5,17 +5,18 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from network_factory import target_of_ages, unused
+from network_factory import age_part, target_of_ages, unused
 from scipy.stats import norm
 
 from maskcls.models.ages import regression
 from maskcls.models.ages.regression import Regression, Settings
 from maskcls.models.target import Target
+from tests.tasks import MASK
 
 
 def branch_of(spread: float = 5.0, border: int = 60) -> Regression:
     torch.manual_seed(0)
-    branch = regression.build(Settings(spread=spread), 3, (30, border))
+    branch = regression.build(Settings(spread=spread), 3, age_part((30, border)))
     assert isinstance(branch, Regression)
     return branch
 
@@ -69,7 +70,7 @@ def test_half_a_year_before_the_border_is_undecided() -> None:
 def test_a_mixed_image_has_the_mean_age_of_its_parts() -> None:
     one = target_of_ages([20, 40])
     share = torch.tensor([[0.25, 0.75]])
-    both = Target(share @ one.classes_BK, share @ one.ages_BR)  # 20/4 + 40 * 3/4 = 35
+    both = Target(share @ one.classes_BK, share @ one.ages_BR, MASK)  # 20/4 + 40 * 3/4 = 35
     for output in (-2.0, -0.3, 0.0, 0.4, 2.0):
         output_11 = torch.tensor([[output]])
         mixed_B = branch_of().loss(output_11, both, unused)

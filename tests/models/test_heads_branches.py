@@ -1,19 +1,26 @@
-"""Three branches merged to 18 classes: in the order of core/labels, by sum or by votes."""
+"""Three branches merged to 18 classes: in the order of the task, by sum or by votes."""
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from network_factory import AGE_KINDS, AgeKind
+from network_factory import AGE_KINDS, TWO_PARTS, AgeKind, age_part, build, describe, pixels
 from scipy.special import log_softmax
 
-from maskcls.core.labels import class_of
+from maskcls.config.schema import Config
+from maskcls.core.mask import class_of
+from maskcls.core.task import Part, Task
+from maskcls.models.ages.base import AgeBranch
 from maskcls.models.heads.base import HeadInputs
 from maskcls.models.heads.branches import BranchedHead
+from maskcls.models.target import Target
+from maskcls.training.objective import build_losses
+from tests.tasks import MASK
 
 SOFTMAX = AgeKind("softmax", None)
 NUM_FEATURES = 6
@@ -22,7 +29,7 @@ LABELS = [(m, g, a) for m in range(3) for g in range(2) for a in range(3)]
 
 def branched(kind: AgeKind = SOFTMAX, hard: bool = False) -> BranchedHead:
     torch.manual_seed(0)
-    return BranchedHead(HeadInputs((NUM_FEATURES,), kind.build, hard, (1.0, 1.0, 1.0), None))
+    return BranchedHead(HeadInputs(MASK, (NUM_FEATURES,), kind.build, hard, {}, None))
 
 
 def outputs_of(head: BranchedHead, seed: int, num: int = 7) -> torch.Tensor:
@@ -63,7 +70,9 @@ def test_marginals_of_the_classes_are_the_branches(kind: AgeKind) -> None:
             by_task[task][:, label] += probs_BK[:, class_of(m, g, a)]
     torch.testing.assert_close(by_task["mask"], outputs_BD[:, :3].softmax(dim=1))
     torch.testing.assert_close(by_task["gender"], outputs_BD[:, 3:5].softmax(dim=1))
-    ages_B3 = head.age.log_probs(outputs_BD[:, 5:]).exp()
+    age = head.branches[2]
+    assert isinstance(age, AgeBranch)
+    ages_B3 = age.log_probs(outputs_BD[:, 5:]).exp()
     torch.testing.assert_close(by_task["age"], ages_B3, atol=2e-6, rtol=1e-5)
 
 
@@ -123,3 +132,57 @@ def test_a_mean_of_hard_votes_is_the_count_of_votes_of_each_branch(
     for labels in LABELS:
         if class_of(*labels) == best:
             assert all(v[x] == max(v.values()) for v, x in zip(votes, labels, strict=True))
+
+
+# ---- other tasks ---------------------------------------------------------------------------------
+
+
+def no_ages(num_features: int) -> AgeBranch:
+    raise AssertionError("this task has no ages")
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_a_task_of_two_parts_has_two_branches_and_no_age(hard: bool) -> None:
+    begun: list[str] = []
+    head = BranchedHead(
+        HeadInputs(TWO_PARTS, (NUM_FEATURES,), no_ages, hard, {}, None, begun.append)
+    )
+    assert begun == ["kind", "ripe"]
+    outputs_BD = outputs_of(head, seed=3)
+    assert (outputs_BD.shape, head.num_classes) == ((7, 5), 6)
+    kind, ripe = (x.log_softmax(dim=1) for x in outputs_BD.split([3, 2], dim=1))
+    logits_BK = head.logits(outputs_BD)
+    for code in range(6):  # apple no, apple yes, banana no, ...
+        wanted_B = kind[:, code // 2] + ripe[:, code % 2]
+        if not hard:
+            torch.testing.assert_close(logits_BK[:, code], wanted_B)
+    best = 2 * kind.argmax(dim=1) + ripe.argmax(dim=1)
+    assert torch.equal(logits_BK.argmax(dim=1), best)
+
+
+def test_the_loss_of_two_parts_is_the_sum_of_theirs() -> None:
+    head = BranchedHead(HeadInputs(TWO_PARTS, (NUM_FEATURES,), no_ages, False, {"ripe": 2.0}, None))
+    outputs_BD = outputs_of(head, seed=4, num=6)
+    losses = build_losses(Config(), TWO_PARTS, [10] * 6, 0)
+    loss_B = head.loss(outputs_BD, Target(torch.eye(6), torch.zeros(6, 0), TWO_PARTS), losses)
+    kind, ripe = (-x.log_softmax(dim=1) for x in outputs_BD.split([3, 2], dim=1))
+    wanted = [kind[k, k // 2] + 2 * ripe[k, k % 2] for k in range(6)]
+    torch.testing.assert_close(loss_B, torch.stack(wanted))
+
+
+def test_one_part_gives_what_its_branch_says_and_a_parts_name_may_be_any() -> None:
+    task = Task("odd", (Part("forward", ("a", "b", "c")),))
+    network = build(describe("branches", task=task)).eval()
+    outputs_BD = network(pixels(2))
+    assert torch.equal(network.head.logits(outputs_BD), outputs_BD.log_softmax(dim=1))
+    assert list(network.head.state_dict()) == ["branches.0.weight", "branches.0.bias"]
+
+
+@pytest.mark.parametrize("kind", AGE_KINDS, ids=str)
+def test_four_age_groups_make_24_classes(kind: AgeKind) -> None:
+    age = age_part((20, 40, 50))
+    task = replace(MASK, parts=(*MASK.parts[:2], age))
+    network = build(describe("branches", kind, task=task, border=50)).eval()
+    logits_BK = network.head.logits(network(pixels(5)))
+    assert logits_BK.shape == (5, 24)
+    torch.testing.assert_close(logits_BK.logsumexp(dim=1), torch.zeros(5), atol=2e-6, rtol=0)

@@ -51,7 +51,7 @@ def test_each_backbone_gets_the_pixels_it_wants(order: tuple[str, str, str]) -> 
     outputs_BD = network(normalized(order[0], images()))
     head = network.head
     for name, part, branch, columns in zip(
-        order, parts_of(network), (head.mask, head.gender, head.age), TASKS.values(), strict=True
+        order, parts_of(network), head.branches, TASKS.values(), strict=True
     ):
         alone, _ = backbone.build(Model(backbone=name, weights="none"), SIZE)
         alone.load_state_dict(part.state_dict())

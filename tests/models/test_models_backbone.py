@@ -17,6 +17,7 @@ from maskcls.core.errors import UserError
 from maskcls.models import backbone, weights
 from maskcls.models import network as networks
 from maskcls.training.objective import describe
+from tests.tasks import MASK
 
 SIZE = Size(32, 32)
 NAME = "test_efficientnet"
@@ -115,7 +116,7 @@ def test_a_files_name_may_be_typed_composed_or_decomposed(
     asked = tmp_path / normalize(typed, name)
     sets = [f"model.backbone={NAME}", "head.name=separate", f"{setting}={asked}"]
     assert weights.check_path(str(asked)) == on_disk
-    network, _ = networks.build(describe(resolve("smoke", sets=sets)), SIZE)
+    network, _ = networks.build(describe(resolve("smoke", sets=sets), MASK), SIZE)
     found = network.backbone.parts[2].state_dict()  # type: ignore[index]
     assert torch.equal(found["conv_stem.weight"], load_file(on_disk)["conv_stem.weight"])
 

@@ -9,6 +9,7 @@ from maskcls.config.values import Size
 from maskcls.models import network as networks
 from maskcls.optim import factory
 from maskcls.training.objective import describe
+from tests.tasks import MASK
 
 CHANNELS_LAST = {
     "efficientnet_b0": True,
@@ -33,7 +34,7 @@ CHANNELS_LAST = {
 @pytest.mark.parametrize("name", CHANNELS_LAST)
 def test_a_family_takes_an_update(name: str) -> None:
     config = Config(model=Model(backbone=name, weights="none"))
-    described = describe(config)
+    described = describe(config, MASK)
     assert networks.wants_channels_last(described) is CHANNELS_LAST[name]
     torch.manual_seed(0)
     network, normalization = networks.build(described, Size(64, 64))

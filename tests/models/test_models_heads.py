@@ -19,12 +19,14 @@ from network_factory import (
     describe,
     one_hot_target,
     pixels,
+    unused,
 )
 
-from maskcls.models.heads.base import Losses
-from maskcls.models.network import Network
+from maskcls.models.heads.base import Losses, RowLoss
+from maskcls.models.network import Description, Network
 from maskcls.models.target import Target
 from maskcls.training.objective import mixed
+from tests.tasks import MASK
 
 everywhere = pytest.mark.parametrize(("head", "kind"), DISTINCT, ids=str)
 branched = pytest.mark.parametrize(("head", "kind"), BRANCHED, ids=str)
@@ -79,7 +81,7 @@ def test_a_rows_loss_does_not_depend_on_its_company(head: str, kind: AgeKind) ->
     together_B = network.head.loss(outputs_BD, target, LOSSES)
     assert together_B.shape == (len(AGES),)
     for i in range(len(AGES)):
-        own = Target(target.classes_BK[i : i + 1], target.ages_BR[i : i + 1])
+        own = Target(target.classes_BK[i : i + 1], target.ages_BR[i : i + 1], MASK)
         alone_B = network.head.loss(outputs_BD[i : i + 1], own, LOSSES)
         torch.testing.assert_close(alone_B, together_B[i : i + 1])
 
@@ -142,7 +144,7 @@ def test_a_mixed_target_gives_the_mix_of_the_losses(
     head: str, kind: AgeKind, seed: int, first: list[int]
 ) -> None:
     network, own = _built(head, kind), target_at()
-    other = Target(own.classes_BK[first], own.ages_BR[first])
+    other = Target(own.classes_BK[first], own.ages_BR[first], MASK)
     share_B = torch.rand(len(AGES), generator=torch.Generator().manual_seed(seed))
     outputs_BD = outputs_of(network, seed)
     mixed_B, own_B, other_B = (
@@ -167,32 +169,27 @@ def _built(head: str, kind: AgeKind) -> Network:
 def test_each_branch_gets_its_own_loss_logits_target_and_weight(head: str) -> None:
     asked: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
 
-    def record(task: str, value: float) -> Losses:
+    def record(part: str, value: float) -> RowLoss:
         def loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-            asked[task] = (logits, target)
+            asked[part] = (logits, target)
             return torch.full((len(logits),), value)
 
-        return {task: loss}
+        return loss
 
     softmax = AgeKind("softmax", None)
-    network, target = build(describe(head, softmax)).eval(), target_at()
-    network.head.task_weights = (2.0, 0.5, 3.0)  # type: ignore[assignment]
-    losses = record("mask", 1.0) | record("gender", 100.0) | record("age", 10_000.0)  # type: ignore[operator]
+    described = weighted(describe(head, softmax), (2.0, 0.5, 3.0))
+    network, target = build(described).eval(), target_at()
+    values = {"mask": 1.0, "gender": 100.0, "age": 10_000.0}
+    losses = Losses(unused, {part: record(part, value) for part, value in values.items()})
     outputs_BD = outputs_of(network, seed=4)
     loss_B = network.head.loss(outputs_BD, target, losses)
     assert loss_B.tolist() == [2 * 1 + 0.5 * 100 + 3 * 10_000] * len(AGES)
-    for task, columns, labels_BK in (
-        ("mask", slice(0, 3), target.mask()),
-        ("gender", slice(3, 5), target.gender()),
-        ("age", slice(5, 8), target.age()),
-    ):
-        assert torch.equal(asked[task][0], outputs_BD[:, columns])
-        assert torch.equal(asked[task][1], labels_BK)
+    for part, columns in (("mask", slice(0, 3)), ("gender", slice(3, 5)), ("age", slice(5, 8))):
+        assert torch.equal(asked[part][0], outputs_BD[:, columns])
+        assert torch.equal(asked[part][1], target.part(part))
 
 
-def test_weights_of_the_tasks_are_the_settings() -> None:
-    described = describe("branches")
-    weighted = replace(
-        described, head=replace(described.head, mask_weight=2, gender_weight=0, age_weight=0.5)
-    )
-    assert build(weighted).head.task_weights == (2, 0, 0.5)
+def weighted(described: Description, weights: tuple[float, float, float]) -> Description:
+    mask, gender, age = weights
+    head = replace(described.head, mask_weight=mask, gender_weight=gender, age_weight=age)
+    return replace(described, head=head)

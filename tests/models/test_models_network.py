@@ -19,11 +19,13 @@ from network_factory import (
 )
 from safetensors.torch import save_file
 
-from maskcls.config.schema import Head, Model
+from maskcls.config.schema import Head, Model, Rows
 from maskcls.core.errors import UserError
 from maskcls.models import network as networks
 from maskcls.models import weights
 from maskcls.models.network import Description
+from maskcls.sampling.training_rows import training_task
+from tests.tasks import MASK
 
 
 def through_json(described: Description) -> Description:
@@ -61,7 +63,7 @@ def test_a_description_keeps_every_setting_of_the_network() -> None:
             age_weight=2.0,
             settings={"coral": {"ranks": "years"}, "separate": {"age_backbone": "test_vit"}},
         ),
-        (30, 57),
+        training_task(MASK, Rows(age_border=57)),
         12.5,
     )
     assert through_json(described) == described

@@ -1,6 +1,7 @@
 """Digests follow contents; files whose stat has not changed are not read again."""
 
 import os
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,9 @@ import pytest
 from maskcls.core.errors import StorageError, UserError
 from maskcls.core.hashing import digest_of_bytes
 from maskcls.data.csv_file import text_series
+from maskcls.pixels import decode as decoding
 from maskcls.pixels import fingerprint as reading
+from maskcls.pixels.decode import DecodeError, decode
 from maskcls.pixels.fingerprint import digests_of
 from maskcls.store.folder import Folder
 
@@ -49,13 +52,13 @@ def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Images:
     (tmp_path / "images").mkdir()
     for name in NAMES:
         made.write(name, name.encode() * 9, 10**18)
-    real = Folder.read_bytes
+    real = Folder.read_chunks
 
-    def counted(folder: Folder, name: str) -> bytes:
+    def counted(folder: Folder, name: str) -> Iterator[bytes]:
         made.reads.append(name)
         return real(folder, name)
 
-    monkeypatch.setattr(Folder, "read_bytes", counted)
+    monkeypatch.setattr(Folder, "read_chunks", counted)
     return made
 
 
@@ -101,16 +104,16 @@ class Unreadable:
     pauses: list[float] = field(default_factory=list)
 
     def fail(self, error: Exception, times: int = 10**9) -> None:
-        real = Folder.read_bytes
+        real = Folder.read_chunks
 
-        def failing(folder: Folder, name: str) -> bytes:
+        def failing(folder: Folder, name: str) -> Iterator[bytes]:
             if name == "b.jpg":
                 self.tries += 1
                 if self.tries <= times:
                     raise error
             return real(folder, name)
 
-        self.patch.setattr(Folder, "read_bytes", failing)
+        self.patch.setattr(Folder, "read_chunks", failing)
         self.patch.setattr(reading.time, "sleep", self.pauses.append)
 
 
@@ -185,15 +188,15 @@ def test_when_the_whole_folder_is_away_no_image_is_missing(
 def test_a_missing_file_counts_as_empty_until_it_is_there(
     images: Images, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counted = Folder.read_bytes
+    counted = Folder.read_chunks
 
-    def gone(folder: Folder, name: str) -> bytes:
+    def gone(folder: Folder, name: str) -> Iterator[bytes]:
         if name == "b.jpg":
             raise FileNotFoundError(name)
         return counted(folder, name)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Folder, "read_bytes", gone)
+        patch.setattr(Folder, "read_chunks", gone)
         assert images.digests()[1] == digest_of_bytes(b"")
     assert images.digests()[1] == digest_of_bytes(b"b.jpg" * 9)
     assert images.reads == ["b.jpg"]
@@ -220,3 +223,33 @@ def test_a_cache_that_cannot_be_written_is_told(images: Images) -> None:
     (images.root / "cache").write_bytes(b"a file")
     with pytest.raises(UserError, match="a file is in the place of a folder"):
         images.digests()
+
+
+def test_a_digest_takes_no_memory_for_the_file(images: Images) -> None:
+    num_bytes = 96 * 2**20
+    with (images.root / "images" / "scan.tif").open("wb") as file:
+        file.truncate(num_bytes)
+    tracemalloc.start()
+    try:
+        (digest,) = images.digests(("scan.tif",))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 40 * 2**20
+    assert digest == digest_of_bytes(bytes(num_bytes))
+
+
+def test_of_a_file_that_is_too_large_no_more_is_read_than_shows_it(
+    images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (reading, decoding):
+        monkeypatch.setattr(module, "MAX_FILE_BYTES", 10 * 2**20)
+    with (images.root / "images" / "scan.tif").open("wb") as file:
+        file.truncate(100 * 2**20)
+    data = reading.read_image(Folder.at(images.root / "images"), "scan.tif")
+    assert data is not None
+    assert 10 * 2**20 < len(data) <= 20 * 2**20
+    with pytest.raises(
+        DecodeError, match=r"^more than 0\.00976562 GiB, which is not read; replace"
+    ):
+        decode(data)

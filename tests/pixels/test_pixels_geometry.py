@@ -1,6 +1,7 @@
 """Crop and resize, against torchvision and Pillow; the arithmetic of a face's box."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from torchvision.transforms.functional import center_crop
 
 from maskcls.config.values import Crop, Size
 from maskcls.pixels import faces
+from maskcls.pixels.cache import cache_place
 from maskcls.pixels.faces import Box
 from maskcls.pixels.geometry import Geometry, face_box
 
@@ -189,15 +191,16 @@ def test_face_crop_is_pillows_crop_of_the_box(
     assert np.array_equal(found, pillows(pixels, box, size))
 
 
+@pytest.mark.parametrize("crop", [Crop(margin=0.3), Crop(fill=True)])
 @pytest.mark.parametrize("size", [Size(16, 16), Size(32, 16), Size(16, 32), Size(40, 30)])
 @pytest.mark.parametrize("shape", [(64, 48), (48, 64), (80, 80), (40, 160)])
-def test_without_a_face_it_is_pillows_fit(
-    shape: tuple[int, int], size: Size, monkeypatch: pytest.MonkeyPatch
+def test_filling_is_pillows_fit_and_so_is_a_face_crop_without_a_face(
+    shape: tuple[int, int], size: Size, crop: Crop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expect_face(monkeypatch, None)
     pixels = smooth(*shape)
-    found, has_face = Geometry(Crop(margin=0.3), size).apply_and_report(pixels)
-    assert not has_face
+    found, has_face = Geometry(crop, size).apply_and_report(pixels)
+    assert has_face == crop.fill
     wanted = (size.width, size.height)
     expected = ImageOps.fit(Image.fromarray(pixels), wanted, Image.Resampling.BICUBIC)
     # Pillow cuts at fractions of a pixel, we at whole ones.
@@ -212,17 +215,39 @@ def smooth(height: int, width: int) -> np.ndarray:
 
 @settings(deadline=None, max_examples=30)
 @given(side, side, sizes)
-def test_a_image_without_a_face_is_never_padded(height: int, width: int, size: Size) -> None:
+def test_filling_never_pads_and_nor_does_a_face_crop_without_a_face(
+    height: int, width: int, size: Size
+) -> None:
+    white = np.full((height, width, 3), 255, np.uint8)
     with pytest.MonkeyPatch.context() as patch:
         expect_face(patch, None)
-        white = np.full((height, width, 3), 255, np.uint8)
-        found, has_face = Geometry(Crop(margin=0.3), size).apply_and_report(white)
-    assert found.shape == (size.height, size.width, 3)
-    assert (found == 255).all()
+        without_face, has_face = Geometry(Crop(margin=0.3), size).apply_and_report(white)
     assert not has_face
+    filled = Geometry(Crop(fill=True), size).apply(white)
+    for found in (filled, without_face):
+        assert found.shape == (size.height, size.width, 3)
+        assert (found == 255).all()
 
 
-@pytest.mark.parametrize("crop", [Crop(), Crop.center_of(30, 30)])
+def test_filling_cuts_the_largest_centred_box_of_the_outputs_shape() -> None:
+    pixels = image(30, 41)
+    assert np.array_equal(Geometry(Crop(fill=True), Size(30, 30)).apply(pixels), pixels[:, 6:36])
+    assert np.array_equal(Geometry(Crop(fill=True), Size(30, 41)).apply(pixels), pixels)
+    half = Geometry(Crop(fill=True), Size(15, 15)).apply(pixels)
+    assert np.array_equal(half, Geometry(Crop(), Size(15, 15)).apply(pixels[:, 6:36]))
+
+
+def test_filling_is_a_geometry_of_its_own(tmp_path: Path) -> None:
+    fill, none = Geometry(Crop(fill=True), Size(8, 9)), Geometry(Crop(), Size(8, 9))
+    values = json.loads(json.dumps(fill.to_json()))
+    assert values == {"crop": "fill", "size": "8x9", "filter": "bicubic", "version": 1}
+    assert Geometry.from_json(values) == fill
+    assert not fill.needs_face
+    digests = np.zeros((1, 16), np.uint8)
+    assert len({cache_place(tmp_path, digests, one).key for one in (fill, none)}) == 2
+
+
+@pytest.mark.parametrize("crop", [Crop(), Crop.center_of(30, 30), Crop(fill=True)])
 def test_other_crops_want_no_face(crop: Crop, monkeypatch: pytest.MonkeyPatch) -> None:
     expect_face(monkeypatch, None)
     geometry = Geometry(crop, Size(12, 9))

@@ -7,8 +7,8 @@ import pytest
 
 from maskcls.config.values import Crop, Size
 from maskcls.pixels.geometry import Geometry
-from maskcls.runs.dataset import read_data_set
 from maskcls.store.folder import Folder
+from tests.runs.reading import read_data_set
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def fingerprint(data: Path, cache: Path) -> dict[str, object]:
 def test_the_location_is_no_part_of_it(drawn: Path, copy: Path, tmp_path: Path) -> None:
     found = fingerprint(copy, tmp_path / "cache")
     assert found == fingerprint(drawn, tmp_path / "cache")
-    assert (found["people"], found["eval_images"]) == (12, 21)
+    assert (found["groups"], found["eval_images"]) == (12, 21)
 
 
 def test_an_age_within_its_group_changes_it(drawn: Path, copy: Path, tmp_path: Path) -> None:

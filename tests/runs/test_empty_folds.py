@@ -9,11 +9,12 @@ import pytest
 from maskcls.config.resolve import resolve
 from maskcls.core.errors import UserError
 from maskcls.folds.splits import draw_splits
-from maskcls.runs.dataset import DataSet, read_data_set
+from maskcls.runs.dataset import DataSet
 from maskcls.runs.inputs import Inputs, read_inputs
 from maskcls.store.folder import Folder
 from maskcls.store.places import cache_root
 from tests.commands.run_factory import logits_for, write_run
+from tests.runs.reading import read_data_set
 
 TWO = "folds.count=2"
 OLD = ("augment.name=flip+half_face", "augment.half_face.partner=old")
@@ -36,13 +37,19 @@ def refusal(data: DataSet, *sets: str) -> str:
     return str(raised.value)
 
 
+def ages_of_groups(data: DataSet) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    """The age of each person, in the table's order of groups."""
+    ages = data.table.images.groupby("group", observed=False)["age"].first()
+    return ages.loc[data.table.groups["group"]].to_numpy(np.int64)
+
+
 def ages_of_side(data: DataSet, fold: int, lowest: int = 0) -> str:
     """Ages, from the lowest on, of the people on a fold's training side, as rows.drop_ages has them.
 
     Some of them are people's of the other side, too, but not all.
     """
     folds = draw_splits(data.table, resolve("smoke", sets=[TWO]).folds)["fold"].to_numpy()
-    ages = data.table.people["age"].to_numpy()[folds != fold]
+    ages = ages_of_groups(data)[folds != fold]
     return ",".join(str(age) for age in sorted(set(ages.tolist())) if age >= lowest)
 
 
@@ -68,8 +75,8 @@ def test_a_mix_with_the_old_where_nobody_is_old_is_refused(data: DataSet, fold: 
 
 
 def test_corrected_ages_are_what_counts(data: DataSet, tmp_path: Path) -> None:
-    people = data.table.people
-    lines = [f"{person},,age,40" for person in people.loc[people["age"] >= 60, "person"]]
+    groups = data.table.groups["group"][ages_of_groups(data) >= 60]
+    lines = [f"{group},,age,40" for group in groups]
     (tmp_path / "fix.csv").write_text("\n".join(["path,shot,field,value", *lines, ""]))
     mix = ("augment.name=mixup", "augment.mixup.partner=old")
     inputs_of(data, TWO, *mix)
@@ -97,7 +104,7 @@ def test_a_fold_of_a_later_repeat_is_reported_by_its_running_number(data: DataSe
     sets = (TWO, "folds.repeats=2")
     splits = draw_splits(data.table, resolve("smoke", sets=sets).folds)
     trains = splits.loc[splits["repeat"] == 1, "fold"].to_numpy() != 1
-    ages = sorted(set(data.table.people["age"].to_numpy()[trains].tolist()))
+    ages = sorted(set(ages_of_groups(data)[trains].tolist()))
     found = refusal(data, *sets, f"rows.drop_ages={','.join(map(str, ages))}")
     assert found.startswith("fold 3: ")  # fold 1 of repeat 1
 
@@ -108,7 +115,7 @@ def test_pseudo_labels_train_where_nobody_else_does(data: DataSet, tmp_path: Pat
     # Fold 0's teacher is sure of women of 30 to 59, fold 1's of old ones.
     logits = np.stack([logits_for([number] * len(evals), 20) for number in (4, 5)])
     write_run(
-        tmp_path / "t", evals["ImageID"].tolist(), logits, [TWO],
+        tmp_path / "t", evals["image"].tolist(), logits, [TWO],
         draw_splits(data.table, resolve("smoke", sets=[TWO]).folds),
         fingerprint=str(data.describe("there")["eval_fingerprint"]),
     )  # fmt: skip
@@ -126,6 +133,8 @@ def test_extra_people_train_where_nobody_else_does(
 ) -> None:
     shutil.copytree(drawn / "train", tmp_path / "more" / "train")
     for folder in list((tmp_path / "more" / "train" / "images").iterdir()):
+        for image in folder.iterdir():  # other bytes, since equal ones may not train
+            image.write_bytes(image.read_bytes() + b"x")
         folder.rename(folder.with_name(f"x{folder.name}"))
     file = tmp_path / "more" / "train" / "train.csv"
     head, *rows = file.read_text().splitlines()

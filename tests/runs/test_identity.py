@@ -15,6 +15,7 @@ from maskcls.store.folder import Folder
 from maskcls.store.record import Described
 from maskcls.store.run import Network, Run
 from maskcls.store.tables import write_table
+from tests.tasks import MASK
 
 
 def test_a_folder_that_is_no_run_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
@@ -54,36 +55,36 @@ def test_other_weights_under_the_same_name_are_refused(tmp_path: Path) -> None:
 def people(count: int = 9) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "person": [f"p{number}" for number in range(count)],
+            "group": [f"p{number}" for number in range(count)],
             "gender": np.zeros(count, np.int8),
-            "age_group": np.zeros(count, np.int8),
+            "age": np.zeros(count, np.int8),
         }
     )
 
 
 def test_folds_that_were_changed_are_refused(tmp_path: Path) -> None:
     run = Run.at(str(tmp_path))
-    folds = fold_table(people(), assign_folds(people(), 3, 0))
+    folds = fold_table(people(), MASK, assign_folds(people(), MASK, 3, 0))
     write_table(run.folder, "folds.parquet", folds)
     run_identity.refuse_other_folds(run, folds)
     another = folds.assign(fold=folds["fold"].to_numpy()[::-1])
     more = pd.concat([folds, folds.assign(repeat=np.int16(1))])
-    one = folds.assign(fold=np.where(folds["person"] == "p4", 7, folds["fold"]))
-    p0, p4 = (folds.set_index("person")["fold"][name] for name in ("p0", "p4"))
+    one = folds.assign(fold=np.where(folds["group"] == "p4", 7, folds["fold"]))
+    p0, p4 = (folds.set_index("group")["fold"][name] for name in ("p0", "p4"))
     for expected, difference in (
-        (one, f"row 5, person p4: fold {p4} there, 7 expected"),
-        (another, rf"row 1, person p0: fold {p0} there, \d expected, and \d more rows"),
+        (one, f"row 5, group p4: fold {p4} there, 7 expected"),
+        (another, rf"row 1, group p0: fold {p0} there, \d expected, and \d more rows"),
         (more, "9 rows there, 18 expected"),
         (folds.iloc[:-1], "9 rows there, 8 expected"),
-        (folds.rename(columns={"person": "path"}), "columns person, .* there, path, .* expected"),
+        (folds.rename(columns={"group": "path"}), "columns group, .* there, path, .* expected"),
     ):
-        with pytest.raises(UserError, match=rf"not the folds that these people .*\({difference}"):
+        with pytest.raises(UserError, match=rf"not the folds that these groups .*\({difference}"):
             run_identity.refuse_other_folds(run, expected)
 
 
 def test_folds_of_a_version_without_repeats_are_refused(tmp_path: Path) -> None:
     run = Run.at(str(tmp_path))
-    folds = fold_table(people(), assign_folds(people(), 3, 0))
+    folds = fold_table(people(), MASK, assign_folds(people(), MASK, 3, 0))
     write_table(run.folder, "folds.parquet", folds.drop(columns="repeat"))
     with pytest.raises(UserError, match="another version made it"):
         run_identity.refuse_other_folds(run, folds)

@@ -14,11 +14,10 @@ from scipy.special import softmax
 from maskcls.config.resolve import resolve
 from maskcls.config.schema import Config
 from maskcls.core.errors import UserError
-from maskcls.core.labels import labels_of
 from maskcls.folds import rows as fold_rows
 from maskcls.folds.splits import draw_splits
 from maskcls.pixels.geometry import Geometry
-from maskcls.runs.dataset import DataSet, read_data_set
+from maskcls.runs.dataset import DataSet
 from maskcls.runs.inputs import Inputs, read_inputs
 from maskcls.runs.prepare import Prepared, write_first_files
 from maskcls.runs.settings import with_absolute_paths
@@ -28,6 +27,8 @@ from maskcls.store.places import cache_root
 from maskcls.store.run import Network, Run
 from maskcls.store.tables import read_table
 from tests.commands.run_factory import write_run
+from tests.runs.reading import read_data_set
+from tests.tasks import MASK, labels_of
 
 TWO = ("folds.count=2",)
 
@@ -48,7 +49,7 @@ def inputs_of(data: DataSet, *sets: str) -> Inputs:
 
 
 def first_person(data: DataSet) -> str:
-    return str(data.table.people["person"].iloc[0])
+    return str(data.table.groups["group"].iloc[0])
 
 
 def prepared(data: DataSet, drawn: Path, run: Path, *sets: str) -> Folder:
@@ -59,7 +60,7 @@ def prepared(data: DataSet, drawn: Path, run: Path, *sets: str) -> Folder:
     network = Network(5, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), False, {})
     there = Run.at(str(run))
     ready = Prepared(
-        Folder.at(drawn), there, config, data, folds, inputs, network, cache_root("auto")
+        Folder.at(drawn), there, config, data, folds, inputs, network, None, cache_root("auto")
     )
     with Lease(there.folder, "test"):
         write_first_files(ready)
@@ -93,19 +94,19 @@ def write_corrections(path: Path, *lines: str) -> Path:
 def test_corrections_train_and_held_out_labels_stay_official(
     data: DataSet, drawn: Path, tmp_path: Path
 ) -> None:
-    person = data.table.people.iloc[0]
+    person = data.table.groups.iloc[0]
     other = ("male", "female")[1 - int(person["gender"])]
-    file = write_corrections(tmp_path / "fix.csv", f"{person['person']},,gender,{other}")
+    file = write_corrections(tmp_path / "fix.csv", f"{person['group']},,gender,{other}")
     run = prepared(data, drawn, tmp_path / "run", f"rows.corrections={file}", "rows.age_border=50")
     table, images = read_table(run, "table.parquet"), data.table.images
-    for name in ("path", "person", "shot"):
+    for name in ("path", "group", "shot"):
         assert table[name].tolist() == images[name].astype("str").tolist()
-    for name in ("label", "mask", "gender", "age", "age_group"):
+    for name in ("label", "age"):
         assert table[name].tolist() == images[name].tolist()
-    mine = (images["person"] == person["person"]).to_numpy()
+    mine = (images["group"] == person["group"]).to_numpy()
     trained = labels_of(table["train_label"])
     assert (trained["gender"][mine] == 1 - person["gender"]).all()
-    assert trained["gender"][~mine].tolist() == images["gender"][~mine].tolist()
+    assert trained["gender"][~mine].tolist() == labels_of(images["label"])["gender"][~mine].tolist()
     assert (trained["age"] == 2).tolist() == (images["age"] >= 50).tolist()
     for fold in range(2):
         rows = fold_rows.read_fold_rows(run, fold, 2, set())
@@ -176,7 +177,7 @@ def test_extra_people_have_rows_of_their_own(data: DataSet, more: Path) -> None:
     assert found.extra is not None
     assert found.extra_images is not None
     frame = found.extra.to_pandas()
-    assert list(frame.columns) == ["path", "person", "train_label", "train_age"]
+    assert list(frame.columns) == ["path", "group", "train_label", "train_age"]
     assert len(frame) == 6 * 7
     assert frame["path"].tolist() == found.extra_images.paths.tolist()
     groups = labels_of(frame["train_label"])["age"]
@@ -192,12 +193,28 @@ def test_people_who_are_in_data_are_refused(data: DataSet, drawn: Path, tmp_path
     shutil.copytree(drawn, tmp_path / "copy")
     with pytest.raises(UserError) as raised:
         inputs_of(data, f"rows.extra={tmp_path}/copy")
-    assert f"{first_person(data)} is in DATA, too (12 people are)" in str(raised.value)
+    assert f"{first_person(data)} is in DATA, too (12 groups are)" in str(raised.value)
     assert "held out must not train" in str(raised.value)
 
 
+def test_images_that_are_in_data_under_other_names_are_refused(
+    data: DataSet, drawn: Path, more: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(more, tmp_path / "copy")
+    (extra, *_) = sorted((tmp_path / "copy/train/images").glob("*/normal.*"))
+    (mine, *_) = sorted((drawn / "train/images").glob("*/normal.*"))
+    shutil.copyfile(mine, extra)
+    name = extra.relative_to(tmp_path / "copy/train/images")
+    with pytest.raises(
+        UserError, match=f"{name}: the same bytes as images of DATA; .* must not train"
+    ):
+        inputs_of(data, f"rows.extra={tmp_path}/copy")
+
+
 def test_what_is_no_data_folder_is_refused(data: DataSet, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="it should hold DATA/train"):
+    with pytest.raises(
+        UserError, match=r"^rows\.extra: .*/nothing: no such folder; name the folder"
+    ):
         inputs_of(data, f"rows.extra={tmp_path}/nothing")
 
 
@@ -210,7 +227,7 @@ def teacher_of(
     """A finished run of the same folds; its logits [2, 21, 18], in the order of DATA's eval images."""
     evals = data.table.eval_images
     assert evals is not None
-    ids = evals["ImageID"].tolist()
+    ids = evals["image"].tolist()
     logits = np.random.default_rng(3).normal(0, 4, size=(2, len(ids), 18)).astype(np.float32)
     place = list(range(len(ids))) if order is None else list(order)
     turned = evals.iloc[place].reset_index(drop=True)
@@ -297,13 +314,23 @@ def test_a_teacher_of_other_folds_is_refused(
     data: DataSet, tmp_path: Path, sets: tuple[str, ...]
 ) -> None:
     teacher_of(data, tmp_path / "t")
-    with pytest.raises(UserError, match="it has other folds, so its networks saw people"):
+    with pytest.raises(UserError, match="it has other folds, so its networks saw groups"):
         inputs_of(data, *sets, f"rows.pseudo_labels={tmp_path}/t")
+
+
+def test_a_teacher_of_other_classes_is_refused(data: DataSet, tmp_path: Path) -> None:
+    names = ("female", "male")  # in another order, and as many
+    parts = tuple(replace(p, values=names) if p.name == "gender" else p for p in MASK.parts)
+    teacher_of(data, tmp_path / "t", task=replace(MASK, parts=parts))
+    with pytest.raises(UserError, match=r"class 0: worn, female, <30 there, worn, male, <30 now"):
+        inputs_of(data, f"rows.pseudo_labels={tmp_path}/t")
+    teacher_of(data, tmp_path / "same", task=replace(MASK, metric="accuracy"))
+    inputs_of(data, f"rows.pseudo_labels={tmp_path}/same")
 
 
 def test_a_teacher_of_other_people_is_refused(data: DataSet, tmp_path: Path) -> None:
     folds = draw_splits(data.table, config_of().folds)
-    folds.loc[0, "person"] = "somebody else"
+    folds.loc[0, "group"] = "somebody else"
     teacher_of(data, tmp_path / "t", folds=folds)
     with pytest.raises(UserError, match="it has other folds"):
         inputs_of(data, f"rows.pseudo_labels={tmp_path}/t")
@@ -390,12 +417,13 @@ def test_rows_are_numbered_table_then_extra_people_then_eval_images(
             "cpu",
             1,
             places[1],
+            task=MASK,
         )
         found = read_fold_data(job)
         rows = fold_rows.read_fold_rows(run, fold, 2, {3})
         labelled, trained = found.labelled, found.training.rows
         assert [len(pixels) for pixels in found.sources] == [84, 42, 21]
-        assert len(labelled.classes) == len(labelled.ages) == len(labelled.person) == 84 + 42 + 21
+        assert len(labelled.classes) == len(labelled.ages) == len(labelled.group) == 84 + 42 + 21
         # The table's rows.
         assert found.held_out.tolist() == rows.held_out.tolist()
         assert trained[trained < 84].tolist() == rows.train.tolist()
@@ -407,14 +435,14 @@ def test_rows_are_numbered_table_then_extra_people_then_eval_images(
         ]
         assert labelled.classes[84:126].tolist() == extra["train_label"].tolist()
         assert labelled.ages[84:126].tolist() == extra["train_age"].tolist()
-        assert pd.Series(labelled.person[84:126]).groupby(extra["person"]).nunique().eq(1).all()
-        assert not set(labelled.person[84:126]) & set(labelled.person[:84])
+        assert pd.Series(labelled.group[84:126]).groupby(extra["group"]).nunique().eq(1).all()
+        assert not set(labelled.group[84:126]) & set(labelled.group[:84])
         # The eval images': only those of which this fold's own teacher is sure.
         own = [row for row in np.flatnonzero(sure[fold].max(axis=1) >= 0.8) if row not in (0, 5)]
         assert trained[trained >= 126].tolist() == [126 + row for row in own]
         for row in own:
             assert labelled.classes[126 + row] == sure[fold][row].argmax()
-        assert (labelled.person[126:] == -1).all()
+        assert (labelled.group[126:] == -1).all()
 
 
 def test_a_run_on_other_inputs_is_another_run(data: DataSet, drawn: Path, tmp_path: Path) -> None:

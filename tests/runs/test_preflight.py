@@ -8,6 +8,7 @@ from maskcls.config.resolve import resolve
 from maskcls.config.schema import Config
 from maskcls.core.errors import HubUnavailable, UserError, is_transient
 from maskcls.runs.preflight import Preflight
+from tests.tasks import MASK
 
 pytestmark = pytest.mark.slow  # each imports torch once more
 
@@ -17,7 +18,7 @@ def config(*sets: str) -> Config:
 
 
 def test_network_and_notes_come_back() -> None:
-    network, notes = Preflight(config()).answer()
+    network, notes = Preflight(config(), MASK).answer()
     assert network.parameters > 100_000
     assert network.weights_sha256 == {}
     assert notes == []
@@ -29,11 +30,11 @@ def test_a_hub_that_is_away_is_worth_another_try(
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(HubUnavailable, match="cannot be loaded from the hub") as raised:
-        Preflight(config("model.weights=hub")).answer()
+        Preflight(config("model.weights=hub"), MASK).answer()
     assert is_transient(raised.value)
 
 
 def test_a_wrong_setting_is_not() -> None:
     with pytest.raises(UserError, match=r"optim\.name: there is no") as raised:
-        Preflight(config("optim.name=nothing_like_it")).answer()
+        Preflight(config("optim.name=nothing_like_it"), MASK).answer()
     assert not is_transient(raised.value)

@@ -7,10 +7,11 @@ import pytest
 
 from maskcls.config.resolve import resolve
 from maskcls.pixels.cache import CachedPixels
-from maskcls.runs.dataset import DataSet, read_data_set
+from maskcls.runs.dataset import DataSet
 from maskcls.runs.pixels import RunPixels
 from maskcls.store.folder import Folder
 from tests.conftest import Heard
+from tests.runs.reading import read_data_set
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,6 @@ def test_faults_have_the_names_that_a_user_knows(
     found = images.faults(cached({3: "not a JPEG"}), cached({0: "the file is missing"}))
     assert found.train == {data_set.train.paths.iloc[3]: "not a JPEG"}
     assert data_set.table.eval_images is not None
-    assert found.eval == {data_set.table.eval_images["ImageID"].iloc[0]: "the file is missing"}
+    assert found.eval == {data_set.table.eval_images["image"].iloc[0]: "the file is missing"}
     assert found.extra == {}
     assert images.faults(cached({}), None).eval == {}

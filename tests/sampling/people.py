@@ -3,8 +3,9 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from maskcls.core.labels import MASK_OF_SHOT, age_group_of
+from maskcls.core.mask import MASK_OF_SHOT
 from maskcls.sampling.training_rows import TrainingLabels
+from tests.tasks import MASK
 
 MASKS = np.array(list(MASK_OF_SHOT.values()))
 """Mask states of a person's seven images."""
@@ -17,7 +18,7 @@ def labelled_of(people: list[tuple[int, int]], num_unknown: int = 0) -> Training
     """
     gender = np.repeat([g for g, _ in people], len(MASKS)).astype(np.int64)
     ages = np.repeat([age for _, age in people], len(MASKS)).astype(np.int64)
-    group = np.array([age_group_of(age) for age in ages.tolist()], np.int64)
+    group = np.array([MASK.part("age").code_of(age) for age in ages.tolist()], np.int64)
     classes = 6 * np.tile(MASKS, len(people)) + 3 * gender + group
     person = np.repeat(np.arange(len(people)), len(MASKS))
     unknown = np.arange(num_unknown, dtype=np.int64)

@@ -1,5 +1,6 @@
 """Corrected labels: what the file may say, whom it is about, and what becomes of the labels."""
 
+from dataclasses import replace
 from importlib import resources
 
 import numpy as np
@@ -8,10 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from maskcls.config.schema import Rows
 from maskcls.core.errors import UserError
-from maskcls.core.labels import GENDERS, MASK_OF_SHOT, SHOTS, age_group_of, class_of, labels_of
+from maskcls.core.mask import GENDERS, MASK_OF_SHOT, SHOTS, class_of
+from maskcls.core.task import Task
 from maskcls.data.people_csv import MAX_AGE
 from maskcls.sampling.corrections import CorrectedLabels, Correction, read_corrections, train_labels
+from maskcls.sampling.training_rows import training_task
+from tests.tasks import FRUIT, MASK
 
 HEADER = "id,shot,field,value"
 
@@ -21,13 +26,18 @@ def images_of(*folders: str) -> pd.DataFrame:
     people = sorted(folders)
     rows = [(person, shot) for person in people for shot in SHOTS]
     parts = [person.split("_") for person, _ in rows]
+    ages = np.array([int(part[3]) for part in parts], np.int16)
+    label = class_of(
+        np.array([MASK_OF_SHOT[shot] for _, shot in rows]),
+        np.array([GENDERS.index(part[1]) for part in parts]),
+        np.array([MASK.part("age").code_of(age) for age in ages]),
+    )
     return pd.DataFrame(
         {
-            "person": pd.Categorical([person for person, _ in rows], categories=people),
+            "group": pd.Categorical([person for person, _ in rows], categories=people),
             "shot": pd.Categorical([shot for _, shot in rows], categories=list(SHOTS)),
-            "mask": np.array([MASK_OF_SHOT[shot] for _, shot in rows], np.int8),
-            "gender": np.array([GENDERS.index(part[1]) for part in parts], np.int8),
-            "age": np.array([int(part[3]) for part in parts], np.int16),
+            "label": label.astype(np.int16),
+            "age": ages,
         }
     )
 
@@ -37,20 +47,23 @@ def labels_from(
 ) -> CorrectedLabels:
     """Labels after the corrections that these lines of a CSV file make."""
     key, corrections = read_corrections("\n".join((header, *lines, "")).encode(), "fix.csv")
-    return train_labels(images, key, corrections, "fix.csv", border)
+    return train_labels(images, trained_at(border), key, corrections, "fix.csv")
+
+
+def trained_at(border: int) -> Task:
+    """The mask task with another first age of its last group."""
+    return training_task(MASK, Rows(age_border=border))
 
 
 def official(images: pd.DataFrame) -> np.ndarray:
-    groups = np.array([age_group_of(age) for age in images["age"]])
-    mask, gender = (images[name].to_numpy(np.int64) for name in ("mask", "gender"))
-    return class_of(mask, gender, groups)
+    return images["label"].to_numpy(np.int64)
 
 
 PEOPLE = images_of("000001_female_Asian_45", "000002_male_Asian_18", "000600-1_male_Asian_60")
 
 
 def test_without_corrections_labels_are_the_official_ones() -> None:
-    found = train_labels(PEOPLE, "path", [], "none", 60)
+    found = train_labels(PEOPLE, MASK, "path", [], "none")
     assert found.classes.tolist() == official(PEOPLE).tolist()
     assert found.classes.dtype == found.ages.dtype == np.int64
     assert found.ages.tolist() == PEOPLE["age"].tolist()
@@ -61,9 +74,51 @@ def test_without_corrections_labels_are_the_official_ones() -> None:
 @given(st.lists(st.integers(0, MAX_AGE), min_size=1, max_size=20, unique=True), st.integers(31, 60))
 def test_the_border_moves_the_third_group_only(ages: list[int], border: int) -> None:
     images = images_of(*(f"{i:06}_male_Asian_{age}" for i, age in enumerate(ages)))
-    groups = labels_of(train_labels(images, "path", [], "none", border).classes)["age"]
+    found = train_labels(images, trained_at(border), "path", [], "none")
+    groups = MASK.codes_of(found.classes)["age"]
     for age, group in zip(images["age"], groups, strict=True):
         assert group == (0 if age < 30 else 1 if age < border else 2)
+
+
+@pytest.mark.parametrize(("age", "group"), [(24, 0), (25, 1), (39, 1), (40, 2)])
+def test_an_edited_tasks_borders_decide_the_group_of_a_corrected_age(age: int, group: int) -> None:
+    parts = (*MASK.parts[:2], replace(MASK.part("age"), borders=(25, 40)))
+    task = replace(MASK, parts=parts)
+    found = train_labels(
+        images_of("000001_female_Asian_60"), task, "id",
+        [Correction(2, "000001", "", "age", age)], "fix.csv",
+    )  # fmt: skip
+    assert set(task.codes_of(found.classes)["age"]) == {group}
+
+
+def test_values_in_another_order_are_corrected_by_their_names() -> None:
+    mask, gender, age = MASK.parts
+    parts = (
+        replace(mask, values=("not worn", "worn", "incorrect")),
+        replace(gender, values=("female", "male")),
+        age,
+    )
+    task = replace(MASK, parts=parts)
+    images = images_of("000001_female_Asian_45")
+    # A woman's images, numbered by this task.
+    codes = {"mask": [1, 1, 1, 1, 1, 2, 0], "gender": [0] * 7, "age": [1] * 7}
+    images["label"] = task.class_of(codes).astype(np.int16)
+    lines = "000001,normal,mask,incorrect\n000001,,gender,male\n"
+    key, rows = read_corrections(f"{HEADER}\n{lines}".encode(), "fix.csv")
+    found = task.codes_of(train_labels(images, task, key, rows, "fix.csv").classes)
+    assert found["mask"].tolist() == [1, 1, 1, 1, 1, 2, 2]
+    assert found["gender"].tolist() == [1] * 7
+
+
+def test_labels_of_another_task_train_as_they_are() -> None:
+    images = pd.DataFrame(
+        {"group": pd.Categorical(["a", "b", "b"]), "label": np.array([3, 0, 1], np.int16)}
+    )
+    found = train_labels(images, FRUIT, "path", [], "none")
+    assert found.classes.tolist() == [3, 0, 1]
+    assert found.classes.dtype == found.ages.dtype == np.int64
+    assert found.ages.tolist() == [0, 0, 0]
+    assert (found.num_corrected, found.num_unknown) == (0, 0)
 
 
 # ---- the published list --------------------------------------------------------------------------
@@ -88,9 +143,9 @@ def test_the_published_list_does_what_was_published() -> None:
     swapped = ["004418_male_Asian_20", "005227_male_Asian_22", "000020_female_Asian_50"]
     others = ["001498_female_Asian_59", "006365_female_Asian_18", "000021_female_Asian_50"]
     images = images_of(*men, *women, *swapped, *others)
-    found = train_labels(images, *published(), "published", 60)
-    now, before = labels_of(found.classes), labels_of(official(images))
-    person, shot = images["person"].astype("str"), images["shot"].astype("str")
+    found = train_labels(images, MASK, *published(), "published")
+    now, before = MASK.codes_of(found.classes), MASK.codes_of(official(images))
+    person, shot = images["group"].astype("str"), images["shot"].astype("str")
     assert (now["gender"][person.isin(men)] == 0).all()
     assert (now["gender"][person.isin(women)] == 1).all()
     for name in swapped:
@@ -109,18 +164,18 @@ def test_the_published_list_does_what_was_published() -> None:
 
 def test_a_persons_gender_is_that_of_all_images() -> None:
     found = labels_from(PEOPLE, "000002,,gender,female")
-    mine = (PEOPLE["person"] == "000002_male_Asian_18").to_numpy()
-    assert (labels_of(found.classes)["gender"][mine] == 1).all()
+    mine = (PEOPLE["group"] == "000002_male_Asian_18").to_numpy()
+    assert (MASK.codes_of(found.classes)["gender"][mine] == 1).all()
     assert found.classes[~mine].tolist() == official(PEOPLE)[~mine].tolist()
     assert found.num_corrected == 7
 
 
 def test_a_persons_age_moves_the_group_by_the_border_in_force() -> None:
-    mine = (PEOPLE["person"] == "000001_female_Asian_45").to_numpy()
+    mine = (PEOPLE["group"] == "000001_female_Asian_45").to_numpy()
     for value, border, group in ((58, 60, 1), (58, 58, 2), (29, 60, 0), (60, 60, 2)):
         found = labels_from(PEOPLE, f"000001,,age,{value}", border=border)
         assert (found.ages[mine] == value).all()
-        assert (labels_of(found.classes)["age"][mine] == group).all()
+        assert (MASK.codes_of(found.classes)["age"][mine] == group).all()
         assert found.ages[~mine].tolist() == PEOPLE["age"][~mine].tolist()
 
 
@@ -128,9 +183,9 @@ def test_a_persons_age_moves_the_group_by_the_border_in_force() -> None:
 def test_a_images_mask_is_of_that_image_alone(value: str, mask: int) -> None:
     found = labels_from(PEOPLE, f"000600-1,mask3,mask,{value}")
     row = np.flatnonzero(
-        (PEOPLE["person"] == "000600-1_male_Asian_60") & (PEOPLE["shot"] == "mask3")
+        (PEOPLE["group"] == "000600-1_male_Asian_60") & (PEOPLE["shot"] == "mask3")
     )
-    assert labels_of(found.classes)["mask"][row].tolist() == [mask]
+    assert MASK.codes_of(found.classes)["mask"][row].tolist() == [mask]
     others = np.delete(np.arange(len(PEOPLE)), row)
     assert found.classes[others].tolist() == official(PEOPLE)[others].tolist()
     assert found.num_corrected == (1 if mask else 0)  # it says worn already
@@ -140,7 +195,7 @@ def test_corrections_of_several_fields_add_up() -> None:
     found = labels_from(
         PEOPLE, "000002,,gender,female", "000002,,age,60", "000002,normal,mask,incorrect"
     )
-    mine = (PEOPLE["person"] == "000002_male_Asian_18") & (PEOPLE["shot"] == "normal")
+    mine = (PEOPLE["group"] == "000002_male_Asian_18") & (PEOPLE["shot"] == "normal")
     assert found.classes[mine.to_numpy()].tolist() == [class_of(1, 1, 2)]
     assert found.num_corrected == 7
 
@@ -173,7 +228,7 @@ def test_an_id_of_two_people_is_refused() -> None:
 def test_the_same_two_people_are_told_apart_by_path() -> None:
     images = images_of(*DOUBLE)
     found = labels_from(images, f"{DOUBLE[0]},,age,30", header="path,shot,field,value")
-    first = (images["person"] == DOUBLE[0]).to_numpy()
+    first = (images["group"] == DOUBLE[0]).to_numpy()
     assert (found.ages[first] == 30).all()
     assert (found.ages[~first] == 19).all()
 
@@ -181,7 +236,7 @@ def test_the_same_two_people_are_told_apart_by_path() -> None:
 def test_an_id_that_begins_like_another_is_not_that_one() -> None:
     images = images_of("001498_female_Asian_59", "001498-1_male_Asian_23")
     found = labels_from(images, "001498-1,,gender,female", "001498,,age,58")
-    assert (labels_of(found.classes)["gender"] == 1).all()
+    assert (MASK.codes_of(found.classes)["gender"] == 1).all()
     assert sorted(set(found.ages.tolist())) == [23, 58]
 
 

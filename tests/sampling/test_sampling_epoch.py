@@ -11,10 +11,10 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from maskcls.config.schema import Rows
 from maskcls.config.values import AgeRanges, Factors
-from maskcls.core.labels import labels_of
 from maskcls.sampling.epoch import Epoch, draw_epoch
-from maskcls.sampling.training_rows import TrainingLabels, training_rows
+from maskcls.sampling.training_rows import RowCopies, TrainingLabels, training_rows
 from tests.sampling.people import EVERYBODY, labelled_of, some_people
+from tests.tasks import FRUIT, MASK
 
 few = settings(deadline=None, max_examples=30)
 numbers = st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 20), st.integers(0, 300))
@@ -37,7 +37,8 @@ def draw(
     """An epoch of all rows, or of those that train in a fold; numbers: seed, fold, epoch."""
     if candidates is None:
         candidates = np.arange(len(labelled.classes))
-    return draw_epoch(training_rows(candidates, labelled, settings), labelled, settings, *numbers)
+    training = training_rows(candidates, labelled, settings, MASK)
+    return draw_epoch(training, labelled, settings, MASK, numbers)
 
 
 def first_copies(epoch: Epoch) -> list[int]:
@@ -68,10 +69,10 @@ def test_held_out_rows_never_train(
 ) -> None:
     labelled = labelled_of([*people, (0, 45)])  # the last one is of no dropped age
     held_out = data.draw(st.sets(st.integers(0, len(people) - 1)))
-    train = np.flatnonzero(~np.isin(labelled.person, list(held_out)))
+    train = np.flatnonzero(~np.isin(labelled.group, list(held_out)))
     epoch = draw(labelled, OPTIONS[option], numbers, train)
     assert len(epoch)
-    assert not set(labelled.person[epoch.rows].tolist()) & held_out
+    assert not set(labelled.group[epoch.rows].tolist()) & held_out
 
 
 @few
@@ -81,8 +82,8 @@ def test_each_copy_of_a_row_is_there_once(
 ) -> None:
     labelled = labelled_of(people)
     rows = OPTIONS["oversample"]
-    training = training_rows(np.arange(len(labelled.classes)), labelled, rows)
-    epoch = draw_epoch(training, labelled, rows, *numbers)
+    training = training_rows(np.arange(len(labelled.classes)), labelled, rows, MASK)
+    epoch = draw_epoch(training, labelled, rows, MASK, numbers)
     pairs = sorted(zip(epoch.rows.tolist(), epoch.copies.tolist(), strict=True))
     assert pairs == [
         (row, copy)
@@ -173,14 +174,14 @@ def test_a_person_shows_at_most_so_many_worn_images_and_all_others(
     lost = data.draw(st.sets(st.integers(0, 7 * len(people) - 1), max_size=7 * len(people) - 1))
     train = np.setdiff1d(np.arange(len(labelled.classes)), list(lost))
     epoch = draw(labelled, Rows(mask_images=most), numbers, train)
-    mask = labels_of(labelled.classes)["mask"]
+    mask = MASK.codes_of(labelled.classes)["mask"]
     for person in range(len(people)):
-        there, left = (rows[labelled.person[rows] == person] for rows in (train, epoch.rows))
+        there, left = (rows[labelled.group[rows] == person] for rows in (train, epoch.rows))
         assert (mask[left] == 0).sum() == min(most, (mask[there] == 0).sum())
         others = there[mask[there] != 0]
         assert sorted(left[mask[left] != 0].tolist()) == others.tolist()
     # The people of the eval images are unknown, so they are not limited.
-    unknown = np.flatnonzero(labelled.person < 0)
+    unknown = np.flatnonzero(labelled.group < 0)
     assert np.isin(unknown, epoch.rows).all()
 
 
@@ -253,3 +254,54 @@ def test_the_sampler_draws_as_many_rows_as_are_left() -> None:
     epoch = draw(labelled, sampler)
     assert len(epoch) == len(left) == 10 * 3
     assert set(epoch.rows.tolist()) <= set(left.tolist())
+
+
+# ---- another task --------------------------------------------------------------------------------
+
+
+@few
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=30), numbers)
+def test_an_epoch_of_another_task_is_all_of_its_rows(
+    classes: list[int], numbers: tuple[int, int, int]
+) -> None:
+    # In groups of up to three. Fruit numbered as worn masks would be is not limited.
+    group = np.arange(len(classes)) // 3
+    labelled = TrainingLabels(np.array(classes), np.zeros(len(classes), np.int64), group)
+    settings = Rows(mask_images=1)
+    training = training_rows(np.arange(len(classes)), labelled, settings, FRUIT)
+    epoch = draw_epoch(training, labelled, settings, FRUIT, numbers)
+    assert sorted(epoch.rows.tolist()) == list(range(len(classes)))
+
+
+def test_the_sampler_draws_the_classes_of_another_task_equally_often() -> None:
+    classes = np.array([0] * 60 + [1] * 30 + [3] * 10)
+    labelled = TrainingLabels(classes, np.zeros(100, np.int64), np.arange(100))
+    settings = Rows(sampler="weighted")
+    training = training_rows(np.arange(100), labelled, settings, FRUIT)
+    rows = np.concatenate(
+        [draw_epoch(training, labelled, settings, FRUIT, (5, 0, e)).rows for e in range(200)]
+    )
+    counts = np.bincount(classes[rows], minlength=4)
+    assert counts[2] == 0
+    assert chisquare(counts[[0, 1, 3]]).pvalue > 1e-3
+
+
+def test_worn_images_are_limited_in_whatever_order_a_copy_names_the_mask_states() -> None:
+    mask = MASK.part("mask")
+    copy = replace(
+        MASK, parts=(replace(mask, values=("incorrect", "worn", "not worn")), *MASK.parts[1:])
+    )
+    kept = []
+    for task in (MASK, copy):
+        # A person's seven images: five worn, one incorrect, one without.
+        states = ["worn"] * 5 + ["incorrect", "not worn"]
+        codes = [task.part("mask").values.index(state) for state in states] * 2
+        classes = task.class_of({"mask": codes, "gender": [0] * 14, "age": [0] * 14})
+        labelled = TrainingLabels(classes, np.zeros(14, np.int64), np.repeat([0, 1], 7))
+        rows = np.arange(14, dtype=np.int64)
+        drawn = draw_epoch(
+            RowCopies(rows, np.ones(14, np.int64)), labelled, Rows(mask_images=2), task, (0, 0, 0)
+        )
+        kept.append(np.sort(drawn.rows).tolist())
+    assert kept[0] == kept[1]
+    assert len(kept[0]) == 2 * (2 + 2)

@@ -95,7 +95,7 @@ def test_a_record_of_another_format_is_refused_by_name(other: int | None) -> Non
 
 
 def test_a_record_of_format_1_is_refused_before_its_fields_are_looked_at() -> None:
-    with pytest.raises(UserError, match=r"another version of maskcls \(format 1, this one reads 2"):
+    with pytest.raises(UserError, match=r"another version of maskcls \(format 1, this one reads 3"):
         Record.from_json({"format": 1, "starts": [{"pid": 1}]}, "x")
 
 

@@ -13,24 +13,28 @@ import pytest
 from maskcls.config.resolve import resolve
 from maskcls.core.errors import UserError
 from maskcls.core.history import EpochEntry
-from maskcls.core.metrics import score
+from maskcls.core.tally import score_predictions
 from maskcls.store.attempt import Attempt
 from maskcls.store.folder import Folder
 from maskcls.store.heartbeat import Heartbeat
 from maskcls.store.record import Record
-from maskcls.store.results import FoldOfRun, FoldResult, Metrics, OutOfFold, RepeatScore
+from maskcls.store.results import FoldOfRun, FoldResult, Metrics, OutOfFold, RepeatScore, Sample
 from maskcls.store.run import Faults, Network, Run
 from maskcls.store.tables import logits_of, read_arrow, write_table
 from tests.commands.run_factory import result_of
+from tests.record_factory import metrics
+from tests.tasks import MASK
 
 NETWORK = Network(5, (0.5, 0.4, 0.3), (0.25, 0.5, 0.2), True, {"hub:x": "0" * 64})
 FAULTS = Faults({"a/1.jpg": "cut"}, {"e.jpg": "the file is empty"}, {})
 BEAT = Heartbeat("predicting", 1, "t", 7, "n", "w", "h", "2026-01-01T10:00:00.000+00:00")
+SAMPLE = Sample("s.csv", ("id", "ans"), "id", ("b", "a"))
 SETS = ["folds.count=3", "folds.repeats=2"]
 
 
-def entry(epoch: int, macro_f1: float | None = 0.5) -> EpochEntry:
-    return EpochEntry(epoch, 0.1, 2.5, macro_f1, macro_f1, 9, 10.0, 1.5, 0.5, "2026-01-01T00:00:00")
+def entry(epoch: int, score: float | None = 0.5) -> EpochEntry:
+    values = metrics(score)
+    return EpochEntry(epoch, 0.1, 2.5, score, values, 9, 10.0, 1.5, 0.5, "2026-01-01T00:00:00")
 
 
 def logits(count: int) -> np.ndarray:
@@ -57,6 +61,7 @@ def test_each_file_of_the_run_has_its_name(run: Run, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
     assert new(run.write_network, NETWORK) == ["network.json"]
     assert new(run.write_record, Record.new({})) == ["record.json"]
+    assert new(run.write_sample, SAMPLE) == ["sample.json"]
     assert new(run.write_faults, FAULTS) == ["faults.json"]
     assert new(run.write_metrics, Metrics(None, [])) == ["metrics.json"]
     assert run.folder.exists(run.probe_file)
@@ -110,12 +115,15 @@ def test_everything_comes_back_as_it_was(run: Run) -> None:
     run.write_network(NETWORK)
     run.write_record(record)
     run.write_faults(FAULTS)
+    assert run.sample() is None
+    run.write_sample(SAMPLE)
     again = Run.open(run.folder)
     assert again.config == run.config == resolve("smoke", sets=SETS)
     assert again.config_bytes() == run.folder.read_bytes("config.json")
     assert again.network() == NETWORK
     assert again.record() == record
     assert again.faults() == FAULTS
+    assert again.sample() == SAMPLE
     fold = run.fold(5)
     history, attempt = [entry(1), entry(2, None)], Attempt(3, "t", stop=True)
     fold.write_history(history)
@@ -151,17 +159,17 @@ def test_a_history_that_cannot_be_read_is_empty(run: Run) -> None:
 
 def metrics_of(run: Run, oof: bool) -> Metrics:
     folds = [FoldOfRun(*divmod(n, 3), result_of(n, "m")) for n in range(6)]
-    whole = OutOfFold(score([1, 1, 4], [1, 4, 4]), 3, 1) if oof else None
-    repeats = [RepeatScore(0, 0.25, 0.5), RepeatScore(1, 0.5, 0.75)] if oof else []
+    whole = OutOfFold(score_predictions(MASK, [1, 1, 4], [1, 4, 4]), 3, 1) if oof else None
+    repeats = [RepeatScore(n, n / 2, metrics(n / 2)) for n in range(2)] if oof else []
     return Metrics(whole, folds, repeats, train_faults=2, eval_faults=1, time_s={"folds": 1.5})
 
 
 @pytest.mark.parametrize("oof", [True, False])
 def test_metrics_come_back_as_they_were(run: Run, oof: bool) -> None:
-    metrics = metrics_of(run, oof)
-    run.write_metrics(metrics)
-    assert run.metrics() == metrics
-    full = replace(metrics, warning="people on two sides", no_face_found={"train": 1, "eval": 0})
+    written = metrics_of(run, oof)
+    run.write_metrics(written)
+    assert run.metrics() == written
+    full = replace(written, warning="people on two sides", no_face_found={"train": 1, "eval": 0})
     run.write_metrics(full)
     assert run.metrics() == full
 
@@ -171,7 +179,8 @@ def test_the_file_of_the_metrics_is_flat_and_leaves_out_what_is_not_there(run: R
     found = json.loads(run.folder.read_bytes("metrics.json"))
     assert list(found) == ["oof", "folds", "repeats", "train_faults", "eval_faults", "time_s"]
     assert list(found["oof"]) == [
-        "macro_f1", "accuracy", "per_class", "mask", "gender", "age", "images", "faults",
+        "metric", "score", "macro_f1", "accuracy", "per_class", "mask", "gender", "age",
+        "images", "faults",
     ]  # fmt: skip
     assert [(f["repeat"], f["fold"]) for f in found["folds"]] == [
         (0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2),
@@ -216,7 +225,7 @@ def test_logits_are_of_rows_and_of_an_epoch(run: Run) -> None:
     ):
         table = read_arrow(fold.folder, name)
         assert table["row"].to_pylist() == rows[: len(values)].tolist()
-        assert np.array_equal(logits_of(table["logits"])[0], values)
+        assert np.array_equal(logits_of(table["logits"], 18)[0], values)
 
 
 def test_a_fold_has_its_logits_when_those_of_the_best_epoch_are_there(run: Run) -> None:
@@ -246,8 +255,8 @@ def test_the_state_of_a_fold_is_what_its_files_say(run: Run) -> None:
     assert fold.state(9, None).phase == "waiting"
     fold.write_history([entry(1)])
     beat = replace(BEAT, attempt=4, epoch=2, left_s=5.0)
-    state = fold.state(9, beat)
-    assert (state.fold, state.epochs, state.attempt) == (2, 9, 4)
+    state = fold.state(9, beat, "auc")
+    assert (state.fold, state.epochs, state.attempt, state.metric) == (2, 9, 4, "auc")
     assert (state.phase, state.epoch, state.left_s) == ("predicting", 2, 5.0)
     assert state.history == [entry(1)]
     fold.write_result(result_of(2, "m"))
@@ -287,6 +296,23 @@ def test_a_folder_that_holds_something_else_is_refused_and_left_as_it_is(tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", "thesis.txt"]
 
 
+def test_a_missing_task_is_told_with_what_to_do(run: Run) -> None:
+    with pytest.raises(UserError, match=r"task\.json: the file is missing; run the same train"):
+        _ = run.task
+    write_table(run.folder, "folds.parquet", pa.table({"fold": [0]}))
+    with pytest.raises(UserError, match=r"task\.json: the file is missing; restore it, or"):
+        _ = run.task
+
+
+def test_the_first_file_alone_is_no_other_content(tmp_path: Path) -> None:
+    run = Run.at(str(tmp_path))
+    run.write_task(MASK)
+    run.refuse_other_content()
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(UserError, match="not empty and is not a run"):
+        run.refuse_other_content()
+
+
 def test_what_else_is_in_a_runs_folder_is_let_be(run: Run, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     run.refuse_other_content()
@@ -297,7 +323,7 @@ def test_a_run_of_format_1_is_refused_by_name(run: Run, tmp_path: Path) -> None:
     with pytest.raises(UserError) as raised:
         run.record()
     assert str(raised.value).startswith(
-        f"{tmp_path}/record.json: written by another version of maskcls (format 1, this one reads 2)"
+        f"{tmp_path}/record.json: written by another version of maskcls (format 1, this one reads 3)"
     )
 
 

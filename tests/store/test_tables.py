@@ -14,6 +14,7 @@ from maskcls.core.errors import UserError
 from maskcls.store.folder import Folder
 from maskcls.store.tables import (
     Float32,
+    column_names,
     logits_column,
     logits_of,
     read_arrow,
@@ -39,7 +40,7 @@ def test_logits_come_back_with_their_nulls(folder: Folder, valid: list[bool]) ->
     write_table(folder, "a.parquet", pa.table({"logits": logits_column(values, mask)}))
     column = read_arrow(folder, "a.parquet")["logits"]
     assert column.type == pa.list_(pa.float32())
-    back, back_mask = logits_of(column)
+    back, back_mask = logits_of(column, 18)
     assert back.dtype == np.float32
     np.testing.assert_array_equal(back_mask, mask)
     np.testing.assert_array_equal(back, np.where(mask[:, None], values, np.float32(np.nan)))
@@ -55,21 +56,52 @@ def test_logits_of_slices_and_chunks() -> None:
     values = _logits(10)
     mask = np.arange(10) % 3 != 0
     array = logits_column(values, mask)
-    back, back_mask = logits_of(array[2:9])
+    back, back_mask = logits_of(array[2:9], 18)
     np.testing.assert_array_equal(back_mask, mask[2:9])
     np.testing.assert_array_equal(back[back_mask], values[2:9][mask[2:9]])
     chunked = pa.chunked_array([array[7:], array[:0], array[0:1], array[1:8]])
     order = [7, 8, 9, 0, 1, 2, 3, 4, 5, 6, 7]
-    back, back_mask = logits_of(chunked)
+    back, back_mask = logits_of(chunked, 18)
     np.testing.assert_array_equal(back_mask, mask[order])
     np.testing.assert_array_equal(back[back_mask], values[order][mask[order]])
 
 
 def test_rows_of_another_length_are_refused() -> None:
-    with pytest.raises(ValueError, match="18"):
-        logits_of(pa.array([[0.0] * 18, [0.0] * 17, [0.0] * 19], pa.list_(pa.float32())))
-    with pytest.raises(ValueError, match="18"):
-        logits_column(np.zeros((2, 17), dtype=np.float32), np.ones(2, dtype=bool))
+    rows = pa.array([[0.0] * 18, [0.0] * 17, [0.0] * 19], pa.list_(pa.float32()))
+    with pytest.raises(ValueError, match="must have 18 values"):
+        logits_of(rows, 18)
+    with pytest.raises(ValueError, match="must have 4 values"):
+        logits_of(rows[:1], 4)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [np.zeros((3, 18), np.float32), np.zeros(2, np.float32), np.zeros((2, 18), np.float64)],
+    ids=["a row too many", "no classes", "float64"],
+)
+def test_what_is_no_row_of_logits_for_each_image_is_refused(values: Float32) -> None:
+    with pytest.raises(ValueError, match=r"^logits must be float32 \[2, K\]$"):
+        logits_column(values, np.ones(2, dtype=bool))
+
+
+@pytest.mark.parametrize("num_classes", [2, 4, 1000])
+def test_logits_of_any_number_of_classes_come_back(folder: Folder, num_classes: int) -> None:
+    values = np.random.default_rng(1).normal(size=(5, num_classes)).astype(np.float32)
+    mask = np.array([True, False, True, True, False])
+    write_table(folder, "a.parquet", pa.table({"logits": logits_column(values, mask)}))
+    back, back_mask = logits_of(read_arrow(folder, "a.parquet")["logits"], num_classes)
+    np.testing.assert_array_equal(back_mask, mask)
+    np.testing.assert_array_equal(back[mask], values[mask])
+    assert np.isnan(back[~mask]).all()
+
+
+def test_columns_are_named_without_reading_them(folder: Folder) -> None:
+    write_table(folder, "a.parquet", pa.table({"image": ["a"], "group": ["b"]}))
+    assert column_names(folder, "a.parquet") == ("image", "group")
+    (folder.local_path / "b.parquet").write_bytes(b"no table")
+    for name in ("b.parquet", "c.parquet"):
+        with pytest.raises(UserError, match=name):
+            column_names(folder, name)
 
 
 def test_pandas_sees_arrays_and_missing_rows(folder: Folder) -> None:
@@ -115,7 +147,7 @@ def test_list_column_without_any_list_keeps_its_type(folder: Folder, rows: list[
     write_table(folder, "a.parquet", frame, list_columns=("logits",))
     column = read_arrow(folder, "a.parquet")["logits"]
     assert column.type == pa.list_(pa.float32())
-    assert not logits_of(column)[1].any()
+    assert not logits_of(column, 18)[1].any()
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,11 @@ from torch import nn
 from maskcls.config.resolve import resolve
 from maskcls.config.schema import Tta
 from maskcls.core.history import EpochEntry
-from maskcls.core.labels import class_of
+from maskcls.core.mask import class_of
 from maskcls.folds.assign import assign_folds, fold_table
+from maskcls.folds.names import group_digests
 from maskcls.models.backbone import Normalization
+from maskcls.models.heads.base import Losses
 from maskcls.models.heads.single import SingleHead
 from maskcls.models.network import Network
 from maskcls.pixels import cache
@@ -33,6 +35,7 @@ from maskcls.training.job import FoldJob
 from maskcls.training.loop import EpochPlan, Learner
 from maskcls.training.objective import RowTargets
 from maskcls.training.rank import Alone
+from tests.tasks import MASK
 
 SETS = (
     "model.backbone=test_efficientnet",
@@ -59,32 +62,12 @@ class TinyRun:
         """A new run in root/run; its pixels in root/cache may be there already."""
         config = resolve("smoke", sets=[*SETS, *sets])
         geometry = Geometry(config.image.crop, config.image.size)
-        people = pd.DataFrame(
-            {
-                "person": [f"{i:06}_person" for i in range(NUM_PEOPLE)],
-                "gender": np.arange(NUM_PEOPLE, dtype=np.int8) % 2,
-                "age_group": np.arange(NUM_PEOPLE, dtype=np.int8) // 2 % 3,
-            }
-        )
-        rows = people.loc[people.index.repeat(3)].reset_index(drop=True)
-        mask = np.arange(len(rows)) % 3
-        label = [class_of(*x) for x in zip(mask, rows["gender"], rows["age_group"], strict=True)]
-        table = pd.DataFrame(
-            {
-                "path": [f"{p}/{m}.jpg" for p, m in zip(rows["person"], mask, strict=True)],
-                "person": pd.Categorical(rows["person"], categories=people["person"]),
-                "label": np.array(label, np.int8),
-                "train_label": np.array(label, np.int8),
-                "train_age": np.array([25, 45, 60], np.int16)[rows["age_group"]],
-            }
-        )
         run = Folder.at(root / "run")
-        write_table(run, "table.parquet", table)
-        folds = assign_folds(people, config.folds.count, config.folds.seed)
-        write_table(run, "folds.parquet", fold_table(people, folds))
-        pixels = fill(root / "cache", geometry, len(rows), seed=1, faults=(FAULTY_ROW,))
+        num_rows = write_people(run, NUM_PEOPLE, config.folds.count, config.folds.seed)
+        pixels = fill(root / "cache", geometry, num_rows, seed=1, faults=(FAULTY_ROW,))
         eval_pixels = fill(root / "cache", geometry, NUM_EVAL, seed=2, faults=(0,))
         job = FoldJob(
+            task=MASK,
             run=run.location,
             data=run.location,
             fold=0,
@@ -117,7 +100,38 @@ class TinyRun:
     def logits(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Rows and logits of one of the fold's parquet files."""
         table = read_arrow(self.files.folder, name)
-        return table["row"].to_numpy(), logits_of(table["logits"])[0]
+        return table["row"].to_numpy(), logits_of(table["logits"], 18)[0]
+
+
+def write_people(run: Folder, num_people: int, num_folds: int, seed: int) -> int:
+    """Table and folds of people with three images each, as a run of the mask task has them.
+
+    Returns the number of images.
+    """
+    groups = pd.DataFrame(
+        {
+            "group": [f"{i:06}_person" for i in range(num_people)],
+            "gender": np.arange(num_people, dtype=np.int16) % 2,
+            "age": np.arange(num_people, dtype=np.int16) // 2 % 3,
+        }
+    )
+    rows = groups.loc[groups.index.repeat(3)].reset_index(drop=True)
+    mask = np.arange(len(rows)) % 3
+    label = class_of(mask, rows["gender"].to_numpy(np.int64), rows["age"].to_numpy(np.int64))
+    table = pd.DataFrame(
+        {
+            "path": [f"{p}/{m}.jpg" for p, m in zip(rows["group"], mask, strict=True)],
+            "group": pd.Categorical(rows["group"], categories=groups["group"]),
+            "group_digest": group_digests(rows["group"]),
+            "label": label.astype(np.int16),
+            "train_label": label.astype(np.int16),
+            "train_age": np.array([25, 45, 60], np.int16)[rows["age"]],
+        }
+    )
+    write_table(run, "table.parquet", table)
+    folds = assign_folds(groups, MASK, num_folds, seed)
+    write_table(run, "folds.parquet", fold_table(groups, MASK, folds))
+    return len(rows)
 
 
 def fill(
@@ -215,7 +229,7 @@ class Plain(Network):
         body = nn.Sequential(
             nn.Conv2d(3, 4, 3, stride=4), nn.ReLU(), nn.Dropout(dropout), nn.Flatten()
         )
-        super().__init__(body, SingleHead(4 * 8 * 8, None))
+        super().__init__(body, SingleHead(4 * 8 * 8, 18))
 
 
 WHOLE = Tta()
@@ -230,7 +244,7 @@ def plain_learner(
     given = {
         "model": network,
         "average": None,
-        "targets": RowTargets(numbers % 18, 18 + numbers % 43),
+        "targets": RowTargets(numbers % 18, 18 + numbers % 43, MASK),
         "forward_context": ForwardContext(torch.device("cpu"), "float32", GREY),
         "rank": Alone(),
         "micro_batch_size": None,
@@ -242,7 +256,7 @@ def plain_learner(
 
 def plain_plan(order: np.ndarray, lr: float = 0.01) -> EpochPlan:
     """Cross entropy on some rows in their order, at one rate."""
-    losses = {"class": functools.partial(nn.functional.cross_entropy, reduction="none")}
+    losses = Losses(functools.partial(nn.functional.cross_entropy, reduction="none"), {})
     epoch = Epoch(order, np.zeros(len(order), np.int64))
     return EpochPlan(epoch, losses, None, lambda step, num_steps: lr)
 

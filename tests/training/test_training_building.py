@@ -104,8 +104,8 @@ def test_another_backbone_shifts_no_other_initial_values(
 def test_no_two_parts_have_equal_initial_values(tmp_path: Path) -> None:
     state = initial(tmp_path, "head.name=separate")
     drawn = [state[f"backbone.parts.{part}.conv_stem.weight"] for part in range(3)]
-    drawn += [state[f"head.{branch}.weight"][:2] for branch in ("mask", "gender")]
-    drawn += [state["head.age.linear.weight"][:2]]
+    branches = ("branches.0", "branches.1", "branches.2.linear")  # mask, gender, age
+    drawn += [state[f"head.{branch}.weight"][:2] for branch in branches]
     for number, tensor in enumerate(drawn):
         assert not any(torch.equal(tensor, other) for other in drawn[:number])
 

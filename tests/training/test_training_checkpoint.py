@@ -21,6 +21,7 @@ from maskcls.store.folder import Folder
 from maskcls.training import checkpoint, seeding
 from maskcls.training.checkpoint import Keeper, Position, Snapshot, Weights
 from maskcls.training.feed import Feed
+from tests.record_factory import metrics
 
 OPEN = Fence(lambda: None, None)
 """Nothing competes for the fold."""
@@ -70,8 +71,9 @@ class Training:
         return [t.detach().numpy().tobytes().hex() for t in tensors]
 
 
-def entry(epoch: int, macro_f1: float | None) -> EpochEntry:
-    return EpochEntry(epoch, 0.1, 2.5, macro_f1, macro_f1, 9, 10.0, 1.5, 0.5, "2026-01-01T00:00:00")
+def entry(epoch: int, score: float | None) -> EpochEntry:
+    values = metrics(score)
+    return EpochEntry(epoch, 0.1, 2.5, score, values, 9, 10.0, 1.5, 0.5, "2026-01-01T00:00:00")
 
 
 def newest(folder: Folder, said: list[str] | None = None) -> str | None:
@@ -205,10 +207,10 @@ def test_full_disk_is_an_error_and_leaves_nothing(
     assert names(folder) == []
 
 
-@pytest.mark.parametrize("other", [2, 4])
+@pytest.mark.parametrize("other", [3, 5])
 def test_another_format_is_refused(folder: Folder, other: int) -> None:
     Training().save(folder, Position(1, 0))
     path = folder.local_path / "epoch-0001" / "state.json"
-    path.write_text(path.read_text().replace('"format": 3', f'"format": {other}'))
-    with pytest.raises(RuntimeError, match=f"format {other}, this is 3"):
+    path.write_text(path.read_text().replace('"format": 4', f'"format": {other}'))
+    with pytest.raises(RuntimeError, match=f"format {other}, this is 4"):
         checkpoint.read_state(folder, "epoch-0001")

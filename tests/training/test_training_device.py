@@ -22,6 +22,7 @@ from maskcls.training.device import ForwardContext, Precision, dtype_of, pick_de
 from maskcls.training.feed import Feed
 from maskcls.training.loop import Learner, TrainingDiverged, train_epoch
 from maskcls.training.objective import describe
+from tests.tasks import MASK
 
 CPU = torch.device("cpu")
 ROWS = np.arange(19, dtype=np.int64)
@@ -56,7 +57,9 @@ def test_auto_is_float32_on_a_cpu() -> None:
 def test_the_head_is_float32_whatever_the_backbone_is(precision: Precision, head: str) -> None:
     config = resolve("smoke", sets=["model.backbone=test_efficientnet", f"head.name={head}"])
     torch.manual_seed(1)
-    network, normalization = networks.build(describe(config), config.image.size, pretrained=False)
+    network, normalization = networks.build(
+        describe(config, MASK), config.image.size, pretrained=False
+    )
     context = ForwardContext(CPU, precision, normalization)
     pixels = torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8)
     with torch.no_grad():

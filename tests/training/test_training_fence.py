@@ -201,7 +201,7 @@ def test_an_attempt_that_was_asked_to_stop_may_still_write(tmp_path: Path) -> No
 def save(keeper: Keeper, position: Position) -> None:
     model = Plain()
     history = [
-        EpochEntry(e, 0.1, 2.5, 0.5 / e, 0.1, 9, 10.0, 1.5, 0.5, "2026-01-01T00:00:00")
+        EpochEntry(e, 0.1, 2.5, 0.5 / e, {}, 9, 10.0, 1.5, 0.5, "2026-01-01T00:00:00")
         for e in range(1, position.epochs_done + 1)
     ]
     optimizer = factory.build(model, Optim(name="sgd"))

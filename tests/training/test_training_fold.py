@@ -1,6 +1,7 @@
 """A fold that was stopped anywhere and started again ends as if it had never been stopped."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,14 @@ from fold_factory import (
 )
 
 from maskcls.core.errors import UserError
+from maskcls.core.tally import Tally
+from maskcls.core.task import MetricName
+from maskcls.store.tables import read_arrow, read_table, write_table
 from maskcls.training import checkpoint, evaluate, fold
 from maskcls.training.fold import run_fold
 from maskcls.training.loop import TrainingDiverged
 from maskcls.training.rank import Alone
+from tests.tasks import MASK
 
 pytestmark = pytest.mark.usefixtures("random_network")
 
@@ -82,7 +87,7 @@ def test_damaged_best_checkpoint_is_refused(
     fold_factory: TinyRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = iter((0.9, 0.1))  # else the best might be the newest, and be skipped
-    monkeypatch.setattr(fold, "macro_f1", lambda labels, predicted: next(scores))
+    monkeypatch.setattr(fold, "score_of", lambda metric, values: next(scores))
     with pytest.raises(Killed):
         run_fold(fold_factory.job, Alone(), KillAt(epoch=1, step=0))
     model = fold_factory.checkpoints.local_path / "epoch-0001" / "model.safetensors"
@@ -124,7 +129,44 @@ def test_history_counts_images_and_rates(whole: TinyRun) -> None:
     done = whole.files.result()
     assert done is not None
     assert {e["images"] for e in history} == {done.images.train}
-    assert done.macro_f1 == max(e["macro_f1"] for e in history)
+    assert done.score == max(e["score"] for e in history)
+    best = history[done.best_epoch - 1]
+    assert done.metrics == best["metrics"]
+    assert list(best["metrics"]) == ["macro_f1", "accuracy"]
+    assert best["score"] == best["metrics"]["macro_f1"]
+
+
+@pytest.mark.parametrize("metric", ["auc", "log_loss"])
+def test_the_task_says_by_what_epochs_are_ranked(fold_factory: TinyRun, metric: MetricName) -> None:
+    job = replace(fold_factory.job, task=replace(MASK, metric=metric))
+    done = run_fold(job, Alone(), Notes())
+    history = fold_factory.files.history()
+    values = [entry.metrics[metric] for entry in history]
+    best = min(values) if metric == "log_loss" else max(values)
+    assert done.best_epoch == 1 + values.index(best)
+    assert done.score == (-best if metric == "log_loss" else best)
+    # As computed from the logits that were written.
+    rows, logits = fold_factory.logits(fold_factory.files.held_out_name(done.best_epoch))
+    labels = read_arrow(fold_factory.folder, "table.parquet")["label"].to_numpy()[rows]
+    assert Tally.of(job.task, labels, logits).values() == done.metrics
+
+
+def test_where_the_metric_is_not_defined_the_last_epoch_counts_and_it_is_said_once(
+    fold_factory: TinyRun,
+) -> None:
+    table = read_table(fold_factory.folder, "table.parquet")
+    table["label"] = np.full(len(table), 4, np.int8)
+    write_table(fold_factory.folder, "table.parquet", table)
+    task = replace(MASK, metric="auc")
+    job = replace(fold_factory.with_config("train", epochs=3, patience=1), task=task)
+    notes = Notes()
+    done = run_fold(job, Alone(), notes)
+    assert (done.score, done.best_epoch, done.epochs) == (None, 3, 3)
+    assert list(done.metrics) == ["accuracy", "macro_f1"]
+    assert notes.said == [
+        "all images of the validation fold are worn, female, 30-59, so that its AUC is not defined:"
+        " the last epoch counts"
+    ]
 
 
 def test_every_step_is_reported_to_the_watcher(fold_factory: TinyRun) -> None:

@@ -76,7 +76,7 @@ def test_deleted_logits_of_a_done_fold_are_predicted_again_bit_identical(
     assert {name: run.read(name) for name in names} == before
     assert run.read("history.jsonl") == history
     assert again.model_sha256 == done.model_sha256
-    assert (again.macro_f1, again.best_epoch) == (done.macro_f1, done.best_epoch)
+    assert (again.score, again.best_epoch) == (done.score, done.best_epoch)
     assert run.files.result() == again
 
 

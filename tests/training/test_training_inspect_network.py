@@ -17,13 +17,19 @@ from maskcls.config.resolve import resolve, to_json
 from maskcls.core.errors import UserError
 from maskcls.models import hub
 from maskcls.models.weights import clone_state
-from maskcls.training.inspect_network import inspect
+from maskcls.training.inspect_network import Inspected
+from maskcls.training.inspect_network import inspect as inspect_for
+from tests.tasks import FRUIT, MASK
 
 SMALL = ("model.backbone=test_efficientnet", "image.size=32x32")
 
 
 def config(*sets: str) -> dict[str, Any]:
     return to_json(resolve("smoke", sets=[*SMALL, *sets]))
+
+
+def inspect(config_json: dict[str, Any]) -> Inspected:
+    return inspect_for(config_json, MASK)
 
 
 def test_network_is_described() -> None:
@@ -35,6 +41,12 @@ def test_network_is_described() -> None:
     assert found["weights_sha256"] == {}
     assert found["notes"] == []
     assert len(found["mean"]) == len(found["std"]) == 3
+
+
+def test_the_head_is_of_the_tasks_classes() -> None:
+    whole, few = (inspect_for(config(), task)["parameters"] for task in (MASK, FRUIT))
+    features = timm.create_model("test_efficientnet", num_classes=0).num_features
+    assert whole - few == (18 - 4) * (features + 1)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +158,8 @@ def test_nan_in_weights_of_the_hub_is_refused(hub_cache: Path) -> None:
 
 @pytest.mark.slow
 def test_stdout_holds_nothing_but_the_answer() -> None:
-    question = json.dumps(config("optim.name=nothing_like_it"))
+    own = config("optim.name=nothing_like_it")
+    question = json.dumps({"config": own, "task": FRUIT.to_json()})
     command = [sys.executable, "-m", "maskcls.training.inspect_network"]
     done = subprocess.run(command, input=question, capture_output=True, text=True, check=True)
     answer = json.loads(done.stdout)

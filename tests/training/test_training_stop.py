@@ -93,7 +93,7 @@ def test_after_the_epoch_that_ends_a_fold_early_it_finishes_instead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = iter((0.9, 0.1))
-    monkeypatch.setattr(fold, "macro_f1", lambda labels, predicted: next(scores))
+    monkeypatch.setattr(fold, "score_of", lambda metric, values: next(scores))
     run = TinyRun.write(tmp_path, [RARELY, "train.epochs=9", "train.patience=1"])
     watcher = RequestAt(epoch=1, step=0)  # the second epoch is not better than the first
     assert run_fold(run.job, Alone(), watcher).epochs == 2

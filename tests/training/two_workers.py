@@ -1,4 +1,4 @@
-"""What each of two workers runs: `python two_workers.py RANK ROOT CASE` writes ROOT/CASE-RANK.npz."""
+"""One of two workers; `python -m tests.training.two_workers RANK ROOT CASE` writes CASE-RANK.npz."""
 
 import sys
 from contextlib import suppress
@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fold_factory import GREY, WHOLE, Notes, Plain, TinyRun, plain_learner, plain_plan
 
 from maskcls.config.schema import Optim
 from maskcls.core.errors import Stopped
@@ -24,6 +23,15 @@ from maskcls.training.feed import Feed
 from maskcls.training.fold import run_fold
 from maskcls.training.loop import mean_loss_of, train_epoch
 from maskcls.training.rank import Alone, Distributed, Rank
+from tests.training.fold_factory import (
+    GREY,
+    WHOLE,
+    Notes,
+    Plain,
+    TinyRun,
+    plain_learner,
+    plain_plan,
+)
 
 ROWS = np.arange(19, dtype=np.int64)[::-1].copy()
 BATCH_SIZE = 7
@@ -71,7 +79,7 @@ def train(rank: int, root: Path) -> dict[str, np.ndarray]:
     found |= {f"half_{name}": value for name, value in half.items()}
     notes = Notes()
     done = run_fold(job, Distributed(), notes)
-    found["macro_f1"] = np.array(done.macro_f1)
+    found["score"] = np.array(done.score)
     found["num_epochs"] = np.array(len(notes.epochs))
     return found
 

@@ -22,7 +22,7 @@ from maskcls.core.errors import (
     StorageError,
     UserError,
 )
-from maskcls.core.metrics import score
+from maskcls.core.tally import score_predictions
 from maskcls.store.folder import Folder
 from maskcls.store.record import Ending, Record, Start, ending
 from maskcls.store.results import FoldOfRun, Metrics, OutOfFold
@@ -35,13 +35,14 @@ from maskcls.tuning.space import Choice, Range, Search, Space
 from maskcls.tuning.trials import Trial, folder_of, read_trials, write_trial
 from tests.conftest import Heard
 from tests.record_factory import epochs, result
+from tests.tasks import MASK
 
 pytestmark = pytest.mark.slow  # importing Ray Tune takes seconds
 
 RATES = (1e-2, 1e-3, 1e-4)
 SPACE = Space(Search(sampler="random", trials=3, finalists=2), {"optim.lr": Choice(RATES)})
 CONTENT = SearchContent(
-    **vars(Record.new({"images": 84, "people": 12})), search={"sampler": "random"}, seconds=60.0
+    **vars(Record.new({"images": 84, "groups": 12})), search={"sampler": "random"}, seconds=60.0
 )
 Happens = Callable[[], Any]
 
@@ -77,7 +78,10 @@ class World:
     def start(self) -> Tuned:
         """Start the command once."""
         prepared: Any = SimpleNamespace(
-            run=Run(self.root), config=resolve("smoke", sets=["folds.count=2"]), cache=None
+            run=Run(self.root),
+            config=resolve("smoke", sets=["folds.count=2"]),
+            cache=None,
+            task=MASK,
         )
         lease: Any = SimpleNamespace(lost=False, check=lambda: None)
         self.trained.clear()
@@ -127,10 +131,10 @@ class World:
         self.finals.append(trial.number)
         if trial.number in self.on_all_folds:
             raise self.on_all_folds[trial.number]
-        macro_f1 = (trial.best or 0) - 0.01
+        score = (trial.best or 0) - 0.01
         labels = np.arange(18)
-        known = replace(score(labels, labels), macro_f1=macro_f1)
-        folds = [FoldOfRun(0, fold, result(fold, macro_f1)) for fold in range(2)]
+        known = replace(score_predictions(MASK, labels, labels), score=score)
+        folds = [FoldOfRun(0, fold, result(fold, score)) for fold in range(2)]
         return Metrics(OutOfFold(known, 18, 0), folds)
 
     def _sleep(self, seconds: float) -> None:

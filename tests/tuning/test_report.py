@@ -15,7 +15,7 @@ SPACE = Space(
     Search(), {"optim.lr": Range(1e-4, 1e-2, log=True), "loss.name": Choice(("f1", "focal"))}
 )
 RECORD = SearchContent(
-    **vars(Record.new({"images": 84, "people": 12})), search={"sampler": "optuna"}, seconds=600.0
+    **vars(Record.new({"images": 84, "groups": 12})), search={"sampler": "optuna"}, seconds=600.0
 )
 
 
@@ -39,6 +39,7 @@ def test_the_page_is_whole_and_names_every_trial() -> None:
         "folds' deviation", "folds&#x27; deviation"
     )
     assert "4 trials by optuna in 10 minutes: 2 finished, 1 stopped, 1 failed." in text
+    assert " 84 images of 12 groups. Each trial trained fold 0 first;" in text
     assert "loss became &lt;nan&gt;" in text
     for trial in trials():
         assert f"<td class=n>{trial.number}</td>" in text
@@ -49,6 +50,29 @@ def test_the_page_is_whole_and_names_every_trial() -> None:
     assert len(pictures) == 2
     assert "src=" not in text
     assert "http" not in text
+
+
+def test_where_each_image_is_its_own_group_there_are_only_images() -> None:
+    content = SearchContent(
+        **vars(Record.new({"images": 84, "groups": 84})), search={"sampler": "random"}
+    )
+    assert " 84 images. Each trial trained fold 0 first;" in page(SPACE, ranked(trials()), content)
+
+
+def test_another_metric_is_named_and_has_its_own_sign() -> None:
+    scores = [[-0.6, -0.35 - 0.01 * n] for n in range(8)]
+    settings = [{"optim.lr": 1e-3 + 1e-4 * n, "loss.name": "f1"} for n in range(8)]
+    found = [Trial(n, settings[n], "finished", scores[n], metric="log_loss") for n in range(8)]
+    found[0].out_of_fold = FinalScore(-0.31, [-0.3, None], None, 0)
+    text = page(SPACE, ranked(found), RECORD)
+    assert "Trial 0: out-of-fold log loss 0.3100" in text
+    assert "best log loss of fold 0</th>" in text
+    assert "variance of fold 0's log loss" in text.replace("&#x27;", "'")
+    assert "<td>0.3000  -</td>" in text
+    assert ", 0.3500</title>" in text
+    assert "-0." not in text
+    line = trial_table(ranked(found))[1]
+    assert line.split()[:6] == ["0", "finished", "0.3100", "-", "0.3500", "2"]
 
 
 def test_what_was_lost_is_reported_to_be_tried_again() -> None:

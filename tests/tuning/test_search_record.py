@@ -10,11 +10,13 @@ import pytest
 
 from maskcls.config.resolve import resolve
 from maskcls.core.errors import UserError
+from maskcls.core.task import Part, Task
 from maskcls.store.folder import Folder
 from maskcls.store.run import Network, Run
 from maskcls.tuning import search_record as records
 from maskcls.tuning.search_record import SearchRecord
 from maskcls.tuning.space import Choice, Search, Space
+from tests.tasks import FRUIT
 
 DOMAINS = {"optim.lr": Choice((1e-2, 1e-3))}
 
@@ -35,16 +37,36 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-def start(root: Path, search: Search, fingerprint: str = "images") -> SearchRecord:
+def start(
+    root: Path, search: Search, fingerprint: str = "images", task: Task = FRUIT
+) -> SearchRecord:
     """Another start of the command."""
     prepared: Any = SimpleNamespace(
         run=Run(Folder.at(root)),
         config=resolve("smoke"),
         network=Network(1, (0.5,) * 3, (0.5,) * 3, False, {}),
+        task=task,
         describe=lambda: {"fingerprint": fingerprint},
-        folds=pd.DataFrame({"person": ["a"], "fold": [0]}),
+        folds=pd.DataFrame({"group": ["a"], "fold": [0]}),
     )
     return SearchRecord(prepared, Space(search, DOMAINS), ["maskcls", "tune"])
+
+
+@pytest.mark.parametrize(
+    ("task", "says"),
+    [
+        (replace(FRUIT, metric="log_loss"), "metric: macro_f1 there, log_loss now"),
+        (
+            replace(FRUIT, parts=(Part("label", ("ash", "beech", "cedar", "dogwood")),)),
+            "parts: .*ash",
+        ),
+    ],
+)
+def test_a_search_for_another_task_is_refused(tmp_path: Path, task: Task, says: str) -> None:
+    start(tmp_path, Search())
+    start(tmp_path, Search())
+    with pytest.raises(UserError, match=f"this search was started differently .*{says}"):
+        start(tmp_path, Search(), task=task)
 
 
 def test_hours_are_spent_over_all_starts(tmp_path: Path, clock: Clock) -> None:

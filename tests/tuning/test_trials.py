@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 
 from maskcls.store.folder import Folder
-from maskcls.tuning.trials import FinalScore, Trial, ranked, read_trials, shown, write_trial
+from maskcls.tuning.trials import (
+    FinalScore,
+    Trial,
+    by_fold_0,
+    ranked,
+    read_trials,
+    shown,
+    write_trial,
+)
 
 FINAL = FinalScore(0.7, [0.6, 0.8, None], 0.1, 2)
 
@@ -32,6 +40,18 @@ def test_a_finalist_is_before_a_better_fold_0_and_equal_trials_are_by_number() -
         Trial(3, {}, "refused"),
     ]
     assert [trial.number for trial in ranked(trials)] == [2, 1, 0, 3, 4]
+
+
+def test_scores_below_zero_rank_before_none_at_all() -> None:
+    trials = [
+        Trial(0, {}, "finished", []),
+        Trial(1, {}, "finished", [-3.5], None, FinalScore(-3.0, [], None, 0), "log_loss"),
+        Trial(2, {}, "finished", [-2.5], None, FinalScore(-1.5, [], None, 0), "log_loss"),
+        Trial(3, {}, "finished", [-1.5], metric="log_loss"),
+        Trial(4, {}, "finished", [-0.5], None, FinalScore(None, [], None, 0), "log_loss"),
+    ]
+    assert [trial.number for trial in ranked(trials)] == [2, 1, 4, 3, 0]
+    assert [trial.number for trial in by_fold_0(trials)] == [4, 3, 2, 1, 0]
 
 
 @pytest.mark.parametrize(

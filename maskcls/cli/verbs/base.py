@@ -41,12 +41,23 @@ def add_set(parser: argparse.ArgumentParser, text: str) -> None:
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """The options from which the configuration is resolved."""
     parser.add_argument(
-        "--preset", metavar="NAME", help="a complete configuration (default: report)"
+        "--preset",
+        metavar="NAME",
+        help="a complete configuration (default: the task's; report for mask, plain for others)",
     )
     parser.add_argument("--config", metavar="FILE.toml", help="settings that replace the preset's")
     add_set(
         parser, "one setting, such as optim.lr=1e-4; may be repeated; overrides preset and file"
     )
+
+
+def add_task(parser: argparse.ArgumentParser) -> None:
+    """The option --task."""
+    parser.add_argument(
+        "--task", metavar="FILE|mask",
+        help="a task file or a built-in task (default: DATA/task.toml, else what DATA looks like;"
+        " see docs/tasks.md)",
+    )  # fmt: skip
 
 
 def settings_epilog(words: Sequence[str]) -> str:

@@ -1,43 +1,49 @@
-"""`maskcls demo`: draws people and runs the complete job on them."""
+"""`maskcls demo`: writes a data set and runs the complete job on it."""
 
 import argparse
 
 from maskcls.cli.progress import make_progress
 from maskcls.cli.verbs.base import Verb, say
+from maskcls.core.metrics import shown_values
 
 
 def _demo_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--quick", action="store_true", help="fewer people, two folds, no dashboard: a minute"
+        "--quick", action="store_true", help="less data, two folds, no dashboard: a minute"
     )
-    parser.add_argument("--out", help="folder (default: maskcls-demo, or maskcls-demo-quick)")
+    parser.add_argument(
+        "--task", choices=("mask", "digits"), default="mask",
+        help="drawn people of the mask task (default), or scikit-learn's handwritten digits",
+    )  # fmt: skip
+    parser.add_argument("--out", help="folder (default: maskcls-demo, with -digits, -quick)")
 
 
 def _demo(args: argparse.Namespace, command: list[str]) -> int:
     from maskcls.commands.demo import demo
 
-    folder = args.out or ("maskcls-demo-quick" if args.quick else "maskcls-demo")
+    is_mask = args.task == "mask"
+    name = "maskcls-demo" + ("" if is_mask else f"-{args.task}") + ("-quick" if args.quick else "")
     with make_progress() as progress:
-        done = demo(folder, args.quick, progress, command)
+        done = demo(args.out or name, args.quick, progress, command, args.task)
     oof, answers = done.metrics.oof, done.score.score
     assert oof is not None  # the demo's settings have validation folds
     images, folds = f"{oof.images:,} images to train on", f"{len(done.metrics.folds)} folds"
     # Repeated, the demo finds everything done; "Drew" would be wrong then.
-    did = f"Drew {images}, trained {folds}"
+    did = f"{'Drew' if is_mask else 'Wrote'} {images}, trained {folds}"
     if done.was_there:
         did = f"Found {images} and {folds} trained by an earlier demo"
     say(f"{did}, averaged them: {done.seconds:.0f} s.")
     say(
-        f"  out-of-fold  macro F1 {oof.score.macro_f1:.3f}  accuracy {oof.score.accuracy:.3f}"
-        "   (18 classes; guessing gives about .05)"
+        f"  out-of-fold  {shown_values(oof.score.metric, oof.score.values, 3)}"
+        f"   ({done.num_classes} classes; guessing gives about {1 / done.num_classes:.2f})"
     )
-    say(
-        f"  submission   macro F1 {answers.macro_f1:.3f}"
-        f"  accuracy {answers.accuracy:.3f}   (by the drawn truth)"
-    )
+    say(f"  submission   {shown_values(answers.metric, answers.values, 3)}   (by the true labels)")
     say("Where to look:")
+    shown = ("data/train", "the digits, a folder for each class")
+    if is_mask:
+        shown = ("data/train/images", "the drawn people, seven images each")
     for path, what in (
-        ("data/train/images", "the drawn people, seven images each"),
+        shown,
         ("run/metrics.json", "scores, per class and per fold"),
         ("run/oof.parquet", "each training image's logits, from the fold that did not train on it"),
         ("run/fold-0/history.jsonl", "a line per epoch"),
@@ -50,7 +56,7 @@ def _demo(args: argparse.Namespace, command: list[str]) -> int:
 
 VERB = Verb(
     "demo",
-    "Draw a small data set, run the complete job on it, list the results.",
+    "Write a small data set, run the complete job on it, list the results.",
     _demo_arguments,
     _demo,
 )

@@ -16,6 +16,7 @@ def _ensemble_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", metavar="6:3:1", help="weight of each run (default: all folds count equally)"
     )
+    add_by_group(parser)
     parser.add_argument(
         "--allow-missing-folds",
         action="store_true",
@@ -27,11 +28,27 @@ def add_rule(parser: argparse.ArgumentParser) -> None:
     """The option --rule: how several answers are combined."""
     parser.add_argument(
         "--rule",
-        choices=("logits", "probs", "vote", "vote_tasks"),
+        type=_rule,
+        choices=("logits", "probs", "vote", "vote_parts"),
         default="logits",
         help="mean of logits (default) or of probabilities; a vote of the folds for a class, or for"
-        " mask state, gender and age group each",
+        " each part of the label (in the mask task: mask state, gender and age group)",
     )
+
+
+def add_by_group(parser: argparse.ArgumentParser) -> None:
+    """The option --by-group."""
+    parser.add_argument(
+        "--by-group",
+        action="store_true",
+        help="a row for each group of eval images, their mean; task.toml names them: [eval] group",
+    )
+
+
+def _rule(text: str) -> str:
+    if text == "vote_tasks":
+        raise argparse.ArgumentTypeError("vote_tasks is called vote_parts now")
+    return text
 
 
 def _weights_of(text: str | None) -> list[float] | None:
@@ -49,7 +66,7 @@ def _ensemble(args: argparse.Namespace, command: list[str]) -> int:
     with make_progress() as progress:
         done = ensemble(
             args.runs, args.out, progress, args.allow_missing_folds, args.rule,
-            _weights_of(args.weights),
+            _weights_of(args.weights), args.by_group,
         )  # fmt: skip
     print_ensemble(args.out, done.provenance)
     return done.exit_code
@@ -58,15 +75,19 @@ def _ensemble(args: argparse.Namespace, command: list[str]) -> int:
 def print_ensemble(out: str, provenance: Mapping[str, Any]) -> None:
     """What the submission was made from; what is missing."""
     members, lost = provenance["members"], provenance["fallback"]["images"]
+    rows = "groups" if "by_group" in provenance else "images"
     say(
-        f"{out}: {provenance['images']:,} images, {len(members)} folds, {provenance['rule']};"
+        f"{out}: {provenance['images']:,} {rows}, {len(members)} folds, {provenance['rule']};"
         f" {out}.provenance.json names their sources"
     )
     # Names of images may be thousands: the provenance has them, here their number is enough.
     if lost:
-        say(
-            f"degraded: {len(lost)} images without logits got class {provenance['fallback']['class']}"
-        )
+        answer = f"class {provenance['fallback']['class']}"
+        if "probabilities" in provenance["fallback"]:
+            answer = "the classes' shares of the training images"
+        say(f"degraded: {len(lost)} {rows} without logits got {answer}")
+    if left_out := provenance.get("not_in_their_groups"):
+        say(f"degraded: {len(left_out)} images without logits are not in their groups' answers")
     for run in provenance["runs"]:
         if run["missing_folds"]:
             say(f"degraded: {run['run']} lacks fold {', '.join(map(str, run['missing_folds']))}")

@@ -4,7 +4,7 @@ import argparse
 
 from maskcls.cli.progress import make_progress
 from maskcls.cli.verbs.base import LOCATION, Verb, add_settings, settings_epilog
-from maskcls.cli.verbs.ensemble import add_rule, print_ensemble
+from maskcls.cli.verbs.ensemble import add_by_group, add_rule, print_ensemble
 from maskcls.cli.verbs.train import add_data_and_run, print_metrics
 
 
@@ -14,18 +14,22 @@ def _pipeline_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", required=True, metavar="FILE.csv", help=f"the submission: {LOCATION}"
     )
     add_rule(parser)
+    add_by_group(parser)
     add_settings(parser)
 
 
 def _pipeline(args: argparse.Namespace, command: list[str]) -> int:
-    from maskcls.runs.settings import settings
+    from maskcls.runs.settings import settings_for
 
     # Before the next import: a wrong setting is refused without waiting for torch and Ray.
-    config = settings(args.preset, args.config, args.sets)
+    config = settings_for(args.data, args.task, args.preset, args.config, args.sets)
     from maskcls.commands.train import pipeline
 
     with make_progress() as progress:
-        done = pipeline(args.data, args.run_folder, args.out, config, progress, args.rule, command)
+        done = pipeline(
+            args.data, args.run_folder, args.out, config, progress, args.rule, command, args.task,
+            args.by_group,
+        )  # fmt: skip
     print_metrics(done.trained.metrics)
     print_ensemble(args.out, done.ensembled.provenance)
     return done.exit_code

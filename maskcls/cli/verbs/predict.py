@@ -11,14 +11,21 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "images",
         metavar="IMAGES",
-        help="a folder of images, or a CSV with a column path (or ImageID)"
+        help="a folder of images, or a CSV with a column path (or image, ImageID, file_name)"
         f" relative to its folder: {LOCATION}",
     )
     parser.add_argument(
         "--out",
         required=True,
         metavar="FILE.csv",
-        help="path,ans,p0..p17: the class and the probabilities of all 18",
+        help="path, the answer, and a probability of each class (in the mask task:"
+        " path,ans,p0..p17)",
+    )
+    parser.add_argument(
+        "--by-group",
+        action="store_true",
+        help="a row for each group, its images' mean: the CSV's column group, else the first folder"
+        " of the path",
     )
     add_set(parser, "how the work is placed here, such as cluster.gpus=0; see maskcls train --help")
 
@@ -31,7 +38,7 @@ def _predict(args: argparse.Namespace, command: list[str]) -> int:
     from maskcls.commands.predict import predict
 
     with make_progress() as progress:
-        done = predict(args.run_folder, args.images, args.out, progress, placing)
+        done = predict(args.run_folder, args.images, args.out, progress, placing, args.by_group)
     say(f"{args.out}: {done.images:,} images, {len(done.faults)} of them without an answer")
     return done.exit_code
 

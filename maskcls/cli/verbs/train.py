@@ -4,15 +4,24 @@ import argparse
 from typing import TYPE_CHECKING
 
 from maskcls.cli.progress import make_progress
-from maskcls.cli.verbs.base import LOCATION, Verb, add_settings, say, settings_epilog
+from maskcls.cli.verbs.base import (
+    LOCATION,
+    Verb,
+    add_settings,
+    add_task,
+    say,
+    settings_epilog,
+)
+from maskcls.core.metrics import shown_values
 
 if TYPE_CHECKING:
+    from maskcls.store.folder import Folder
     from maskcls.store.results import Metrics
 
 
 def add_data_and_run(parser: argparse.ArgumentParser) -> None:
     """DATA and --run, for every verb that trains."""
-    parser.add_argument("data", metavar="DATA", help=f"folder with train/ and eval/: {LOCATION}")
+    parser.add_argument("data", metavar="DATA", help=f"folder of labelled images: {LOCATION}")
     parser.add_argument(
         "--run",
         dest="run_folder",
@@ -20,6 +29,7 @@ def add_data_and_run(parser: argparse.ArgumentParser) -> None:
         required=True,
         help=f"the run's folder, created or resumed: {LOCATION}",
     )
+    add_task(parser)
 
 
 def _train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,17 +38,26 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(args: argparse.Namespace, command: list[str]) -> int:
-    from maskcls.runs.settings import settings
+    from maskcls.runs.settings import settings_for
 
     # Before the next import: a wrong setting is refused without waiting for torch and Ray.
-    config = settings(args.preset, args.config, args.sets)
+    config = settings_for(args.data, args.task, args.preset, args.config, args.sets)
     from maskcls.commands.train import train
 
     with make_progress() as progress:
-        done = train(args.data, args.run_folder, config, progress, command)
+        done = train(args.data, args.run_folder, config, progress, command, args.task)
     print_metrics(done.metrics)
-    say(f"{done.run}: next, maskcls ensemble {args.run_folder} --out submission.csv")
+    say(f"{done.run}: next, {_next(done.run, args.run_folder)}")
     return done.exit_code
+
+
+def _next(run: "Folder", name: str) -> str:
+    """The command after train: without images to predict in DATA, there is nothing to ensemble."""
+    from maskcls.store.run import Run
+
+    if Run(run).has_eval:
+        return f"maskcls ensemble {name} --out submission.csv"
+    return f"maskcls predict {name} IMAGES --out predictions.csv"
 
 
 def print_metrics(metrics: "Metrics") -> None:
@@ -47,28 +66,30 @@ def print_metrics(metrics: "Metrics") -> None:
         # Without repeats, "repeat 0" in each line would only raise questions.
         name = f"fold {fold.fold}" + (f" repeat {fold.repeat}" if metrics.repeats else "")
         result = fold.result
-        if result.macro_f1 is None:
+        if metrics.oof is None or not result.metrics:
             say(f"{name}  no validation set")
             continue
-        say(
-            f"{name}  macro F1 {result.macro_f1:.4f}"
-            f"  accuracy {result.accuracy:.4f}  best epoch {result.best_epoch}"
-        )
+        shown = shown_values(metrics.oof.score.metric, result.metrics)
+        say(f"{name}  {shown}  best epoch {result.best_epoch}")
     if metrics.oof is None:
         say("out-of-fold  no score: there is no validation set")
     else:
         score = metrics.oof.score
         parts = "  ".join(f"{name} {part.macro_f1:.3f}" for name, part in score.parts.items())
-        say(
-            f"out-of-fold  macro F1 {score.macro_f1:.4f}  accuracy {score.accuracy:.4f}"
-            f"  ({metrics.oof.images:,} images; {parts})"
-        )
+        images = f"{metrics.oof.images:,} images" + (f"; {parts}" if parts else "")
+        say(f"out-of-fold  {shown_values(score.metric, score.values)}  ({images})")
+        if (groups := metrics.oof.by_group) is not None:
+            shown = shown_values(score.metric, groups.metrics)
+            mixed = f"; {groups.mixed:,} with several labels left out" if groups.mixed else ""
+            say(f"by group     {shown}  (means of {groups.groups:,} groups{mixed})")
     if metrics.warning:
         say(f"warning: {metrics.warning}")
+    if metrics.no_groups:
+        say(f"note: {metrics.no_groups}")
     if metrics.train_faults or metrics.eval_faults:
         say(
             f"degraded: {metrics.train_faults} training and {metrics.eval_faults} eval images"
-            " could not be decoded; faults.json in the run names them"
+            " are missing or could not be decoded; faults.json in the run names them"
         )
 
 

@@ -24,7 +24,7 @@ def _tune(args: argparse.Namespace, command: list[str]) -> int:
     with make_progress() as progress:
         done = tune(
             args.data, args.run_folder, args.space, progress, args.preset, args.config, args.sets,
-            command,
+            command, args.task,
         )  # fmt: skip
     # The table of the search is that of `maskcls status`.
     for line in trial_table(done.trials):
@@ -34,7 +34,8 @@ def _tune(args: argparse.Namespace, command: list[str]) -> int:
     if not done.run.is_local:  # a name is not appended after a URI's query
         best = done.run.child("best.toml").location
     # Quoted, so that the line can be pasted into a shell whatever the names are.
-    say(f"  maskcls train {quote(args.data)} --run RUN --config {quote(best)}")
+    task = f" --task {quote(args.task)}" if args.task else ""
+    say(f"  maskcls train {quote(args.data)}{task} --run RUN --config {quote(best)}")
     return done.exit_code
 
 

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from maskcls.config.schema import Section
+from maskcls.core.task import Part
 from maskcls.models.ages.base import AgeBranch, Ranks, RowLoss
 from maskcls.models.target import Target
 
@@ -23,12 +24,12 @@ class Settings(Section):
     """Settings of this age branch."""
 
     ranks: Literal["groups", "years"] = "groups"
-    """Ranks: the three age groups, or each year of age from 18 to 60, folded to the groups."""
+    """Ranks: the age groups, or each year of age from 18 to 60, folded to the groups."""
 
 
-def build(settings: Settings, num_features: int, borders: tuple[int, int]) -> AgeBranch:
+def build(settings: Settings, num_features: int, part: Part) -> AgeBranch:
     """A linear layer to conditional logits."""
-    return Corn(num_features, Ranks(settings.ranks, borders))
+    return Corn(num_features, Ranks(settings.ranks, part))
 
 
 class Corn(AgeBranch):

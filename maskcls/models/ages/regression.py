@@ -12,11 +12,9 @@ from annotated_types import Gt
 from torch import nn
 
 from maskcls.config.schema import Section
-from maskcls.models.ages.base import AgeBranch, RowLoss
-from maskcls.models.target import NUM_AGES, YOUNGEST, Target
-
-_MEAN, _STD = 39.0, 15.0
-"""Rough scale of the ages, so that the layer learns numbers near 0 [years]."""
+from maskcls.core.task import Part
+from maskcls.models.ages.base import AgeBranch, RowLoss, between
+from maskcls.models.target import Target, numbers_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,21 +26,24 @@ class Settings(Section):
     [years]."""
 
 
-def build(settings: Settings, num_features: int, borders: tuple[int, int]) -> AgeBranch:
+def build(settings: Settings, num_features: int, part: Part) -> AgeBranch:
     """A linear layer to one number."""
-    return Regression(num_features, settings.spread, borders)
+    return Regression(num_features, settings.spread, part)
 
 
 class Regression(AgeBranch):
     """features_BF -> age, less its mean, by its deviation, [B, 1]."""
 
-    def __init__(self, num_features: int, spread: float, borders: tuple[int, int]) -> None:
+    def __init__(self, num_features: int, spread: float, part: Part) -> None:
         super().__init__()
         self.linear = nn.Linear(num_features, 1)
         self.spread = spread
+        self.youngest = numbers_of(part)[0]
+        # Rough scale of the ages, so that the layer learns numbers near 0 [years].
+        self.mean, self.std = part.scale or (0.0, 1.0)
         # Half a year before the border: 29 is below 30 and 30 is not. A buffer, since copying Python
         # numbers to a GPU in each batch makes the CPU wait for it.
-        self.register_buffer("edges", torch.tensor(borders) - 0.5, persistent=False)
+        self.register_buffer("edges", torch.tensor(part.borders) - 0.5, persistent=False)
 
     def forward(self, features_BF: torch.Tensor) -> torch.Tensor:
         """The scaled age, [B, 1]."""
@@ -51,16 +52,14 @@ class Regression(AgeBranch):
 
     def log_probs(self, outputs_BD: torch.Tensor) -> torch.Tensor:
         """See AgeBranch."""
-        years_B1 = _MEAN + _STD * outputs_BD.float()
-        above_B2 = torch.special.ndtr((years_B1 - self.get_buffer("edges")) / self.spread)
-        probs = torch.stack(
-            [1 - above_B2[:, 0], above_B2[:, 0] - above_B2[:, 1], above_B2[:, 1]], 1
-        )
+        years_B1 = self.mean + self.std * outputs_BD.float()
+        above_BE = torch.special.ndtr((years_B1 - self.get_buffer("edges")) / self.spread)
         # Far from an edge a group's probability rounds to 0, whose log would be -inf.
-        return probs.clamp_min(1e-7).log()
+        return between(above_BE.unbind(1)).clamp_min(1e-7).log()
 
     def loss(self, outputs_BD: torch.Tensor, target: Target, loss: RowLoss) -> torch.Tensor:
         """See AgeBranch; a mixed image has the mean age of its parts."""
-        years = torch.arange(NUM_AGES, device=outputs_BD.device, dtype=torch.float32) + YOUNGEST
-        wanted_B = (target.ages_BR @ years - _MEAN) / _STD
+        num = target.ages_BR.shape[1]
+        years = torch.arange(num, device=outputs_BD.device, dtype=torch.float32) + self.youngest
+        wanted_B = (target.ages_BR @ years - self.mean) / self.std
         return (outputs_BD[:, 0] - wanted_B).square()

@@ -1,4 +1,4 @@
-"""Three age groups as classes, learned by the configured loss."""
+"""Age groups as classes, learned by the configured loss."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from maskcls.config.schema import Section
+from maskcls.core.task import Part
 from maskcls.models.ages.base import AgeBranch, RowLoss
 from maskcls.models.target import Target
 
@@ -16,22 +17,22 @@ class Settings(Section):
     """Settings of this age branch."""
 
 
-def build(settings: Settings, num_features: int, borders: tuple[int, int]) -> AgeBranch:
-    """A linear layer to three logits."""
-    return SoftmaxAge(num_features)
+def build(settings: Settings, num_features: int, part: Part) -> AgeBranch:
+    """A linear layer to a logit for each group."""
+    return SoftmaxAge(num_features, len(part.values))
 
 
 class SoftmaxAge(AgeBranch):
-    """features_BF -> 3 logits."""
+    """features_BF -> G logits."""
 
-    def __init__(self, num_features: int) -> None:
+    def __init__(self, num_features: int, num_groups: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(num_features, 3)
+        self.linear = nn.Linear(num_features, num_groups)
 
     def forward(self, features_BF: torch.Tensor) -> torch.Tensor:
-        """Logits, [B, 3]."""
-        logits_B3: torch.Tensor = self.linear(features_BF)
-        return logits_B3
+        """Logits, [B, G]."""
+        logits_BG: torch.Tensor = self.linear(features_BF)
+        return logits_BG
 
     def log_probs(self, outputs_BD: torch.Tensor) -> torch.Tensor:
         """See AgeBranch."""
@@ -40,4 +41,4 @@ class SoftmaxAge(AgeBranch):
 
     def loss(self, outputs_BD: torch.Tensor, target: Target, loss: RowLoss) -> torch.Tensor:
         """See AgeBranch."""
-        return loss(outputs_BD, target.age())
+        return loss(outputs_BD, target.part("age"))

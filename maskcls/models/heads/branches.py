@@ -1,4 +1,4 @@
-"""Three branches (mask, gender, age) on one backbone, merged to 18 classes."""
+"""A branch for each part of the label (mask, gender, age) on one backbone, merged to the classes."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from maskcls.config.schema import Model, Section
+from maskcls.models.ages.base import AgeBranch
 from maskcls.models.heads.base import Head, HeadInputs, Losses
 from maskcls.models.target import Target
 
@@ -29,53 +30,79 @@ def build(settings: Settings, inputs: HeadInputs) -> Head:
 
 
 class BranchedHead(Head):
-    """Outputs: 3 mask logits, 2 gender logits, then those of the age branch.
+    """Outputs: those of each part's branch in turn: logits of its values, or those of an age branch.
 
-    18 classes: log p(class) = log p(mask) + log p(gender) + log p(age), the branches being
-    independent given the image. With `hard` each branch first votes for its likeliest value: for one
-    network the answer is the same, for a mean over several it is a count of votes.
+    Classes: log p(class) = sum of the parts' log p(value), the branches being independent given the
+    image. With `hard` each branch first votes for its likeliest value: for one network the answer is the
+    same, for a mean over several it is a count of votes.
     """
 
     def __init__(self, inputs: HeadInputs) -> None:
         super().__init__()
+        self.num_classes = inputs.task.num_classes
+        self.parts = inputs.task.parts
         # One backbone serves all branches; with several, each branch has its own.
-        wide = inputs.num_features * 3 if len(inputs.num_features) == 1 else inputs.num_features
-        # Each branch has a random stream of its own, so exchanging the age branch changes no other.
-        inputs.begin_part("mask")
-        self.mask = nn.Linear(wide[0], 3)
-        inputs.begin_part("gender")
-        self.gender = nn.Linear(wide[1], 2)
-        self.age = inputs.make_age(wide[2])
-        self.hard, self.task_weights = inputs.hard, inputs.task_weights
+        wide = inputs.num_features
+        wide = wide * len(self.parts) if len(wide) == 1 else wide
+        branches: list[nn.Module] = []
+        for part, num_features in zip(self.parts, wide, strict=True):
+            if part.borders:
+                branches.append(inputs.make_age(num_features))
+                continue
+            # Each branch has a random stream of its own, so exchanging one changes no other.
+            inputs.begin_part(part.name)
+            branches.append(nn.Linear(num_features, len(part.values)))
+        # A list, since a part's name may be one of nn.Module's own.
+        self.branches = nn.ModuleList(branches)
+        self.hard = inputs.hard
+        self.weights = tuple(inputs.weights.get(part.name, 1.0) for part in self.parts)
 
     def forward(self, features: tuple[torch.Tensor, ...]) -> torch.Tensor:
         """See Head; features: of one backbone for all branches, or of one for each."""
-        mask, gender, age = features * 3 if len(features) == 1 else features
-        return torch.cat([self.mask(mask), self.gender(gender), self.age(age)], dim=1)
+        own = features * len(self.parts) if len(features) == 1 else features
+        outputs = [branch(one) for branch, one in zip(self.branches, own, strict=True)]
+        return torch.cat(outputs, dim=1)
 
     def logits(self, outputs_BD: torch.Tensor) -> torch.Tensor:
         """See Head; log-probabilities."""
-        outputs_BD = outputs_BD.float()
-        branches = [
-            functional.log_softmax(outputs_BD[:, :3], dim=1),
-            functional.log_softmax(outputs_BD[:, 3:5], dim=1),
-            self.age.log_probs(outputs_BD[:, 5:]),
-        ]
-        if self.hard:
-            branches = [_vote(log_probs) for log_probs in branches]
-        mask_B3, gender_B2, age_B3 = branches
-        # Row-major like core/labels: class = 6 mask + 3 gender + age group.
-        grid = mask_B3[:, :, None, None] + gender_B2[:, None, :, None] + age_B3[:, None, None, :]
-        return grid.reshape(len(grid), -1)
+        total: torch.Tensor | None = None
+        for number, outputs in enumerate(self._divided(outputs_BD.float())):
+            branch = self.branches[number]
+            if isinstance(branch, AgeBranch):
+                log_probs = branch.log_probs(outputs)
+            else:
+                log_probs = functional.log_softmax(outputs, dim=1)
+            if self.hard:
+                log_probs = _vote(log_probs)
+            # Row-major, as core/task.py numbers the classes: [B, first part, second part, ...].
+            shape = [len(log_probs)] + [1] * len(self.parts)
+            shape[number + 1] = log_probs.shape[1]
+            grid = log_probs.reshape(shape)
+            total = grid if total is None else total + grid
+        assert total is not None
+        return total.reshape(len(total), -1)
 
     def loss(self, outputs_BD: torch.Tensor, target: Target, losses: Losses) -> torch.Tensor:
         """See Head; the weighted sum of the branches' losses."""
-        mask, gender, age = self.task_weights
-        return (
-            mask * losses["mask"](outputs_BD[:, :3], target.mask())
-            + gender * losses["gender"](outputs_BD[:, 3:5], target.gender())
-            + age * self.age.loss(outputs_BD[:, 5:], target, losses["age"])
-        )
+        total: torch.Tensor | None = None
+        outputs = self._divided(outputs_BD)
+        for part, branch, weight, own in zip(
+            self.parts, self.branches, self.weights, outputs, strict=True
+        ):
+            if isinstance(branch, AgeBranch):
+                loss = branch.loss(own, target, losses.parts[part.name])
+            else:
+                loss = losses.parts[part.name](own, target.part(part.name))
+            total = weight * loss if total is None else total + weight * loss
+        assert total is not None
+        return total
+
+    def _divided(self, outputs_BD: torch.Tensor) -> list[torch.Tensor]:
+        """Each branch's outputs; those of a branch without a fixed width, the age, are what is left."""
+        fixed = [b.out_features if isinstance(b, nn.Linear) else None for b in self.branches]
+        left = outputs_BD.shape[1] - sum(width or 0 for width in fixed)
+        widths = [left if width is None else width for width in fixed]
+        return list(torch.split(outputs_BD, widths, dim=1))
 
 
 def _vote(log_probs: torch.Tensor) -> torch.Tensor:

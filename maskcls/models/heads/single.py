@@ -1,4 +1,4 @@
-"""One layer from pooled features to all 18 classes."""
+"""One layer from pooled features to all classes."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,6 @@ from torch import nn
 from torch.nn import functional
 
 from maskcls.config.schema import Model, Section
-from maskcls.core.labels import NUM_CLASSES
 from maskcls.models.heads.base import Head, HeadInputs, Losses
 from maskcls.models.target import Target
 
@@ -27,17 +26,20 @@ def build(settings: Settings, inputs: HeadInputs) -> Head:
 
     Initial values are torch's for a linear layer, drawn from the global stream.
     """
-    return SingleHead(inputs.num_features[0], inputs.cosine_scale)
+    return SingleHead(inputs.num_features[0], inputs.task.num_classes, inputs.cosine_scale)
 
 
 class SingleHead(Head):
     """features_BF -> logits_BK."""
 
-    def __init__(self, num_features: int, cosine_scale: float | None) -> None:
+    def __init__(
+        self, num_features: int, num_classes: int, cosine_scale: float | None = None
+    ) -> None:
         super().__init__()
+        self.num_classes = num_classes
         # A cosine has no bias; without one the layer also holds no parameter that never learns, which
         # DDP would report as an error.
-        self.linear = nn.Linear(num_features, NUM_CLASSES, bias=cosine_scale is None)
+        self.linear = nn.Linear(num_features, num_classes, bias=cosine_scale is None)
         self.cosine_scale = cosine_scale
 
     def forward(self, features: tuple[torch.Tensor, ...]) -> torch.Tensor:
@@ -57,4 +59,4 @@ class SingleHead(Head):
 
     def loss(self, outputs_BD: torch.Tensor, target: Target, losses: Losses) -> torch.Tensor:
         """See Head."""
-        return losses["class"](outputs_BD, target.classes_BK)
+        return losses.whole(outputs_BD, target.classes_BK)

@@ -19,6 +19,7 @@ from maskcls.store.tables import write_parts, write_table
 from tests.benchmarks.scaling import made_up
 from tests.benchmarks.scaling.steps import Steps
 from tests.commands.run_factory import result_of
+from tests.tasks import MASK
 
 NAME = "ensemble"
 SIZES = made_up.SIZES
@@ -40,9 +41,10 @@ def measure(size: int, seconds: float, folder: Path) -> dict[str, Any]:
 def _write_run(run: Run, rows: int) -> None:
     """What the command reads of a finished run."""
     run.write_config(resolve("smoke", sets=[f"folds.count={FOLDS}"]))
+    run.write_task(MASK)
     run.write_record(Record.new({"eval_fingerprint": "made up"}))
     run.write_faults(Faults({}, {}, {}))
-    write_table(run.folder, TABLE, pa.table({"label": np.arange(18, dtype=np.int8)}))
+    write_table(run.folder, TABLE, pa.table({"label": np.arange(18, dtype=np.int16)}))
     write_parts(run.folder, EVAL_TABLE, _eval_parts(rows))
     for fold in run.folds():
         made_up.write_logits(fold.folder, EVAL_LOGITS, np.arange(rows), fold.number)
@@ -53,4 +55,4 @@ def _eval_parts(rows: int) -> Iterator[pa.Table]:
     for start in range(0, rows, _PART_ROWS):
         numbers = range(start, min(start + _PART_ROWS, rows))
         names = pa.array([f"{number:040x}.jpg" for number in numbers], pa.string())
-        yield pa.table({"ImageID": names, "path": names})
+        yield pa.table({"image": names, "path": names})

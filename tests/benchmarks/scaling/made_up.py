@@ -8,11 +8,13 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from maskcls.core.labels import AGE_GROUPS, GENDERS, MASK_OF_SHOT, NUM_CLASSES, SHOTS, class_of
+from maskcls.core.mask import GENDERS, MASK_OF_SHOT, SHOTS, class_of
 from maskcls.data.csv_file import text_series
 from maskcls.folds.assign import assign_folds, fold_table
+from maskcls.folds.names import group_digests
 from maskcls.store.folder import Folder
 from maskcls.store.tables import logits_column, write_parts, write_table
+from tests.tasks import MASK
 
 FOLDS = 5
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
@@ -28,15 +30,14 @@ def people_of(rows: int) -> int:
     return rows // len(SHOTS)
 
 
-def people(count: int) -> pd.DataFrame:
-    """The people, as Table.people has them, less the number of images."""
+def groups(count: int) -> pd.DataFrame:
+    """The people, as Table.groups has them, less the number of images."""
     numbers = np.arange(count)
     return pd.DataFrame(
         {
-            "person": text_series(_name(number) for number in range(count)),
-            "gender": _gender(numbers).astype(np.int8),
-            "age": _AGES[_age_group(numbers)],
-            "age_group": _age_group(numbers).astype(np.int8),
+            "group": text_series(_name(number) for number in range(count)),
+            "gender": _gender(numbers).astype(np.int16),
+            "age": _age_group(numbers).astype(np.int16),
         }
     )
 
@@ -50,18 +51,16 @@ def table_parts(count: int) -> Iterator[pa.Table]:
         who = np.repeat(np.arange(len(names)), len(SHOTS))
         gender, group = _gender(numbers)[who], _age_group(numbers)[who]
         mask = np.tile(masks, len(names))
-        label = class_of(mask, gender, group).astype(np.int8)
+        label = class_of(mask, gender, group).astype(np.int16)
         paths = [f"{name}/{shot}.jpg" for name in names for shot in SHOTS]
         shot_of = np.tile(np.arange(len(SHOTS)), len(names))
         yield pa.table(
             {
                 "path": pa.array(paths, pa.string()),
-                "person": pa.array(names, pa.string()).take(pa.array(who)),
+                "group": pa.array(names, pa.string()).take(pa.array(who)),
+                "group_digest": group_digests(text_series(names))[who],
                 "shot": shots.take(pa.array(shot_of)),
-                "mask": mask.astype(np.int8),
-                "gender": gender.astype(np.int8),
                 "age": _AGES[group],
-                "age_group": group.astype(np.int8),
                 "label": label,
                 "train_label": label,
                 "train_age": _AGES[group],
@@ -71,8 +70,9 @@ def table_parts(count: int) -> Iterator[pa.Table]:
 
 def write_folds(run: Folder, count: int, seed: int = 0) -> None:
     """Draw folds for so many people and write the run's folds.parquet."""
-    everybody = people(count)
-    write_table(run, "folds.parquet", fold_table(everybody, assign_folds(everybody, FOLDS, seed)))
+    everybody = groups(count)
+    folds = assign_folds(everybody, MASK, FOLDS, seed)
+    write_table(run, "folds.parquet", fold_table(everybody, MASK, folds))
 
 
 def write_logits(fold: Folder, name: str, rows: npt.NDArray[np.int64], seed: int) -> None:
@@ -84,7 +84,7 @@ def _logits_parts(rows: npt.NDArray[np.int64], seed: int) -> Iterator[pa.Table]:
     numbers = np.random.default_rng(seed)
     for start in range(0, len(rows), _PART_ROWS):
         mine = rows[start : start + _PART_ROWS]
-        logits = numbers.standard_normal((len(mine), NUM_CLASSES), np.float32)
+        logits = numbers.standard_normal((len(mine), MASK.num_classes), np.float32)
         yield pa.table({"row": mine, "logits": logits_column(logits, np.ones(len(mine), bool))})
 
 
@@ -99,4 +99,4 @@ def _gender(numbers: _Numbers) -> _Numbers:
 
 
 def _age_group(numbers: _Numbers) -> _Numbers:
-    return numbers // len(GENDERS) % len(AGE_GROUPS)
+    return numbers // len(GENDERS) % len(_AGES)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from maskcls.config.resolve import resolve
-from maskcls.core.labels import SHOTS
+from maskcls.core.mask import SHOTS
 from maskcls.evaluation.out_of_fold import run_metrics, write_out_of_fold
 from maskcls.folds import rows as fold_rows
 from maskcls.store.run import Run

@@ -31,6 +31,7 @@ from maskcls.store.folder import Folder
 from maskcls.training.job import FoldJob
 from tests.benchmarks.scaling.fits import Fit, Timed, bare_trainer, empty_training, fit_all
 from tests.benchmarks.scaling.steps import peak_mib
+from tests.tasks import MASK
 
 NAME = "overhead25"
 SIZES = (125,)
@@ -163,7 +164,8 @@ def _jobs(run: Path, config: Config) -> list[FoldJob]:
     run.mkdir()
     place = CachePlace(run / "cache", "none", 0, Geometry(config.image.crop, config.image.size))
     return [
-        FoldJob(str(run), str(run), fold, config, place, None, "cpu", 1) for fold in range(FOLDS)
+        FoldJob(str(run), str(run), fold, config, place, None, "cpu", 1, task=MASK)
+        for fold in range(FOLDS)
     ]
 
 

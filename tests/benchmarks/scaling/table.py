@@ -7,7 +7,7 @@ are made up, and making them is a step of its own, to be taken off that of writi
 from pathlib import Path
 from typing import Any
 
-from maskcls.core.labels import SHOTS
+from maskcls.core.mask import SHOTS
 from maskcls.store.folder import Folder
 from maskcls.store.tables import read_arrow, read_parts, write_parts
 from tests.benchmarks.scaling import made_up
