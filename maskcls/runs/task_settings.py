@@ -64,7 +64,7 @@ def _of_mask_only(config: Config, task: Task) -> list[str]:
         for name, partner in partners_asked(config.augment).items()
     }
     return [
-        f"{name}: belongs to the task mask, and this task is {task.name}; leave it out."
+        f"{name}: belongs to the task mask, and this is another one; leave it out."
         for name, is_set in asked.items()
         if is_set
     ]
@@ -99,7 +99,7 @@ def _of_parts(config: Config, task: Task) -> list[str]:
     faults = []
     if config.head.name == "branches" and len(task.parts) == 1:
         faults.append(
-            f"head.name=branches: needs a label of several parts, and that of {task.name} has one; use"
+            "head.name=branches: needs a label of several parts, and this one has one part; use"
             " head.name=single."
         )
     try:

@@ -90,7 +90,7 @@ OF_MASK = {
 @pytest.mark.parametrize("name", OF_MASK)
 def test_settings_of_the_mask_task_are_refused_for_another(name: str) -> None:
     assert refusals(SKIN, *OF_MASK[name]) == [
-        f"{name}: belongs to the task mask, and this task is skin; leave it out."
+        f"{name}: belongs to the task mask, and this is another one; leave it out."
     ]
     settled_for(MASK, *OF_MASK[name])
 
@@ -101,7 +101,7 @@ LEAF = Task("leaf", (Part("kind", ("oak", "elm")), Part("age", ("young", "old"))
 @pytest.mark.parametrize("name", ["head.mask_weight=2", "head.gender_weight=.5", "head.age=coral"])
 def test_settings_of_branches_that_the_task_lacks_are_refused(name: str) -> None:
     assert refusals(LEAF, "head.name=branches", name) == [
-        f"{name.partition('=')[0]}: belongs to the task mask, and this task is leaf; leave it out."
+        f"{name.partition('=')[0]}: belongs to the task mask, and this is another one; leave it out."
     ]
     settled_for(LEAF, "head.name=branches", "head.merge=hard", "head.age_weight=2")
     settled_for(MASK, "head.name=branches", name)
@@ -144,7 +144,7 @@ def test_the_age_border_is_within_the_tasks_last_two(
 
 def test_branches_need_several_parts() -> None:
     assert refusals(FRUIT, "head.name=branches") == [
-        "head.name=branches: needs a label of several parts, and that of fruit has one; use"
+        "head.name=branches: needs a label of several parts, and this one has one part; use"
         " head.name=single."
     ]
     settled_for(MASK, "head.name=branches")

@@ -42,14 +42,17 @@ def _demo(args: argparse.Namespace, command: list[str]) -> int:
     shown = ("data/train", "the digits, a folder for each class")
     if is_mask:
         shown = ("data/train/images", "the drawn people, seven images each")
-    for path, what in (
+    files = (
         shown,
         ("run/metrics.json", "scores, per class and per fold"),
         ("run/oof.parquet", "each training image's logits, from the fold that did not train on it"),
         ("run/fold-0/history.jsonl", "a line per epoch"),
         ("submission.csv", "the ensemble's answers; .provenance.json names their sources"),
-    ):
-        say(f"  {done.folder.name + '/' + path:<40} {what}")
+    )
+    paths = [f"{done.folder.name}/{path}" for path, _ in files]
+    width = max(40, *map(len, paths))
+    for path, (_, what) in zip(paths, files, strict=True):
+        say(f"  {path:<{width}} {what}")
     say("The same on your images: maskcls check DATA, then maskcls train DATA --run RUN")
     return done.exit_code
 
