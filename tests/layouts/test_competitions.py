@@ -2,16 +2,12 @@
 
 import csv
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from maskcls.cluster import session
-from maskcls.cluster.session import Session, ray_session
 from maskcls.commands.check import check
 from maskcls.commands.ensemble import ensemble
 from maskcls.commands.train import train
@@ -19,6 +15,7 @@ from maskcls.config.resolve import resolve
 from maskcls.core.errors import Exit
 from maskcls.data.task_file import parse_task
 from tests.conftest import Heard
+from tests.layouts import in_one_process
 from tests.layouts.competitions import COMPETITIONS
 from tests.layouts.drawn import SAMPLE, Expected
 
@@ -33,33 +30,6 @@ everyone = pytest.mark.parametrize("name", COMPETITIONS)
 def expected(name: str, tmp_path: Path) -> Expected:
     """Of the competition whose data is in tmp_path/data."""
     return COMPETITIONS[name](tmp_path / "data")
-
-
-@pytest.fixture(scope="module")
-def one_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Session, Path]]:
-    """A Ray for all fourteen, and its cache: starting it takes longer than training the folds."""
-    cache = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        # Before those of the single test, which conftest sets, as this Ray outlives it.
-        patch.setenv("MASKCLS_CACHE", str(cache))
-        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
-        patch.setenv("PYTHONSAFEPATH", "1")  # starting Ray sets it; here it is taken back
-        patch.delenv("RAY_ADDRESS", raising=False)
-        with ray_session(cache, False, Heard()) as started:
-            yield started, cache
-
-
-@pytest.fixture
-def shared_ray(one_ray: tuple[Session, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """train uses that Ray, and leaves it running."""
-    started, cache = one_ray
-
-    @contextmanager
-    def lend(*_: object) -> Iterator[Session]:
-        yield started
-
-    monkeypatch.setattr(session, "ray_session", lend)
-    monkeypatch.setenv("MASKCLS_CACHE", str(cache))
 
 
 def test_there_are_fourteen() -> None:
@@ -100,14 +70,27 @@ def test_check_finds_its_classes_groups_and_images(
 
 
 @pytest.mark.slow
-@pytest.mark.ray
 @everyone
 def test_it_trains_and_is_answered_in_its_form(
-    name: str, expected: Expected, tmp_path: Path, heard: Heard, shared_ray: None
+    name: str, expected: Expected, tmp_path: Path, heard: Heard
 ) -> None:
-    run, out = tmp_path / "run", tmp_path / "answers.csv"
+    # In this process, as the start of Ray's workers would take minutes; one is trained on Ray below.
+    in_one_process.train(tmp_path / "data", tmp_path / "run", resolve("smoke", sets=[*TINY]), heard)
+    _check_run_and_answers(tmp_path, expected, heard)
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.parametrize("name", ["siim_isic"])
+def test_one_trains_on_ray(name: str, expected: Expected, tmp_path: Path, heard: Heard) -> None:
     config = resolve("smoke", sets=[*TINY])
-    assert train(str(tmp_path / "data"), str(run), config, heard).exit_code == Exit.GOOD
+    done = train(str(tmp_path / "data"), str(tmp_path / "run"), config, heard)
+    assert done.exit_code == Exit.GOOD
+    _check_run_and_answers(tmp_path, expected, heard)
+
+
+def _check_run_and_answers(root: Path, expected: Expected, heard: Heard) -> None:
+    run, out = root / "run", root / "answers.csv"
     assert ensemble([str(run)], str(out), heard).exit_code == Exit.GOOD
 
     scores = json.loads((run / "metrics.json").read_text())["oof"]
