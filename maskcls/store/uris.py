@@ -1,5 +1,6 @@
 """Object-store URIs: how they are written, shown without secrets, opened and put to."""
 
+import contextlib
 import functools
 import os
 import re
@@ -128,7 +129,6 @@ def open_store(root: str, endpoint: str | None) -> tuple[Any, str]:
     # the endpoint itself (since 14); as an argument it only separates clients in the cache.
     # Imported here, since commands on local folders do not need pyarrow.
     import pyarrow as pa
-    from pyarrow.fs import FileSystem
 
     uri = Uri.parse(root)
     if not uri.authority.rpartition("@")[2]:
@@ -140,7 +140,7 @@ def open_store(root: str, endpoint: str | None) -> tuple[Any, str]:
     if uri.is_torn:
         raise unknown  # not even tried: pyarrow would repeat the secret in its error
     try:
-        store, bucket = FileSystem.from_uri(root)
+        store, bucket = _opened(root)
     except pa.ArrowInvalid:
         # pyarrow's own message repeats the URI with its options: neither shown nor chained, since a
         # traceback shows the chain.
@@ -155,6 +155,19 @@ def open_store(root: str, endpoint: str | None) -> tuple[Any, str]:
             f"{uri.shown}: cannot be opened ({reason}); check address and credentials."
         ) from error
     return store, bucket.rstrip("/")
+
+
+def _opened(root: str) -> tuple[Any, str]:
+    import pyarrow as pa
+    from pyarrow.fs import FileSystem
+
+    if root.startswith("s3:"):
+        # Files of up to 5 MiB in one request and not in three: repeated after an answer that came too
+        # late, it does no harm, while completing the same upload twice fails. Older pyarrow lacks it.
+        option = ("&" if "?" in root else "?") + "allow_delayed_open=true"
+        with contextlib.suppress(pa.ArrowInvalid):
+            return FileSystem.from_uri(root + option)  # type: ignore[no-any-return]
+    return FileSystem.from_uri(root)  # type: ignore[no-any-return]
 
 
 def put(store: Any, path: str, data: Any) -> None:

@@ -4,7 +4,9 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import boto3
 import numpy as np
 import pandas as pd
 import pytest
@@ -61,6 +63,14 @@ def test_reading_what_was_written(folder: Folder, uri: str) -> None:
         _ = folder.local_path
     assert folder.free_bytes() is None
     assert folder.location == uri
+
+
+def test_a_small_file_is_one_request(folder: Folder, uri: str, bucket: Bucket) -> None:
+    """Of an upload in parts, the ETag ends in their number."""
+    folder.write_bytes("small", b"1")
+    client = boto3.client("s3", endpoint_url=f"http://{bucket.server}", region_name="us-east-1")
+    key = urlsplit(uri).path.strip("/") + "/small"
+    assert "-" not in client.head_object(Bucket=bucket.name, Key=key)["ETag"]
 
 
 def test_large_files_come_in_chunks(folder: Folder) -> None:
@@ -218,7 +228,8 @@ def test_of_two_that_come_together_one_gets_the_lease(folder: Folder) -> None:
     def claim(purpose: str) -> None:
         start.wait()
         try:
-            with _lease(folder, purpose, settle_s=0.7):
+            # Long enough that all four have written, even where the server is kept waiting.
+            with _lease(folder, purpose, settle_s=3.0, free_after_s=30.0):
                 results.append("held")
                 time.sleep(1.0)
         except UserError:
