@@ -18,6 +18,7 @@ from maskcls.commands.train import train
 from maskcls.config.resolve import resolve
 from maskcls.core.errors import Exit, UserError
 from maskcls.store.folder import Folder
+from maskcls.store.tables import read_table
 from tests.conftest import Heard
 from tests.end_to_end.job_factory import TINY, logits_of_run, maskcls, sets
 from tests.object_store import new_bucket
@@ -150,7 +151,10 @@ def test_a_lost_worker_is_retried_and_does_not_disturb_the_other_fold(
     assert logits_of_run(run) == logits_of_run(finished)
 
 
-def test_broken_images_are_named_and_never_lost(drawn: Path, tmp_path: Path, heard: Heard) -> None:
+def test_broken_images_in_a_bucket_are_named_and_never_lost(
+    drawn: Path, tmp_path: Path, heard: Heard
+) -> None:
+    """A run on an object store, of a data set with faults: one run shows both."""
     import shutil
 
     data = tmp_path / "data"
@@ -160,48 +164,33 @@ def test_broken_images_are_named_and_never_lost(drawn: Path, tmp_path: Path, hea
     images[8].write_bytes(b"<html>not a picture</html>")
     lost = sorted((data / "eval/images").iterdir())[0]
     lost.write_bytes(b"")
-    run = tmp_path / "run"
-    config = resolve("smoke", None, [*TINY, "train.epochs=1"])
-    done = train(str(data), str(run), config, heard)
-    assert done.exit_code == Exit.DEGRADED
+    with new_bucket() as bucket:
+        there, run = bucket.take(data, "data").location, bucket.uri("run")
+        done = train(there, run, resolve("smoke", None, [*TINY, "train.epochs=1"]), heard)
+        assert done.exit_code == Exit.DEGRADED
+        ended = ensemble([run], bucket.uri("out/s.csv"), heard)
+        assert Folder.at(bucket.uri("out")).read_text("s.csv").count("\n") == 22
+        oof = read_table(Folder.at(run), "oof.parquet")
+        assert "secret" not in json.dumps(Folder.at(run).read_json("record.json"))
     assert any(images[8].name in w and "not a JPEG" in w for w in heard.warnings)
-    oof = pd.read_parquet(run / "oof.parquet")
     assert len(oof) == 84
     assert oof["logits"].isna().sum() == oof["fault"].notna().sum() == 2
     assert done.metrics.oof.faults == done.metrics.train_faults == 2
-    ended = ensemble([str(run)], str(tmp_path / "s.csv"), heard)
     assert ended.exit_code == Exit.DEGRADED
     assert list(ended.provenance["fallback"]["images"]) == [lost.name]
-    assert len(pd.read_csv(tmp_path / "s.csv")) == 21
 
 
-def test_ddp_with_two_workers_a_fold(drawn: Path, tmp_path: Path, heard: Heard) -> None:
-    config = resolve("smoke", None, [*TINY, "cluster.workers_per_fold=2", "train.epochs=1"])
-    done = train(str(drawn), str(tmp_path / "run"), config, heard)
-    assert done.exit_code == Exit.GOOD
-    assert len(pd.read_parquet(tmp_path / "run/oof.parquet")) == 84
-
-
-def test_a_data_set_without_eval_trains_and_has_no_part_in_an_ensemble(
+def test_ddp_with_two_workers_a_fold_and_no_eval_images(
     drawn: Path, tmp_path: Path, heard: Heard
 ) -> None:
     import shutil
 
     data, run = tmp_path / "data", tmp_path / "run"
     shutil.copytree(drawn / "train", data / "train")
-    done = train(str(data), str(run), resolve("smoke", None, [*TINY, "train.epochs=1"]), heard)
+    config = resolve("smoke", None, [*TINY, "cluster.workers_per_fold=2", "train.epochs=1"])
+    done = train(str(data), str(run), config, heard)
     assert done.exit_code == Exit.GOOD
+    assert len(pd.read_parquet(run / "oof.parquet")) == 84
     assert not (run / "eval.parquet").exists()
     with pytest.raises(UserError, match="without eval"):
         ensemble([str(run)], str(tmp_path / "s.csv"), heard)
-
-
-def test_a_run_on_an_object_store(drawn: Path, heard: Heard) -> None:
-    with new_bucket() as bucket:
-        data, run = bucket.take(drawn, "data").location, bucket.uri("run")
-        config = resolve("smoke", None, [*TINY, "train.epochs=1"])
-        done = train(data, run, config, heard)
-        assert done.exit_code == Exit.GOOD
-        assert ensemble([run], bucket.uri("out/s.csv"), heard).exit_code == Exit.GOOD
-        assert Folder.at(bucket.uri("out")).read_text("s.csv").count("\n") == 22
-        assert "secret" not in json.dumps(Folder.at(run).read_json("record.json"))

@@ -15,7 +15,8 @@ from tests.end_to_end.job_factory import logits_of, sets
 pytestmark = [pytest.mark.job, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
-EPOCHS = 60  # long enough for all that is looked at while it trains
+EPOCHS = 25  # with SLOW, long enough for all that is looked at while it trains
+SLOW = "train.checkpoint_s=0.001"  # a checkpoint after every step, which does not change the result
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def test_stopped_and_submitted_again_it_gives_the_same_bytes(
     head: Cluster, drawn: Path, tmp_path: Path
 ) -> None:
     words = ["ray_jobs.train", str(drawn), "--run"]
-    epochs = sets(f"train.epochs={EPOCHS}")
+    epochs = sets(f"train.epochs={EPOCHS}", SLOW)
     run = tmp_path / "stopped"
     env = json.dumps({"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": "60"}})
     options = ("--no-wait", "--submission-id", "first", "--runtime-env-json", env)
@@ -82,7 +83,7 @@ def test_stopped_and_submitted_again_it_gives_the_same_bytes(
     assert "resumes from checkpoint" in again.stdout
 
     whole = tmp_path / "whole"
-    done = head.submit(*words, str(whole), *epochs)
+    done = head.submit(*words, str(whole), *sets(f"train.epochs={EPOCHS}"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert logits_of(run / "oof.parquet") == logits_of(whole / "oof.parquet")
 

@@ -64,18 +64,15 @@ def test_a_missing_fold_is_refused_unless_allowed_and_then_said(
     assert len(done.provenance["members"]) == 1
 
 
-@pytest.mark.parametrize("kind", ["folder", "csv"])
-def test_predict_gives_the_ensembles_answers(
-    finished: Path, drawn: Path, tmp_path: Path, kind: str
-) -> None:
+def test_predict_gives_the_ensembles_answers(finished: Path, drawn: Path, tmp_path: Path) -> None:
     out = tmp_path / "p.csv"
-    # info.csv is a CSV of images, too: its ImageIDs lie in the folder images beside it.
-    images = drawn / ("eval/images" if kind == "folder" else "eval/info.csv")
+    # info.csv is a CSV of images, too: its ImageIDs lie in the folder images beside it. (A folder of
+    # images is predicted in test_nodes.)
+    images = drawn / "eval/info.csv"
     done = maskcls("predict", str(finished), str(images), "--out", str(out))
     assert done.returncode == 0, done.stderr
     found = pd.read_csv(out).set_index("path")
-    if kind == "csv":
-        assert found.index.tolist() == pd.read_csv(images)["ImageID"].tolist()
+    assert found.index.tolist() == pd.read_csv(images)["ImageID"].tolist()
     evals = pd.read_parquet(finished / "eval.parquet")
     mean = evals.groupby("image")["logits"].apply(lambda s: np.stack(s.to_list()).mean(0).argmax())
     assert {name: found.loc[name, "ans"] for name in mean.index} == mean.to_dict()

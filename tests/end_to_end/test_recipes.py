@@ -1,4 +1,7 @@
-"""Splits, more training rows and unlike members, on real Ray and through the whole main job."""
+"""Splits, more training rows and unlike members, through the whole main job.
+
+On real Ray where a run's folds or rows are other than usual for its workers, else in this process.
+"""
 
 import json
 import shutil
@@ -15,8 +18,9 @@ from maskcls.config.resolve import resolve
 from maskcls.core.errors import Exit, UserError
 from maskcls.demo.dataset import write_demo_data
 from tests.conftest import Heard
+from tests.layouts import in_one_process
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 TINY = (
     "model.backbone=test_resnet", "image.size=32x32", "train.batch_size=32", "train.epochs=1",
@@ -35,10 +39,13 @@ def run_of(drawn: Path, tmp_path_factory: pytest.TempPathFactory, one_cache: Pat
     """Trains a run with settings, once for each name; returns its folder."""
     monkeypatch.setenv("MASKCLS_CACHE", str(one_cache))
 
-    def make(name: str, *sets: str) -> Path:
+    def make(name: str, *sets: str, on_ray: bool = False) -> Path:
         run = one_cache.parent / f"run-{name}"
         config = resolve("smoke", sets=[*TINY, *sets])
-        assert train(str(drawn), str(run), config, heard).exit_code == Exit.GOOD
+        if on_ray:
+            assert train(str(drawn), str(run), config, heard).exit_code == Exit.GOOD
+        elif not (run / "metrics.json").exists():
+            in_one_process.train(drawn, run, config, heard)
         return run
 
     return make
@@ -75,8 +82,11 @@ def test_unlike_runs_make_one_ensemble(run_of, tmp_path: Path, drawn: Path, hear
     assert (answers == mean[answers.index]).all()
 
 
+@pytest.mark.ray
 def test_a_hold_out_drawn_twice_scores_the_held_out_alone(run_of) -> None:  # type: ignore[no-untyped-def]
-    run = run_of("holdout", "folds.scheme=holdout", "folds.share=0.5", "folds.repeats=2")
+    run = run_of(
+        "holdout", "folds.scheme=holdout", "folds.share=0.5", "folds.repeats=2", on_ray=True
+    )
     oof, folds = (pd.read_parquet(run / f"{name}.parquet") for name in ("oof", "folds"))
     held_out = folds[folds["fold"] == 0].groupby("repeat")["group"].apply(set)
     assert len(held_out) == 2
@@ -102,6 +112,7 @@ def test_a_split_by_images_is_stamped_and_makes_no_submission(
         ensemble([str(run)], str(tmp_path / "s.csv"), heard)
 
 
+@pytest.mark.ray
 def test_more_training_rows_join_and_the_held_out_stay_as_they_are(
     run_of, drawn: Path, tmp_path: Path, heard: Heard  # type: ignore[no-untyped-def]
 ) -> None:  # fmt: skip
@@ -118,7 +129,7 @@ def test_more_training_rows_join_and_the_held_out_stay_as_they_are(
         f"rows.pseudo_labels={teacher}", "rows.pseudo_confidence=0.01", "rows.oversample=60+:2",
         "rows.augment=copies", "augment.name=flip",
     )  # fmt: skip
-    run = run_of("more", *sets)
+    run = run_of("more", *sets, on_ray=True)
     table = pd.read_parquet(run / "table.parquet")
     mine = table["group"] == person
     assert (table.loc[mine, "label"] != table.loc[mine, "train_label"]).all()
@@ -131,7 +142,7 @@ def test_more_training_rows_join_and_the_held_out_stay_as_they_are(
         assert fold["images"]["train_an_epoch"] > fold["images"]["train"]
     corrections.write_text("path,shot,field,value\n")
     with pytest.raises(UserError, match="other data"):
-        run_of("more", *sets)
+        run_of("more", *sets, on_ray=True)
 
 
 def _rename_people(data: Path) -> None:
@@ -144,6 +155,7 @@ def _rename_people(data: Path) -> None:
     rows.to_csv(csv, index=False)
 
 
+@pytest.mark.ray
 def test_the_range_test_leaves_a_curve_and_a_picture(
     drawn: Path, tmp_path: Path, heard: Heard, one_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

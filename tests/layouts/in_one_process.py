@@ -35,6 +35,8 @@ def train(data: Path, run: Path, config: Config, heard: Heard) -> Metrics:
 
 def decoded(images: Images, place: CachePlace) -> CachedPixels:
     """The pixels of some images, in the cache."""
+    if (there := cache.open_cache(place)) is not None:
+        return there
     with cache.building_lock(place, lambda text: None):
         file = cache.start_building(place)
         found = read_images(images.folder, images.paths.tolist(), place)
