@@ -21,9 +21,14 @@ if TYPE_CHECKING:
     from maskcls.commands.check import Checked
     from maskcls.commands.ensemble import Ensembled
     from maskcls.commands.predict import PredictResult
+    from maskcls.commands.runs import Listed
+    from maskcls.commands.study import Studied
     from maskcls.commands.train import Trained
     from maskcls.config.schema import Config
+    from maskcls.evaluation.compared import Pair
     from maskcls.evaluation.ensembling import Rule
+    from maskcls.evaluation.selected import Select
+    from maskcls.statistics.choice import Decide
     from maskcls.store.results import Metrics
 
 Location = str | PathLike[str]
@@ -63,6 +68,33 @@ def train(
         return command(data, run, own, progress, ["python", "maskcls.train"], which)
 
 
+def study(
+    data: Location,
+    out: Location,
+    changes: Sequence[str],
+    *,
+    base: Location | None = None,
+    seeds: int = 3,
+    set: Mapping[str, Any] | None = None,
+    task: Location | None = None,
+    dry_run: bool = False,
+) -> "Studied":
+    """Compare single changes with a base, on the same folds; or resume it, or add changes and seeds.
+
+    changes: each as --change has it, such as "loss.name=focal". base: a preset, or a TOML file; None:
+    the task's preset. set: on top of the base. task: see train. dry_run: trains nothing.
+    """
+    data, out, which = _text(data), _text(out), None if task is None else _text(task)
+    base = None if base is None else _text(base)
+    _require_start()
+    from maskcls.commands.study import study as command
+
+    words = ["python", "maskcls.study"]
+    texts = [changes] if isinstance(changes, str) else list(changes)
+    with make_progress(_stream()) as progress:
+        return command(data, out, texts, progress, base, seeds, _sets(set), words, which, dry_run)
+
+
 def ensemble(
     runs: Location | Sequence[Location],
     out: Location,
@@ -71,11 +103,16 @@ def ensemble(
     weights: Sequence[float] | None = None,
     allow_missing_folds: bool = False,
     by_group: bool = False,
+    decide: "Decide" = "auto",
+    prior: Location = "none",
+    select: "Select" = "none",
 ) -> "Ensembled":
     """Combine all folds of the runs into a submission, a CSV file.
 
     rule: "logits", "probs", "vote" or "vote_parts". weights: one per run; None: all folds count equally.
-    by_group: a row for each group of eval images.
+    by_group: a row for each group of eval images. decide: "argmax", "tuned" or "auto". prior: "none",
+    "estimated" or a file of class shares. select: "greedy" chooses runs and weights by the held-out
+    images, and keeps the mean of all where that is not shown to gain.
     """
     from maskcls.commands.ensemble import ensemble as command
 
@@ -90,6 +127,9 @@ def ensemble(
             rule,
             weights,
             by_group,
+            decide,
+            _text(prior),
+            select,
         )
 
 
@@ -99,12 +139,15 @@ def predict(
     out: Location,
     *,
     by_group: bool = False,
+    decide: "Decide" = "auto",
+    prior: Location = "none",
     set: Mapping[str, Any] | None = None,
 ) -> "PredictResult":
     """Predict new images by a finished run; set: cluster.* only, how the work is placed here.
 
     images: a folder, or a CSV file with a column path. out: a CSV file of classes and probabilities.
-    by_group: a row for each group: the CSV's column group, else the first folder of the path.
+    by_group: a row for each group: the CSV's column group, else the first folder of the path. decide,
+    prior: as in ensemble.
     """
     from maskcls.runs.settings import settings_of_predict
 
@@ -113,7 +156,28 @@ def predict(
     from maskcls.commands.predict import predict as command
 
     with make_progress(_stream()) as progress:
-        return command(_text(run), _text(images), _text(out), progress, placing, by_group)
+        return command(
+            _text(run), _text(images), _text(out), progress, placing, by_group, decide, _text(prior)
+        )  # fmt: skip
+
+
+def compare(*runs: Location) -> "list[Pair]":
+    """Compare finished runs on the same data: every pair of their settings.
+
+    Runs that differ in train.seed alone are the seeds of one setting, unless all of them are.
+    """
+    from maskcls.commands.compare import compare as command
+
+    return command([_text(run) for run in runs])
+
+
+def list_runs(root: Location = ".") -> "list[Listed]":
+    """The runs below a folder, best score first; those that cannot be read are logged and left out."""
+    import logging
+
+    from maskcls.commands.runs import runs as command
+
+    return list(command(_text(root), logging.getLogger(__name__).warning).runs)
 
 
 def open_run(run: Location) -> "RunView":

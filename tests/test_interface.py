@@ -59,6 +59,7 @@ def test_values_of_python_are_those_of_the_command_line() -> None:
         (lambda at: maskcls.train(at / "none", at / "run"), "none"),
         (lambda at: maskcls.train(at, at / "run", set={"optim.rl": 1}), "optim.rl"),
         (lambda at: maskcls.train(at, "s3://KEY:SECRET@bucket/run"), "bucket/run"),
+        (lambda at: maskcls.study(at / "none", at / "out", ["loss.name=focal"]), "none"),
         (lambda at: maskcls.ensemble(at / "none", at / "out.csv"), "none"),
         (lambda at: maskcls.predict(at, at, at / "out.csv", set={"optim.lr": 1}), "cluster"),
         (lambda at: maskcls.open_run(at), "this is not a run's folder"),

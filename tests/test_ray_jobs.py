@@ -12,6 +12,7 @@ JOBS = (
     "ray_jobs.ensemble",
     "ray_jobs.pipeline",
     "ray_jobs.predict",
+    "ray_jobs.study",
     "ray_jobs.train",
     "ray_jobs.tune",
 )

@@ -31,8 +31,8 @@ EXIT_CODES = (
 )
 # What a write to stdout fails with: its reader is gone, the disk or quota is full, the disk is broken.
 _STREAM_ERRORS = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO)
-_RESUMES = ("demo", "train", "tune", "pipeline")
-_WITH_RAY = ("demo", "train", "lr-find", "tune", "pipeline", "predict")
+_RESUMES = ("demo", "train", "tune", "study", "pipeline")
+_WITH_RAY = ("demo", "train", "lr-find", "tune", "study", "pipeline", "predict")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

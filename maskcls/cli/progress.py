@@ -302,7 +302,8 @@ def _fold_table(states: Sequence[FoldState], width: int) -> "Table":
     # All folds are of one task.
     title = _SHORT.get(states[0].metric, TITLES[states[0].metric])
     # Repeated only where it is short: the table has to fit into 80 columns.
-    best_title = f"best {title}" if len(title) < 4 else "best"
+    word = "best" if states[0].keep == "best" else "kept"
+    best_title = f"{word} {title}" if len(title) < 4 else word
     for name in ("img/s", "loss", title, best_title, "left"):
         table.add_column(name, justify="right", no_wrap=True)
     for s in states:
@@ -351,8 +352,8 @@ def number(value: object) -> str:
 
 
 def _best_of(state: FoldState) -> tuple[int, str] | None:
-    """The best epoch so far and its metric as shown; None without a score."""
-    best = best_of(state.history)
+    """The epoch kept so far, as a rule the best, and its metric as shown; None without a score."""
+    best = best_of(state.history, state.keep)
     if best is None or best.score is None:
         return None
     return best.epoch, number(oriented(state.metric, best.score))
@@ -392,7 +393,7 @@ def _event(state: FoldState) -> str:
             best = _best_of(state)
             if best is None:
                 return "done"
-            return f"done: best_epoch={best[0]} {state.metric}={best[1]}"
+            return f"done: {state.keep}_epoch={best[0]} {state.metric}={best[1]}"
         case "stopped":  # by maskcls status alone
             return "stopped"
         case "failed":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from maskcls.commands.status import RunStatus, SearchStatus, WorkerStatus
 from maskcls.core.errors import Exit
+from maskcls.core.history import best_of
 from maskcls.core.metrics import TITLES, shown_score
 from maskcls.core.progress import FoldState
 
@@ -39,7 +40,9 @@ def _several(runs: Sequence[RunStatus]) -> list[str]:
         folds = f"{run.done}/{len(run.folds)}"
         lines.append(
             f"{run.run:<{width}}  {folds:>7} {shown_score(run.metric, run.score):>{column}}"
-            f" {_time(run.left_s):>7}" + (f"  {TITLES[run.metric]}" if len(metrics) > 1 else "")
+            f" {_time(run.left_s):>7}"
+            + (f"  {TITLES[run.metric]}" if len(metrics) > 1 else "")
+            + (f"  {run.interval}" if run.interval else "")
         )
     return lines
 
@@ -67,7 +70,8 @@ def _one(run: RunStatus) -> list[str]:
     for state, worker in zip(run.folds, run.workers, strict=True):
         lines.append(_fold(state, column) + _where(worker, state))
     shown = shown_score(run.metric, run.score)
-    score = "" if run.score is None else f", out-of-fold {title} {shown}"
+    interval = f" {run.interval}" if run.interval else ""
+    score = "" if run.score is None else f", out-of-fold {title} {shown}{interval}"
     lines.append(f"{run.done} of {len(run.folds)} folds are done{score}")
     # A command that was killed has left no exit code; one that finished has nothing to resume.
     if run.exit_code is not None and run.done < len(run.folds):
@@ -80,8 +84,8 @@ def _one(run: RunStatus) -> list[str]:
 
 def _fold(state: FoldState, column: int) -> str:
     last = state.history[-1] if state.history else None
-    # The best so far, as in the run's result; without a validation fold there is none.
-    scores = [entry.score for entry in state.history if entry.score is not None]
+    # Of the epoch kept so far, as in the run's result; without a validation fold there is none.
+    kept = best_of(state.history, state.keep)
     at_work = state.phase in ("training", "predicting")
     epoch = max(len(state.history), state.epoch if at_work else 0)
     speed = state.images_per_s or (last.images_per_s if last else None)
@@ -90,7 +94,7 @@ def _fold(state: FoldState, column: int) -> str:
     return (
         f"{state.fold:>4}  {state.phase:<10} {f'{epoch}/{state.epochs}':>9}"
         f" {_number(speed, '.0f'):>9} {_number(last.train_loss if last else None, '.3f'):>8}"
-        f" {shown_score(state.metric, max(scores, default=None)):>{column}} {state.attempt:>4}"
+        f" {shown_score(state.metric, kept.score if kept else None):>{column}} {state.attempt:>4}"
         f" {_time(state.left_s):>7}{note}"
     )
 

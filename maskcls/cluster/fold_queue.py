@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from maskcls.cluster.plan import Plan
 from maskcls.cluster.supervisor import Supervisor
@@ -52,6 +52,21 @@ class QueueSettings:
     stall_s: float
 
 
+class Fit(Protocol):
+    """One attempt at a fold, such as Ray Train's trainer."""
+
+    @property
+    def fit(self) -> Callable[[], Any]:
+        """Train; returns what has the Outcome as its return_value, raises what Ray raises."""
+
+    def stop(self) -> None:
+        """Make `fit`, in another thread, end."""
+
+
+MakeFit = Callable[[FoldJob, Plan, str, Folder, bool, str | None], Fit]
+"""See cluster/trainer.py, make_trainer."""
+
+
 @dataclass
 class _Fit:
     """A running fit, in a thread of its own."""
@@ -82,20 +97,29 @@ class FoldQueue:
         settings: QueueSettings,
         progress: Progress,
         check_lease: Callable[[], None],
+        make_fit: MakeFit | None = None,
     ) -> None:
-        """check_lease: raises RunFailed when another command has taken the run over."""
+        """check_lease: raises RunFailed when another command has taken the run over.
+
+        make_fit: makes the attempts; None: make_trainer, a new process for each.
+        """
         self._jobs = {job.fold: job for job in jobs}
         self._plan, self._settings = plan, settings
         self._progress, self._check_lease = progress, check_lease
         self._run = Run(Folder.at(jobs[0].run))
         self._pause_s = _LOOK_EVERY_S if self._run.folder.is_local else _LOOK_EVERY_S_REMOTE
-        epochs, metric = jobs[0].config.train.epochs, jobs[0].task.metric
-        self._states = {job.fold: FoldState(job.fold, epochs, metric=metric) for job in jobs}
+        train, metric = jobs[0].config.train, jobs[0].task.metric
+        self._states = {
+            job.fold: FoldState(job.fold, train.epochs, metric=metric, keep=train.keep)
+            for job in jobs
+        }
         self._waiting = [job.fold for job in jobs]
         self._not_before: dict[int, float] = {}
         self._running: dict[int, _Fit] = {}
         self._outcomes: dict[int, Outcome] = {}
-        self._leaving = threading.Event()
+        self._leaving, self._make_fit = threading.Event(), make_fit
+        self._news = threading.Event()
+        """A fit has ended: the next fold need not wait for the next look."""
         self._scarce = "a GPU" if plan.device == "cuda" else "free cores"
         self._supervisor = Supervisor(
             settings.retries,
@@ -128,8 +152,8 @@ class FoldQueue:
                 for fold in list(self._running):
                     self._look_at(fold)
                 self._progress.folds(list(self._states.values()))
-                if self._running or self._waiting:
-                    time.sleep(self._pause_s)
+                if (self._running or self._waiting) and self._news.wait(self._pause_s):
+                    self._news.clear()
             return self._outcomes
         except KeyboardInterrupt:
             self._checkpoint()
@@ -222,7 +246,7 @@ class FoldQueue:
 
             # Unique for each attempt and process: Ray Train would resume from the records it finds.
             name = f"{self._settings.run_name}-fold-{job.fold}-{os.getpid()}-{fit.number}"
-            fit.trainer = make_trainer(
+            fit.trainer = (self._make_fit or make_trainer)(
                 job, self._plan, name, self._settings.storage,
                 self._settings.is_local, self._supervisor.bad_node(job.fold),
             )  # fmt: skip
@@ -235,6 +259,8 @@ class FoldQueue:
         except BaseException as e:  # this thread has no caller; outcome_of_fit classifies the error
             _log.info("fold=%s attempt=%s ended with %r", job.fold, fit.number, e)
             fit.outcome = outcome_of_fit(e)
+        finally:
+            self._news.set()
 
     def _look_at(self, fold: int) -> None:
         fit, state = self._running[fold], self._states[fold]

@@ -1,6 +1,7 @@
-"""The functions that run inside a worker on Ray: a fold in Ray Train, or a trial's fold 0 in Ray Tune.
+"""The functions that run inside a worker on Ray: a fold in Ray Train or in a process that is kept, or a
+trial's fold 0 in Ray Tune.
 
-Both unpack the job, decode missing images, call training.run_fold, and return an Outcome: Ray does not
+All unpack the job, decode missing images, call training.run_fold, and return an Outcome: Ray does not
 distinguish an error in training from a lost machine, so our own errors must not look like failures to
 Ray.
 """
@@ -67,6 +68,20 @@ def train_fold(arguments: dict[str, FoldJob]) -> Outcome:
     if not alone:
         raise FoldError(outcome)
     return outcome
+
+
+def train_alone(job: FoldJob) -> Outcome:
+    """A fold in a process that trains several, one after another (cluster/warm.py)."""
+    try:
+        reporter = Reporter(job, 0, lambda entry: None)
+        job = _start(job, reporter)
+        from maskcls.training.fold import run_fold
+        from maskcls.training.rank import Alone
+
+        run_fold(job, Alone(), reporter)
+        return Outcome("done")
+    except Exception as e:  # as in train_fold
+        return _outcome_here(e)
 
 
 def _start(job: FoldJob, reporter: Reporter) -> FoldJob:

@@ -5,6 +5,7 @@ import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +25,16 @@ from maskcls.data.image_list import (
     with_extensions,
 )
 from maskcls.evaluation.by_group import GroupCodes, GroupMeans
-from maskcls.evaluation.ensembling import mean_logits, softmax
+from maskcls.evaluation.class_shares import class_shares
+from maskcls.evaluation.decided import Asked, Decided, Eval, EvalSample, require_fitting
+from maskcls.evaluation.decided import decide as fit
+from maskcls.evaluation.ensembling import softmax
+from maskcls.evaluation.eval_sample import chosen_rows
+from maskcls.evaluation.pooled import Combining
 from maskcls.pixels.geometry import Geometry
 from maskcls.runs.dataset import images_of
+from maskcls.statistics.choice import Decide
+from maskcls.statistics.decision import DECIDED
 from maskcls.store import manifest
 from maskcls.store.folder import Folder
 from maskcls.store.outputs import OutputFile
@@ -35,15 +43,21 @@ from maskcls.store.results import FoldResult
 from maskcls.store.run import Run
 from maskcls.store.uris import is_uri
 
+Weights = npt.NDArray[np.float64] | float
+
 
 @dataclass(frozen=True)
 class PredictResult:
-    """Exit code, location of the predictions, number of images, and reasons for missing answers."""
+    """Exit code, location of the predictions, number of images, and reasons for missing answers.
+
+    decided: decision, prior and forecast, as an ensemble's provenance has them.
+    """
 
     exit_code: Exit
     out: str
     images: int
     faults: dict[str, str]
+    decided: dict[str, Any]
 
 
 def predict(
@@ -53,13 +67,16 @@ def predict(
     progress: Progress,
     cluster: Cluster | None = None,
     by_group: bool = False,
+    decide: Decide = "auto",
+    prior: str = "none",
 ) -> PredictResult:
     """Write a row per image: its path, the answer, and the probabilities of the folds' averaged logits.
 
     images: a folder, or a CSV file with a column path (or image, ImageID, file_name, or what the task's
     answers call it) relative to the CSV's folder. cluster: placement of the work here; the run may have
     been trained on another machine. by_group: a row per group, of its images' averaged logits; the group
-    is the CSV's column group, else the first folder of the path.
+    is the CSV's column group, else the first folder of the path. decide, prior: as in ensemble; class
+    weights change the answer alone, a prior also the probabilities.
     The columns are data/answers.py's. An image that cannot be decoded has a row with empty columns.
     Raises UserError when the run is not finished or a checkpoint is damaged, or when another machine
     of a cluster may predict and does not reach RUN and IMAGES.
@@ -72,6 +89,8 @@ def predict(
 
     trained = Run.open(Folder.at(run))
     results, geometry = _checkpoints_of(trained)
+    asked = Asked(decide, prior)
+    require_fitting(asked, "logits", trained.task, trained.task.metric not in DECIDED)
     # First: a location that cannot be written is refused before the work.
     output = OutputFile.at(out)
     placing = cluster or Cluster()
@@ -112,11 +131,23 @@ def predict(
             )
         logits[member, at] = values
     faults = {rows["path"].iloc[row]: reason for row, reason in sorted(pixels.faults.items())}
-    output.write(_csv(task, rows, mean_logits(logits)))
+    decided = _decided(trained, [result.fold for result in results], asked, by_group, logits)
+    output.write(_csv(task, rows, decided.combine(logits), decided.decision.log_weights))
     # Only the first, as the CSV shows the others by their empty columns.
     for path, reason in list(faults.items())[:20]:
         progress.warn(f"{path}: no answer, {reason}")
-    return PredictResult(Exit.DEGRADED if faults else Exit.GOOD, out, len(rows), faults)
+    code = Exit.DEGRADED if faults else Exit.GOOD
+    about = {"task": {"name": task.name, "classes": list(task.classes)}, **decided.about()}
+    return PredictResult(code, out, len(rows), faults, about)
+
+
+def _decided(
+    run: Run, folds: list[int], asked: Asked, by_group: bool, logits: npt.NDArray[np.float32]
+) -> Decided:
+    rows = chosen_rows(logits.shape[1], len(logits), logits.shape[2])
+    images = Eval(logits.shape[1], lambda: EvalSample(logits[:, rows], None))
+    how, of_probabilities = Combining("logits", by_group=by_group), run.task.metric not in DECIDED
+    return fit([(run, folds)], how, asked, None, images, class_shares(run), of_probabilities)
 
 
 def _checkpoints_of(run: Run) -> tuple[list[FoldResult], Geometry]:
@@ -201,19 +232,27 @@ def _is_file(folder: Folder, path: str) -> bool:
     return folder.is_local and (folder.local_path / path).is_file()
 
 
-def _csv(task: Task, rows: pd.DataFrame, mean: npt.NDArray[np.float64]) -> bytes:
-    """The file; rows: with a column group for answers by group; mean: logits of each image [N, K]."""
+def _csv(
+    task: Task, rows: pd.DataFrame, mean: npt.NDArray[np.float64], log_weights: Weights = 0.0
+) -> bytes:
+    """The file.
+
+    rows: with a column group for answers by group. mean: logits of each image [N, K]. log_weights: [K],
+    added to decide the answer.
+    """
     first, names = "path", rows["name" if "name" in rows else "path"].tolist()
     if "group" in rows:
         first = "group"
         codes, groups = GroupCodes(), GroupMeans(0, mean.shape[1])
         groups.add(codes.of(rows["group"].tolist()), mean)
         names, mean = codes.names, groups.means(len(codes.names))
-    return _rows(first, names, task, mean)
+    return _rows(first, names, task, mean, log_weights)
 
 
-def _rows(first: str, names: Sequence[str], task: Task, mean: npt.NDArray[np.float64]) -> bytes:
-    probs, answers = softmax(mean), np.nan_to_num(mean).argmax(axis=1)
+def _rows(
+    first: str, names: Sequence[str], task: Task, mean: npt.NDArray[np.float64], weights: Weights
+) -> bytes:
+    probs, answers = softmax(mean), np.nan_to_num(mean + weights).argmax(axis=1)
     texts = class_texts(task)
     # The numbers of the mask task's files are read by others; elsewhere, near 1, six digits are too few.
     digits = 6 if task.answers.values == "class" else 9

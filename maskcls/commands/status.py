@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from maskcls.cluster.dashboard import address_of, is_loopback, look_at_workers, token_of
 from maskcls.core.errors import UserError
+from maskcls.core.interval import Interval
 from maskcls.core.progress import FoldState
 from maskcls.core.task import MetricName
 from maskcls.store.folder import Folder
@@ -49,7 +50,7 @@ class RunStatus:
 
     workers: of each fold. metric: the one that ranks; score: of it, higher is better. left_s: the
     maximum time left of the folds in progress [s]; folds that wait are not counted. exit_code: of the
-    run's last command, None while it works or is unknown.
+    run's last command, None while it works or is unknown. interval: of the metric's value.
     """
 
     run: str
@@ -57,6 +58,7 @@ class RunStatus:
     workers: tuple[WorkerStatus, ...]
     metric: MetricName
     score: float | None
+    interval: Interval | None
     left_s: float | None
     exit_code: int | None
 
@@ -120,7 +122,7 @@ def run_status(folder: Folder, address: str | None = None) -> RunStatus:
     address: of Ray's dashboard; otherwise RAY_API_SERVER_ADDRESS, or the one that the run recorded.
     """
     run = Run.open(folder)
-    epochs, last = run.config.train.epochs, _last_start(run)
+    train, last = run.config.train, _last_start(run)
     # Before its first files are complete, nothing has been scored.
     metric: MetricName = run.task.metric if run.has_task or run.is_prepared else "macro_f1"
     exit_code = last.exit_code if last is not None and last.ended else None
@@ -133,7 +135,7 @@ def run_status(folder: Folder, address: str | None = None) -> RunStatus:
             beat = None  # of an attempt that was lost; the next one has not reported yet
         if beat and last is not None and exit_code is None and beat.is_before(last.started):
             beat = None  # of an earlier command; the current one has not started the fold yet
-        state = fold.state(epochs, beat, metric)
+        state = fold.state(train.epochs, beat, metric, train.keep)
         _judge_silence(state, beat, exit_code)
         states.append(state)
         beats.append(beat)
@@ -148,6 +150,7 @@ def run_status(folder: Folder, address: str | None = None) -> RunStatus:
         tuple(workers),
         metric,
         score,
+        metrics.oof.judged.interval if metrics and metrics.oof and metrics.oof.judged else None,
         max(left, default=None),
         exit_code,
     )

@@ -2,7 +2,7 @@
 
     train = prepare -> begin -> place -> decode -> train_folds -> collect
 
-The steps are those of runs/run.py.
+The steps are those of runs/run.py, in the order of runs/whole_run.py.
 """
 
 import time
@@ -16,6 +16,7 @@ from maskcls.config.schema import Config
 from maskcls.core.errors import Exit, UserError
 from maskcls.core.progress import Progress
 from maskcls.data.find_task import find_task
+from maskcls.evaluation.decided import require_possible
 from maskcls.evaluation.ensembling import Rule, require_probabilities
 from maskcls.runs.prepare import prepare
 from maskcls.runs.run import (
@@ -28,10 +29,11 @@ from maskcls.runs.run import (
     place,
     train_folds,
 )
+from maskcls.runs.whole_run import exit_code_of, recorded
+from maskcls.statistics.choice import Decide
 from maskcls.store.folder import Folder
 from maskcls.store.lease import Lease
 from maskcls.store.outputs import OutputFile
-from maskcls.store.record import ending
 from maskcls.store.results import Metrics
 
 if TYPE_CHECKING:
@@ -64,14 +66,7 @@ def train(
     with Lease(prepared.run.folder, "train", progress.say) as lease:
         context = begin(prepared, progress, lease.check)
         del prepared  # the tables are held once
-        start = context.record.add_start(command)
-        context.run.write_record(context.record)
-
-        def write() -> None:
-            if not lease.lost:  # else the record is another command's
-                context.run.write_record(context.record)
-
-        with ending(start, write) as end:
+        with recorded(context, command, lease) as end:
             metrics = finish_without_ray(context)
             if metrics is None:
                 with _ray(context) as session:
@@ -79,8 +74,7 @@ def train(
                     pixels = decode(context, session.own_node())
                     train_folds(context, plan, session)
                 metrics = collect(context, *pixels)
-            faults = metrics.train_faults + metrics.eval_faults
-            end.exit_code = Exit.DEGRADED if faults else Exit.GOOD
+            end.exit_code = exit_code_of(metrics)
     return Trained(end.exit_code, metrics, context.run.folder)
 
 
@@ -111,6 +105,7 @@ class Piped:
 def pipeline(
     data: str, run: str, out: str, config: Config, progress: Progress, rule: Rule = "logits",
     command: Sequence[str] = (), task: str | None = None, by_group: bool = False,
+    decide: Decide = "auto", prior: str = "none",
 ) -> Piped:  # fmt: skip
     """Train what is left of a run, then write the submission of its folds.
 
@@ -125,5 +120,7 @@ def pipeline(
         )
     if file.answers.values.startswith("probabilit"):
         require_probabilities(rule)
+    require_possible(decide, prior, rule)
     trained = train(data, run, config, progress, command, task, by_group)
-    return Piped(trained, ensemble([run], out, progress, rule=rule, by_group=by_group))
+    ended = ensemble([run], out, progress, rule=rule, by_group=by_group, decide=decide, prior=prior)
+    return Piped(trained, ended)

@@ -103,6 +103,22 @@ def gather(
     return flat
 
 
+def with_changes(
+    base: Mapping[str, Value], changes: Mapping[str, Value], origin: str
+) -> dict[str, Value]:
+    """The base with other values of some settings.
+
+    origin: begins with "preset "; of the base's values, so that those which have no effect beside the
+    changes are ignored as a preset's are, and not refused as typed ones would be.
+    """
+    flat = {name: Value(value.value, origin, value.typed) for name, value in base.items()}
+    # A value of base that goes with another choice than the changed one must not stay.
+    for name, choice in GOES_WITH.items():
+        if choice in changes and name not in changes:
+            flat.pop(name, None)
+    return flat | dict(changes)
+
+
 def parse_value(text: str) -> Any:
     """A value as TOML reads it, else the text itself (so that names need no quotes)."""
     try:

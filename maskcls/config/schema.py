@@ -157,6 +157,9 @@ class Train(Section):
     accumulates gradients; auto is the whole share [images]."""
     patience: Annotated[int, Ge(0)] = 0
     """Early stopping after this many epochs without a better held-out score; 0: none [epochs]."""
+    keep: Literal["best", "last"] = "best"
+    """The epoch whose network and logits are the fold's result: the one with the best held-out score,
+    or the last one, whose score no choice has made too good, unless patience ended the training."""
     seed: Annotated[int, Ge(0), Lt(4294967296)] = 0
     """Seed of initial values, order of batches, augmentation and dropout."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"

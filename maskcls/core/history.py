@@ -6,8 +6,12 @@ it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from maskcls.core.task import MetricName
+
+Keep = Literal["best", "last"]
+"""Which epoch's weights and logits are a fold's result, see config.schema.Train."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,15 @@ class Best:
     score: float | None
 
 
-def best_of(history: Sequence[EpochEntry]) -> Best | None:
+def best_of(history: Sequence[EpochEntry], keep: Keep = "best") -> Best | None:
     """The epoch with the highest score, the first of equals; None before any epoch.
 
+    keep: see config.schema.Train; with "last" it is the last epoch.
     Without a validation fold no epoch has a score, and the last one counts; likewise where the metric is
     not defined on the validation fold.
     """
+    if keep == "last":
+        return Best(history[-1].epoch, history[-1].score) if history else None
     best: Best | None = None
     for entry in history:
         # ">", not ">=": of equal epochs the first, whose checkpoint is kept already.

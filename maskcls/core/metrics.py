@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from maskcls.core.interval import Interval
 from maskcls.core.plain import from_plain
 from maskcls.core.task import MetricName, Task
 
@@ -29,7 +30,26 @@ TITLES: dict[MetricName, str] = {
 OF_PROBABILITIES: frozenset[MetricName] = frozenset({"auc", "log_loss"})
 """What a confusion matrix does not tell."""
 KEYS_BESIDE_PARTS = frozenset(
-    {"metric", "score", "per_class", "images", "faults", "joined_on", "warning", *TITLES}
+    {
+        "metric",
+        "score",
+        "per_class",
+        "images",
+        "faults",
+        "joined_on",
+        "warning",
+        *TITLES,
+        "interval",
+        "interval_by",
+        "interval_note",
+        "honest",
+        "last_epoch",
+        "fold_mean",
+        "fold_deviation",
+        "calibration_error",
+        "confusion",
+        "by_group",
+    }
 )
 """Keys that stand beside the parts in metrics.json and `score --json`: names that no part may have."""
 
@@ -39,7 +59,7 @@ Values = dict[MetricName, float]
 
 @dataclass(frozen=True)
 class ClassScore:
-    """A class's scores, 0 to 1; images: rows with this label."""
+    """A class's scores, 0 to 1; images: rows with this label; interval: of F1, None where unknown."""
 
     number: int
     name: str
@@ -47,14 +67,19 @@ class ClassScore:
     precision: float
     recall: float
     images: int
+    interval: Interval | None = None
 
 
 @dataclass(frozen=True)
 class PartScore:
-    """Scores of one part of the label (of the mask task: mask, gender or age) by itself, 0 to 1."""
+    """Scores of one part of the label (of the mask task: mask, gender or age) by itself, 0 to 1.
+
+    interval: of macro F1, None where unknown.
+    """
 
     macro_f1: float
     accuracy: float
+    interval: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +115,7 @@ class Score:
             "score": self.score,
             **{str(name): value for name, value in self.values.items()},
             "per_class": [{"class": c.number} | _without_number(c) for c in self.per_class],
-            **{name: asdict(part) for name, part in self.parts.items()},
+            **{name: _without_nothing(asdict(part)) for name, part in self.parts.items()},
         }
 
     @classmethod
@@ -106,14 +131,19 @@ class Score:
             {
                 name: from_plain(PartScore, value)
                 for name, value in values.items()
-                if isinstance(value, Mapping) and set(value) == part_keys
+                if isinstance(value, Mapping) and set(value) - {"interval"} == part_keys
             },
         )
 
 
 def _without_number(score: ClassScore) -> dict[str, object]:
     # In the file it is called "class", which is no name for a field in Python.
-    return {name: value for name, value in asdict(score).items() if name != "number"}
+    values = _without_nothing(asdict(score))
+    return {name: value for name, value in values.items() if name != "number"}
+
+
+def _without_nothing(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def oriented(metric: MetricName, number: float) -> float:
@@ -132,10 +162,17 @@ def shown_score(metric: MetricName, score: float | None, digits: int = 4) -> str
     return "-" if score is None else f"{oriented(metric, score):.{digits}f}"
 
 
-def shown_values(metric: MetricName, values: Mapping[MetricName, float], digits: int = 4) -> str:
-    """Values with their titles, the ranking metric first: "AUC 0.9100  accuracy 0.8000"."""
+def shown_values(
+    metric: MetricName, values: Mapping[MetricName, float], digits: int = 4,
+    interval: Interval | None = None,
+) -> str:  # fmt: skip
+    """Values with their titles, the ranking metric first: "AUC 0.9100  accuracy 0.8000".
+
+    interval: of the ranking metric, shown behind it.
+    """
     rest = [f"{TITLES[n]} {v:.{digits}f}" for n, v in values.items() if n != metric]
     first = f"{values[metric]:.{digits}f}" if metric in values else "-"
+    first += f" {interval.shown(digits)}" if interval else ""
     return "  ".join([f"{TITLES[metric]} {first}", *rest])
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from maskcls.core.history import EpochEntry
+from maskcls.core.history import EpochEntry, Keep
 from maskcls.core.task import MetricName
 
 Report = Callable[[str], None]
@@ -19,7 +19,7 @@ class FoldState:
 
     epoch: the one being trained, from 1; step of steps within it; left_s: estimated time left [s].
     history: the finished epochs' lines of history.jsonl. note: why it waits or failed. metric: the one
-    that ranks the epochs.
+    that ranks the epochs. keep: which of them is kept, see config.schema.Train.
     """
 
     fold: int
@@ -34,6 +34,7 @@ class FoldState:
     note: str = ""
     history: list[EpochEntry] = field(default_factory=list)
     metric: MetricName = "macro_f1"
+    keep: Keep = "best"
 
 
 def ignore(sentence: str) -> None:

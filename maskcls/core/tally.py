@@ -67,7 +67,12 @@ class Tally:
             self._log_loss += _log_loss_sum(truth, logits_NK)
         if "auc" in metrics:
             self._labels.append(truth.astype(np.int16))
-            self._ranks.append(_ranks(logits_NK))
+            self._ranks.append(ranks_of(logits_NK))
+
+    @property
+    def confusion(self) -> Confusion:
+        """How often each label was predicted as each class, [K, K]; a row for each label."""
+        return self._confusion
 
     @property
     def rows(self) -> int:
@@ -167,7 +172,7 @@ def _log_loss_sum(labels: npt.NDArray[Any], logits_NK: npt.NDArray[Any]) -> floa
     return total
 
 
-def _ranks(logits_NK: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+def ranks_of(logits_NK: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """What orders rows as their probabilities do: for two classes [N], else [N, K].
 
     Log probabilities and not probabilities, of which float32 rounds all above 1 - 3e-8 to ties at 1.

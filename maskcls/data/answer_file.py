@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,12 +25,14 @@ class FileOfAnswers:
     """What a file says of each image, in its order.
 
     images: names. classes: int64 [N], where there are probabilities the likeliest. probs: float64
-    [N, K], each row of sum 1; None where the file has classes.
+    [N, K], each row of sum 1; None where the file has classes. groups: of each image, where the file
+    of the truth has a column group.
     """
 
     images: tuple[str, ...]
     classes: npt.NDArray[np.int64]
     probs: Float64 | None
+    groups: tuple[str, ...] | None = None
 
     def of(self, images: Sequence[str]) -> "FileOfAnswers":
         """The same of these images, in their order; all must be there."""
@@ -57,13 +59,22 @@ def read_answers(data: bytes, where: str, task: Task) -> FileOfAnswers:
 
 
 def read_truth(data: bytes, where: str, task: Task) -> FileOfAnswers:
-    """The true labels: the image's column, and one with the class by its name or number.
+    """The true labels: the image's column, one with the class by its name or number, and group, if any.
 
     That column is called as the answer's, or label (not where answers are numbers); with a probability
     for each class it may also be a column per class, of which the true one is 1. Errors as in
     read_answers.
     """
-    file = CsvFile(data, where)
+    found = _read_labels(CsvFile(data, where), task)
+    file, image = CsvFile(data, where), answer_columns(task)[0]
+    if "group" not in file.header or image == "group":
+        return found
+    # Again, as rows are read once; whatever is wrong with them has been raised.
+    rows = _rows(file, image, ["group"], Faults())
+    return replace(found, groups=tuple(group for _, (group,) in rows.values()))
+
+
+def _read_labels(file: CsvFile, task: Task) -> FileOfAnswers:
     image, *columns = answer_columns(task)
     each = task.answers.values == "probabilities"
     if each and all(name in file.header for name in (image, *columns)):

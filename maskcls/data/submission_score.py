@@ -6,12 +6,19 @@ instead, so there a submission in another order gets a warning with the score th
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from maskcls.core.errors import UserError
+from maskcls.core.interval import Interval
 from maskcls.core.metrics import Score
-from maskcls.core.tally import score_predictions
+from maskcls.core.plain import to_plain
+from maskcls.core.tally import LEAST_PROBABILITY, score_predictions
 from maskcls.core.task import Task
 from maskcls.data.answer_file import FileOfAnswers, read_answers, read_truth
 from maskcls.data.task_file import built_in
+from maskcls.statistics.judging import drawn_from, intervals_of, note_of
+from maskcls.statistics.measures import Outcome
+from maskcls.statistics.rows import Int64, numbered
 
 
 @dataclass(frozen=True)
@@ -19,16 +26,23 @@ class SubmissionScore:
     """The score of a submission.
 
     images: how many. joined_on: the column that names them. warning: what looks wrong, None for nothing.
+    interval: of the ranking metric's value, None where it cannot be told; interval_by: what was drawn
+    for it; interval_note: what to know of it.
     """
 
     score: Score
     images: int
     joined_on: str
     warning: str | None
+    interval: Interval | None = None
+    interval_by: str = ""
+    interval_note: str | None = None
 
     def to_json(self) -> dict[str, object]:
         """As `score --json` prints it; without a warning the key is left out."""
         values = self.score.to_json() | {"images": self.images, "joined_on": self.joined_on}
+        values["interval"] = None if self.interval is None else to_plain(self.interval)
+        values |= {"interval_by": self.interval_by, "interval_note": self.interval_note}
         return values if self.warning is None else values | {"warning": self.warning}
 
 
@@ -52,7 +66,23 @@ def score_files(
     joined = answers.of(labels.images)
     result = score_predictions(task, labels.classes, joined.classes, joined.probs)
     warning = _mask_warning(task, answers, labels, names) if task.is_mask else None
-    return SubmissionScore(result, len(labels.images), image, warning)
+    groups = numbered(labels.images if labels.groups is None else labels.groups)
+    outcome = _outcome(task, labels, joined, groups)
+    found = intervals_of(task, outcome)
+    count, has_groups = int(groups.max()) + 1, labels.groups is not None
+    return SubmissionScore(
+        found.in_score(result), len(labels.images), image, warning, found.whole,
+        drawn_from(count, has_groups), note_of(count, has_groups),
+    )  # fmt: skip
+
+
+def _outcome(task: Task, labels: FileOfAnswers, joined: FileOfAnswers, groups: Int64) -> Outcome:
+    losses = ranks = None
+    if joined.probs is not None:
+        of_truth = joined.probs[np.arange(len(labels.classes)), labels.classes]
+        losses = -np.log(np.clip(of_truth, LEAST_PROBABILITY, 1))
+        ranks = joined.probs[:, 1] if task.num_classes == 2 else joined.probs
+    return Outcome(labels.classes, joined.classes, groups, losses, ranks)
 
 
 def _mask_warning(

@@ -70,12 +70,14 @@ class GroupedRows:
     """Rows averaged by group.
 
     labels: int64 [G], logits: float64 [G, K], of the groups with logits whose images share a label.
-    mixed: number of groups that were left out, as their images have several labels.
+    mixed: number of groups that were left out, as their images have several labels. groups: int64 [G],
+    the numbers of those that are here.
     """
 
     labels: Int64
     logits: Float64
     mixed: int
+    groups: Int64
 
 
 class LabelledGroups:
@@ -104,7 +106,9 @@ class LabelledGroups:
         means = self._means.means(self._num)
         mixed = (self._high >= 0) & (self._low != self._high)
         kept = (self._high >= 0) & ~mixed & ~np.isnan(means).any(axis=1)
-        return GroupedRows(self._high[kept], means[kept], int(mixed.sum()))
+        return GroupedRows(
+            self._high[kept], means[kept], int(mixed.sum()), np.flatnonzero(kept).astype(np.int64)
+        )
 
 
 def by_group(

@@ -102,6 +102,16 @@ def probabilities(scores: Float64, rule: Rule) -> Float64:
     return softmax(scores) if rule == "logits" else np.asarray(np.exp(scores), np.float64)
 
 
+def shifted(scores: Float64, shift: Float64, rule: Rule) -> Float64:
+    """What `combine` returns after log factors of the classes, shift [K], were added to each row.
+
+    Log-probabilities remain such: rows sum to 1 again. Raises UserError for votes.
+    """
+    require_probabilities(rule)
+    moved = scores + shift
+    return moved if rule == "logits" else np.asarray(np.log(softmax(moved)))
+
+
 def require_probabilities(rule: Rule) -> None:
     """UserError for a rule that gives no probabilities."""
     if rule not in ("logits", "probs"):

@@ -20,9 +20,11 @@ from maskcls.core import system
 from maskcls.core.errors import FoldsFailed, UserError
 from maskcls.core.plain import from_plain
 from maskcls.core.progress import Progress
+from maskcls.core.tally import Tally
 from maskcls.core.task import Task
 from maskcls.evaluation import out_of_fold
 from maskcls.evaluation.group_scores import GroupScores
+from maskcls.evaluation.judged import with_judgement
 from maskcls.folds.remarks import NO_GROUPS
 from maskcls.folds.splits import IMAGE_STAMP
 from maskcls.pixels.cache import CachedPixels
@@ -35,6 +37,7 @@ from maskcls.store.results import Metrics
 from maskcls.store.run import Fold, Run
 
 if TYPE_CHECKING:
+    from maskcls.cluster.fold_queue import MakeFit
     from maskcls.cluster.session import Session
     from maskcls.training.job import FoldJob
 
@@ -194,10 +197,13 @@ def jobs(context: RunContext, plan: Plan, home: str | None) -> "list[FoldJob]":
     ]
 
 
-def train_folds(context: RunContext, plan: Plan, session: "Session") -> None:
+def train_folds(
+    context: RunContext, plan: Plan, session: "Session", make_fit: "MakeFit | None" = None
+) -> None:
     """Train the folds that are not done; when one fails, the others are finished first.
 
-    Raises UserError when only bad input, storage or the hub made folds fail, else FoldsFailed.
+    make_fit: makes the attempts at folds; None: a Ray Train run for each. Raises UserError when only bad
+    input, storage or the hub made folds fail, else FoldsFailed.
     """
     from maskcls.cluster.fold_queue import FoldQueue, QueueSettings
 
@@ -216,7 +222,7 @@ def train_folds(context: RunContext, plan: Plan, session: "Session") -> None:
     )
     queue = FoldQueue(
         jobs(context, plan, session.own_node()), plan, settings, context.progress,
-        context.check_lease,
+        context.check_lease, make_fit,
     )  # fmt: skip
     outcomes = queue.run()
     context.time_s["folds"] = time.monotonic() - started
@@ -259,6 +265,9 @@ def collect(context: RunContext, pixels: CachedPixels, eval_pixels: CachedPixels
     metrics = out_of_fold.run_metrics(
         scored, results, settings.per_repeat, groups.score() if groups else None
     )
+    if metrics.oof is not None:
+        whole = Tally.together(context.task, (one.tally for one in scored))
+        metrics = replace(metrics, oof=with_judgement(run, results, metrics.oof, whole))
     no_face_found = None
     if pixels.fallbacks or (eval_pixels and eval_pixels.fallbacks):
         in_eval = len(eval_pixels.fallbacks) if eval_pixels else 0

@@ -174,15 +174,19 @@ class Ending:
 
 
 @contextmanager
-def ending(start: Start, write: Callable[[], None]) -> Iterator[Ending]:
+def ending(
+    start: Start, write: Callable[[], None], may_write: Callable[[], bool] = lambda: True
+) -> Iterator[Ending]:
     """Complete a start when the command ends, however it does, and write the record.
 
-    The original exception is raised even if writing fails; without one, the failed write is the error.
+    may_write: whether the lease is held; else the record is another command's. The original exception
+    is raised even if writing fails; without one, the failed write is the error.
     """
 
     def complete() -> None:
         start.ended, start.exit_code = now(), int(end.exit_code)
-        write()
+        if may_write():
+            write()
 
     end = Ending()
     try:

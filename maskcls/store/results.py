@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from maskcls.core.history import Keep
+from maskcls.core.interval import Interval
 from maskcls.core.metrics import Score
 from maskcls.core.plain import from_plain, to_plain
 from maskcls.core.task import MetricName
@@ -22,9 +24,10 @@ class FoldImages:
 class FoldResult:
     """fold.json; written last of a fold, so that a fold which has it is done.
 
-    fold: running number over all repeats. score, metrics: of the best epoch, see EpochEntry.
-    checkpoint: name of the best epoch's. threads, device, precision, channels_last: what can change the
-    last bits. time_s: start, build, train, evaluate, predict, checkpoint [s].
+    fold: running number over all repeats. score, metrics: of the kept epoch, see EpochEntry.
+    best_epoch: the kept one, from 1: the best, or with train.keep=last the last. checkpoint: its name.
+    threads, device, precision, channels_last: what can change the last bits. time_s: start, build,
+    train, evaluate, predict, checkpoint [s]. keep: see config.schema.Train.
     """
 
     fold: int
@@ -40,6 +43,7 @@ class FoldResult:
     precision: str
     channels_last: bool
     time_s: dict[str, float]
+    keep: Keep = "best"
 
 
 @dataclass(frozen=True)
@@ -75,21 +79,47 @@ class GroupScore:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """How sure the out-of-fold score is; numbers are values of the ranking metric, as its name says.
+
+    interval: by bootstrap over groups; None where it cannot be told, as of one group. interval_by: what
+    was drawn, such as "60 groups". interval_note: what to know of it. honest: each fold's epoch chosen
+    by the other folds of its repeat; last_epoch: each fold's last; None where the logits of such an
+    epoch are gone, or there is no other fold. fold_mean, fold_deviation: of the folds' own values.
+    calibration_error: expected, of the top probability in 15 equal bins (Guo 2017). confusion: [K][K], a
+    row for each label; None of more than 100 classes.
+    """
+
+    interval: Interval | None
+    interval_by: str
+    interval_note: str | None = None
+    honest: float | None = None
+    last_epoch: float | None = None
+    fold_mean: float | None = None
+    fold_deviation: float | None = None
+    calibration_error: float | None = None
+    confusion: list[list[int]] | None = None
+
+
+@dataclass(frozen=True)
 class OutOfFold:
     """The score over all validation folds together; images: rows with logits; faults: rows without.
 
-    by_group: None where the data names no groups, or none of them has one label.
+    by_group: None where the data names no groups, or none of them has one label. judged: what is
+    known of the score's certainty; None in runs of earlier versions.
     """
 
     score: Score
     images: int
     faults: int
     by_group: GroupScore | None = None
+    judged: Judged | None = None
 
     def to_json(self) -> dict[str, object]:
         """The score's keys, the counts, and by_group if there is one."""
         out = self.score.to_json() | {"images": self.images, "faults": self.faults}
-        return out | ({"by_group": to_plain(self.by_group)} if self.by_group else {})
+        out |= {"by_group": to_plain(self.by_group)} if self.by_group else {}
+        return out | (to_plain(self.judged) if self.judged else {})
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "OutOfFold":
@@ -100,6 +130,7 @@ class OutOfFold:
             values["images"],
             values["faults"],
             None if groups is None else from_plain(GroupScore, groups),
+            from_plain(Judged, values) if "interval_by" in values else None,
         )
 
 

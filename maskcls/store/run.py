@@ -3,13 +3,14 @@
     RUN/config.json network.json faults.json             settings, network, images not decoded
     RUN/task.json sample.json                            the task, see core/task.py; rows of the answers
     RUN/record.json metrics.json                         see store/record.py, store/results.py
+    RUN/notes.jsonl                                      what users wrote about it: store/notes.py
     RUN/table.parquet eval_table.parquet folds.parquet   what is trained on, and the split
     RUN/extra_table.parquet pseudo.parquet               more training rows, if any
     RUN/oof.parquet eval.parquet                         logits of all folds
     RUN/fold-K/attempt.json progress.json history.jsonl  while it trains
     RUN/fold-K/checkpoints/                              see training/checkpoint.py
     RUN/fold-K/held_out/epoch-NNNN.parquet               validation logits of each epoch
-    RUN/fold-K/eval_logits.parquet                       eval logits of the best epoch
+    RUN/fold-K/eval_logits.parquet                       eval logits of the kept epoch
     RUN/fold-K/fold.json                                 written last: the fold is done
     RUN/ray/                                             Ray Train's records, on a cluster
 
@@ -17,6 +18,7 @@ Folds are numbered over all repeats: fold-K is fold K % n of repeat K // n, with
 """
 
 import json
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -28,13 +30,14 @@ import pyarrow as pa
 from maskcls.config.resolve import from_json, to_json
 from maskcls.config.schema import Config
 from maskcls.core.errors import UserError
-from maskcls.core.history import EpochEntry
+from maskcls.core.history import EpochEntry, Keep
 from maskcls.core.plain import from_plain, to_plain
 from maskcls.core.progress import FoldState
 from maskcls.core.task import MetricName, Task
 from maskcls.store.attempt import Attempt
 from maskcls.store.folder import Folder
 from maskcls.store.heartbeat import Heartbeat
+from maskcls.store.notes import Note, read_notes, write_notes
 from maskcls.store.record import Record
 from maskcls.store.results import FoldResult, Metrics, Sample
 from maskcls.store.tables import logits_column, write_table
@@ -45,6 +48,7 @@ OOF, EVAL = "oof.parquet", "eval.parquet"
 EVAL_LOGITS = "eval_logits.parquet"
 _CONFIG, _NETWORK, _RECORD = "config.json", "network.json", "record.json"
 _TASK, _SAMPLE = "task.json", "sample.json"
+_NOTES = "notes.jsonl"
 _FAULTS, _METRICS = "faults.json", "metrics.json"
 _RESULT, _HISTORY, _PROGRESS, _ATTEMPT = (
     "fold.json",
@@ -210,6 +214,21 @@ class Run:
         """Write metrics.json, last of the run."""
         self.folder.write_json(_METRICS, metrics.to_json())
 
+    def oof_interval(self) -> tuple[float, float] | None:
+        """95 % interval of the ranking metric's value; None without metrics, or in older ones."""
+        if not self.folder.exists(_METRICS):
+            return None
+        found = (self.folder.read_json(_METRICS)["oof"] or {}).get("interval")
+        return None if not found else (found["low"], found["high"])
+
+    def notes(self) -> list[Note]:
+        """What users wrote about the run, oldest first."""
+        return read_notes(self.folder, _NOTES)
+
+    def add_note(self, note: Note) -> None:
+        """Add a note; allowed while a command works on the run, whose files it does not touch."""
+        write_notes(self.folder, _NOTES, [*self.notes(), note])
+
     @property
     def is_collected(self) -> bool:
         """Whether metrics and the tables of all folds' logits are there."""
@@ -233,6 +252,11 @@ class Run:
     def folds(self) -> "list[Fold]":
         """All folds that the settings ask for."""
         return [self.fold(number) for number in range(self.config.folds.total)]
+
+
+def is_run_with(names: Container[str]) -> bool:
+    """Whether a folder with files of these names is a run."""
+    return _CONFIG in names and (_RECORD in names or _TASK in names)
 
 
 def refuse_other_content(folder: Folder, is_ours: bool) -> None:
@@ -320,13 +344,17 @@ class Fold:
         self.folder.write_json(_ATTEMPT, to_plain(attempt))
 
     def state(
-        self, epochs: int, heartbeat: Heartbeat | None, metric: MetricName = "macro_f1"
+        self,
+        epochs: int,
+        heartbeat: Heartbeat | None,
+        metric: MetricName = "macro_f1",
+        keep: Keep = "best",
     ) -> FoldState:
         """How far the fold is, by its files; heartbeat: the report of its worker, unless outdated.
 
-        metric: of the run's task.
+        metric: of the run's task. keep: of the run's settings.
         """
-        state = FoldState(self.number, epochs, metric=metric)
+        state = FoldState(self.number, epochs, metric=metric, keep=keep)
         if heartbeat is not None:
             heartbeat.show_in(state)
             state.attempt = heartbeat.attempt
@@ -347,7 +375,7 @@ class Fold:
         self._write_logits(self.held_out_name(epoch), rows, logits)
 
     def write_eval_logits(self, rows: Int64, logits: Float32) -> None:
-        """Write the best epoch's eval logits; rows of eval_table.parquet [M], logits [M, K]."""
+        """Write the kept epoch's eval logits; rows of eval_table.parquet [M], logits [M, K]."""
         self._write_logits(EVAL_LOGITS, rows, logits)
 
     def has_logits(self, result: FoldResult, with_eval: bool) -> bool:

@@ -18,7 +18,7 @@ import torch
 
 from maskcls.config.resolve import to_json
 from maskcls.core.errors import Stopped
-from maskcls.core.history import EpochEntry, is_finished
+from maskcls.core.history import EpochEntry, best_of, is_finished
 from maskcls.core.metrics import TITLES, Values, score_of
 from maskcls.core.tally import Tally
 from maskcls.models.weights import clone_state
@@ -296,11 +296,13 @@ class _FoldTraining:
         )
 
     def finish(self) -> FoldResult:
-        """Predict the eval images with the best epoch's weights; write the rest, fold.json last."""
-        best, history = self.snapshot.best, self.snapshot.history
+        """Predict the eval images with the kept epoch's weights; write the rest, fold.json last."""
+        history = self.snapshot.history
+        keep = self.config.train.keep
+        best = best_of(history, keep)
         assert best is not None
         name = Position(best.epoch, 0).name
-        # From disk even if the best epoch is the last: with an average, the network holds the raw
+        # From disk even if the kept epoch is the last: with an average, the network holds the raw
         # weights by now.
         checkpoint.require_whole(self.files.checkpoints, name)
         checkpoint.load_model(self.files.checkpoints, name, self.learner.network)
@@ -329,6 +331,7 @@ class _FoldTraining:
                 "train": sum(entry.train_s for entry in history),
                 "evaluate": sum(entry.evaluate_s for entry in history),
             },
+            keep=keep,
         )
         if self.rank.index == 0:
             self.fence.check()
@@ -340,7 +343,7 @@ class _FoldTraining:
         return result
 
     def _restore_held_out(self, epoch: int) -> None:
-        """Predict the best epoch's validation rows again if their logits were deleted."""
+        """Predict the kept epoch's validation rows again if their logits were deleted."""
         # Rank 0's answer for all: predicting is collective.
         there = self.files.folder.exists(self.files.held_out_name(epoch))
         if flag_of_first(there, self.rank, self.device):

@@ -16,8 +16,9 @@ PAUSE_S = 10.0
 class TrialLosses:
     """Counts infrastructure failures without a success in between, and reports too many."""
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
+    def __init__(self, progress: Progress, what: str = "trials") -> None:
+        """what: is lost, in words."""
+        self._progress, self._what = progress, what
         self._in_a_row, self._limit, self._pause_ends = 0, _IN_A_ROW, 0.0
         self.too_many = False
         """This start of the command should begin no more trials."""
@@ -37,8 +38,9 @@ class TrialLosses:
         if self._in_a_row >= self._limit and not self.too_many:
             self.too_many = True
             self._progress.warn(
-                f"{self._in_a_row} trials in a row ended by an infrastructure failure, the last one:"
-                f" {why}; no more trials are started. Once that is solved, the same command resumes."
+                f"{self._in_a_row} {self._what} in a row ended by an infrastructure failure, the last"
+                f" one: {why}; no more {self._what} are started. Once that is solved, the same command"
+                " resumes."
             )
 
     @property

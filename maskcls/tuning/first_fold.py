@@ -132,7 +132,9 @@ class FirstFold:
         for attempt in range(_ATTEMPTS):
             settings = sampler.propose(number, attempt)
             if settings not in seen:
-                self.trials[number] = Trial(number, settings, metric=self.prepared.task.metric)
+                keep = settings.get("train.keep", self.prepared.config.train.keep)
+                metric = self.prepared.task.metric
+                self.trials[number] = Trial(number, settings, metric=metric, keep=keep)
                 return self.trials[number]
         # Remembered, so that the warning comes once and not with every request of Tune.
         self.exhausted = True

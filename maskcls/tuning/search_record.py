@@ -2,8 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -117,16 +117,9 @@ class SearchRecord:
         self._since = now
         self._root.write_json(SEARCH_JSON, to_plain(self.content))
 
-    @contextmanager
-    def ending(self, may_write: Callable[[], bool]) -> Iterator[Ending]:
+    def ending(self, may_write: Callable[[], bool]) -> AbstractContextManager[Ending]:
         """Record how the command ends; see store/record.py. may_write: whether the lease is held."""
-
-        def write() -> None:
-            if may_write():
-                self.write()
-
-        with ending(self._start, write) as end:
-            yield end
+        return ending(self._start, self.write, may_write)
 
 
 def _fixed(values: Mapping[str, Any]) -> _Tree:

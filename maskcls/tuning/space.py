@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from maskcls.config.layers import GOES_WITH, TomlFile, Value
+from maskcls.config.layers import TomlFile, Value, with_changes
 from maskcls.config.resolve import from_flat, value_faults
 from maskcls.config.schema import Config, Section
 from maskcls.core.errors import UserError
@@ -237,11 +237,5 @@ def config_of(base: Mapping[str, Value], settings: Mapping[str, Any]) -> Config:
 
 
 def _flat_of(base: Mapping[str, Value], settings: Mapping[str, Any]) -> dict[str, Value]:
-    # All with the origin of a preset: a typed setting of a choice that is not taken would be refused as
-    # having no effect, that of a preset is ignored.
-    flat = {name: Value(value.value, _ORIGIN, value.typed) for name, value in base.items()}
-    # A value of base that goes with another choice than the one drawn must not stay.
-    for name, choice in GOES_WITH.items():
-        if choice in settings and name not in settings:
-            flat.pop(name, None)
-    return flat | {name: Value(value, _ORIGIN) for name, value in settings.items()}
+    values = {name: Value(value, _ORIGIN) for name, value in settings.items()}
+    return with_changes(base, values, _ORIGIN)

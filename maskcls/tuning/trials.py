@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from maskcls.core.history import Keep
 from maskcls.core.plain import from_plain
 from maskcls.core.task import MetricName
 from maskcls.store.folder import Folder
@@ -41,7 +42,8 @@ class Trial:
     """settings: what the trial changes. scores: held-out score of fold 0 after each epoch.
 
     error: why it failed, was lost or refused; of one that is finished, why other folds were lost.
-    out_of_fold: of a finalist that was trained on all folds. metric: of what the scores are.
+    out_of_fold: of a finalist that was trained on all folds. metric: of what the scores are. keep: which
+    epoch counts, see config.schema.Train.
     """
 
     number: int
@@ -51,10 +53,13 @@ class Trial:
     error: str | None = None
     out_of_fold: FinalScore | None = None
     metric: MetricName = "macro_f1"
+    keep: Keep = "best"
 
     @property
     def best(self) -> float | None:
-        """Best score of fold 0; None before the first epoch."""
+        """Score of the epoch of fold 0 that is kept so far; None before the first epoch."""
+        if self.keep == "last":
+            return self.scores[-1] if self.scores else None
         return max(self.scores, default=None)
 
     @property

@@ -236,13 +236,16 @@ def test_credentials_are_refused_in_every_argument(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("verb", ["train", "pipeline", "tune", "lr-find", "predict", "demo"])
+@pytest.mark.parametrize(
+    "verb", ["train", "pipeline", "tune", "study", "lr-find", "predict", "demo"]
+)
 def test_a_ray_that_cannot_be_is_refused_before_anything_is_read(
     verb: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = {
         "train": ["data", "--run", "run"], "pipeline": ["data", "--run", "run", "--out", "a.csv"],
         "tune": ["data", "--run", "run", "--space", "space.toml"], "demo": [],
+        "study": ["data", "--out", "run", "--change", "loss.name=focal"],
         "lr-find": ["data", "--out", "a"], "predict": ["run", "images", "--out", "a.csv"],
     }[verb]  # fmt: skip
     monkeypatch.chdir(tmp_path)

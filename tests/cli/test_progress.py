@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TextIO
 
 import pytest
@@ -354,3 +355,15 @@ def test_both_are_what_commands_ask_for() -> None:
     listeners: list[Progress] = [PlainProgress(io.StringIO()), TerminalProgress(io.StringIO())]
     for listener in listeners:
         listener.say("ok")
+
+
+def test_with_keep_last_the_last_epoch_is_shown_as_kept() -> None:
+    best = FoldState(0, 2, "done", 2, history=_history(2))
+    best.history = [replace(e, score=s) for e, s in zip(best.history, (0.9, 0.2), strict=True)]
+    last = replace(best, keep="last")
+    for state, line in ((best, "best_epoch=1 macro_f1=0.9"), (last, "last_epoch=2 macro_f1=0.2")):
+        stream = io.StringIO()
+        progress = PlainProgress(stream)
+        progress.folds([replace(state, phase="predicting")])
+        progress.folds([state])
+        assert f"done: {line}" in stream.getvalue()

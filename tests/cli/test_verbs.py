@@ -1,5 +1,6 @@
 """What verbs make of their options, and what they print of a result."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -142,15 +143,19 @@ def test_score_prints_a_line_per_class_or_json(
     (tmp_path / "submission.csv").write_text("ImageID,ans\nb.jpg,3\na.jpg,4\n")
     assert main([score_verb.VERB.name, "submission.csv", "truth.csv"]) == 0
     out, err = capsys.readouterr()
-    first, *classes = out.splitlines()
-    assert first == "macro F1 0.0370  accuracy 0.5000  (2 images)"
+    first, interval, *classes = out.splitlines()
+    assert first == "macro F1 0.0370 [0.0000, 0.0556]  accuracy 0.5000  (2 images)"
+    assert interval.startswith("[95 % interval by bootstrap over 2 images")
     assert classes[3] == "    3  F1 0.667       2  worn, female, <30"
     assert len(classes) == 18
     assert err.startswith("warning: submission.csv is in another order than truth.csv")
     assert main(["score", "--json", "submission.csv", "truth.csv"]) == 0
     out, err = capsys.readouterr()
     assert out.startswith('{"metric": "macro_f1", "score": 0.037')
-    assert '"images": 2, "joined_on": "ImageID", "warning": "submission.csv is' in out
+    found = json.loads(out)
+    assert (found["images"], found["joined_on"]) == (2, "ImageID")
+    assert found["warning"].startswith("submission.csv is in another order")
+    assert found["interval"] == pytest.approx({"level": 0.95, "low": 0.0, "high": 0.0556}, abs=1e-4)
     assert err == ""
 
 

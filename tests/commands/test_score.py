@@ -36,6 +36,26 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path, name: str, why: str) 
             score(*files)
 
 
+def test_groups_of_the_truth_are_drawn_as_wholes(tmp_path: Path) -> None:
+    rows = [(n, n // 10, n % 3, n % 3 if n // 10 % 2 else 0) for n in range(200)]
+    truth, plain, answers = (tmp_path / name for name in ("truth.csv", "plain.csv", "answers.csv"))
+    truth.write_text("ImageID,ans,group\n" + "".join(f"{n},{a},g{g}\n" for n, g, a, _ in rows))
+    plain.write_text("ImageID,ans\n" + "".join(f"{n},{a}\n" for n, _, a, _ in rows))
+    answers.write_text("ImageID,ans\n" + "".join(f"{n},{b}\n" for n, _, _, b in rows))
+    by_group, by_image = score(str(answers), str(truth)), score(str(answers), str(plain))
+    assert by_group.interval is not None
+    assert by_image.interval is not None
+    assert (by_group.interval_by, by_image.interval_by) == ("20 groups", "200 images")
+    assert by_group.interval_note is None
+    assert "each image counts as a group" in (by_image.interval_note or "")
+    # Whole groups are right or wrong: single images would seem to tell more than they do.
+    width = by_group.interval.high - by_group.interval.low
+    assert width > 1.5 * (by_image.interval.high - by_image.interval.low)
+    assert by_group.to_json()["interval"] == {
+        "level": 0.95, "low": by_group.interval.low, "high": by_group.interval.high,
+    }  # fmt: skip
+
+
 def test_a_run_says_what_an_answer_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

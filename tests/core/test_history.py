@@ -41,6 +41,12 @@ def test_without_a_validation_set_the_last_epoch_counts(count: int) -> None:
     assert best_of(history_of(*[None] * count)) == Best(count, None)
 
 
+@pytest.mark.parametrize("scores", [(0.3,), (0.9, 0.1, 0.2), (None, None)])
+def test_with_keep_last_the_last_epoch_counts(scores: tuple[float | None, ...]) -> None:
+    assert best_of(history_of(*scores), "last") == Best(len(scores), scores[-1])
+    assert best_of([], "last") is None
+
+
 @given(st.lists(st.floats(-40, 1), min_size=1, max_size=20))
 def test_the_best_is_what_max_finds(scores: list[float]) -> None:
     best = best_of(history_of(*scores))

@@ -33,7 +33,7 @@ def test_every_image_is_held_out_once_and_the_metrics_are_scikit_learns(finished
 def test_the_submission_is_the_mean_of_the_folds_in_info_csvs_order(
     finished: Path, drawn: Path, tmp_path: Path, heard: Heard
 ) -> None:
-    done = ensemble([str(finished)], str(tmp_path / "s.csv"), heard)
+    done = ensemble([str(finished)], str(tmp_path / "s.csv"), heard, decide="argmax")
     assert done.exit_code == Exit.GOOD
     submission = pd.read_csv(tmp_path / "s.csv")
     info = pd.read_csv(drawn / "eval/info.csv")

@@ -1,5 +1,6 @@
 """A trial's record: what is written is read, who is best, and what is said of a lost one."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from maskcls.tuning.trials import (
 )
 
 FINAL = FinalScore(0.7, [0.6, 0.8, None], 0.1, 2)
+SCORES: list[list[float]] = [[0.9, 0.2], [0.4, 0.5], []]
 
 
 def test_records_are_read_as_written_and_by_number(tmp_path: Path) -> None:
@@ -77,3 +79,10 @@ def test_settings_are_shown_shortly() -> None:
         "optim.lr=0.00123  loss.name=focal"
     )
     assert shown(32) == "32"
+
+
+def test_with_keep_last_the_last_epoch_of_fold_0_ranks_a_trial() -> None:
+    trials = [Trial(k, {}, "finished", scores, keep="last") for k, scores in enumerate(SCORES)]
+    assert [t.best for t in trials] == [0.2, 0.5, None]
+    assert [t.number for t in by_fold_0(trials)] == [1, 0, 2]
+    assert [t.number for t in by_fold_0(replace(t, keep="best") for t in trials)] == [0, 1, 2]

@@ -2,15 +2,20 @@
 
 from maskcls.cli.verbs import (
     check,
+    compare,
     demo,
     doctor,
     ensemble,
     lr_find,
+    note,
     pipeline,
     predict,
+    runs,
     score,
     status,
+    study,
     submit,
+    submitted,
     train,
     tune,
 )
@@ -18,7 +23,8 @@ from maskcls.cli.verbs import (
 VERBS = tuple(
     module.VERB
     for module in (
-        demo, doctor, check, train, status, lr_find, tune, ensemble, pipeline, predict, submit, score,
+        demo, doctor, check, train, status, lr_find, tune, study, ensemble, pipeline, predict,
+        submit, score, runs, compare, note, submitted,
     )
 )  # fmt: skip
 """All verbs, in the order of the help."""

@@ -27,6 +27,7 @@ def _demo(args: argparse.Namespace, command: list[str]) -> int:
         done = demo(args.out or name, args.quick, progress, command, args.task)
     oof, answers = done.metrics.oof, done.score.score
     assert oof is not None  # the demo's settings have validation folds
+    interval = oof.judged.interval if oof.judged else None
     images, folds = f"{oof.images:,} images to train on", f"{len(done.metrics.folds)} folds"
     # Repeated, the demo finds everything done; "Drew" would be wrong then.
     did = f"{'Drew' if is_mask else 'Wrote'} {images}, trained {folds}"
@@ -34,10 +35,13 @@ def _demo(args: argparse.Namespace, command: list[str]) -> int:
         did = f"Found {images} and {folds} trained by an earlier demo"
     say(f"{did}, averaged them: {done.seconds:.0f} s.")
     say(
-        f"  out-of-fold  {shown_values(oof.score.metric, oof.score.values, 3)}"
+        f"  out-of-fold  {shown_values(oof.score.metric, oof.score.values, 3, interval)}"
         f"   ({done.num_classes} classes; guessing gives about {1 / done.num_classes:.2f})"
     )
-    say(f"  submission   {shown_values(answers.metric, answers.values, 3)}   (by the true labels)")
+    say(
+        f"  submission   {shown_values(answers.metric, answers.values, 3, done.score.interval)}"
+        "   (by the true labels)"
+    )
     say("Where to look:")
     shown = ("data/train", "the digits, a folder for each class")
     if is_mask:

@@ -4,7 +4,9 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
+from maskcls.cli.decided_text import decided_lines
 from maskcls.cli.progress import make_progress
+from maskcls.cli.selection_text import selection_lines
 from maskcls.cli.verbs.base import LOCATION, Verb, say
 from maskcls.core.errors import UserError
 
@@ -16,7 +18,15 @@ def _ensemble_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", metavar="6:3:1", help="weight of each run (default: all folds count equally)"
     )
+    parser.add_argument(
+        "--select",
+        choices=("none", "greedy"),
+        default="none",
+        help="greedy: choose runs and their weights by the held-out images, and say what that gains"
+        " on people (groups) it was not chosen on; the mean of all where it gains nothing",
+    )
     add_by_group(parser)
+    add_decide(parser)
     parser.add_argument(
         "--allow-missing-folds",
         action="store_true",
@@ -45,6 +55,25 @@ def add_by_group(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_decide(parser: argparse.ArgumentParser) -> None:
+    """The options --decide and --prior: how probabilities become answers."""
+    parser.add_argument(
+        "--decide",
+        choices=("argmax", "tuned", "auto"),
+        default="auto",
+        help="the likeliest class; or weights of the classes that maximise the task's metric, fitted on"
+        " the held-out images (AUC, log loss: calibrated probabilities); auto (default): tuned where it"
+        " is surely better there",
+    )
+    parser.add_argument(
+        "--prior",
+        default="none",
+        metavar="none|estimated|FILE",
+        help="shares of the classes among the eval images: as in training (default); estimated from the"
+        " predictions, where that can be trusted; or a CSV file with columns class,share, or JSON",
+    )
+
+
 def _rule(text: str) -> str:
     if text == "vote_tasks":
         raise argparse.ArgumentTypeError("vote_tasks is called vote_parts now")
@@ -66,7 +95,7 @@ def _ensemble(args: argparse.Namespace, command: list[str]) -> int:
     with make_progress() as progress:
         done = ensemble(
             args.runs, args.out, progress, args.allow_missing_folds, args.rule,
-            _weights_of(args.weights), args.by_group,
+            _weights_of(args.weights), args.by_group, args.decide, args.prior, args.select,
         )  # fmt: skip
     print_ensemble(args.out, done.provenance)
     return done.exit_code
@@ -80,6 +109,8 @@ def print_ensemble(out: str, provenance: Mapping[str, Any]) -> None:
         f"{out}: {provenance['images']:,} {rows}, {len(members)} folds, {provenance['rule']};"
         f" {out}.provenance.json names their sources"
     )
+    for line in [*selection_lines(provenance), *decided_lines(provenance)]:
+        say(line)
     # Names of images may be thousands: the provenance has them, here their number is enough.
     if lost:
         answer = f"class {provenance['fallback']['class']}"

@@ -4,7 +4,7 @@ import argparse
 
 from maskcls.cli.progress import make_progress
 from maskcls.cli.verbs.base import LOCATION, Verb, add_settings, settings_epilog
-from maskcls.cli.verbs.ensemble import add_by_group, add_rule, print_ensemble
+from maskcls.cli.verbs.ensemble import add_by_group, add_decide, add_rule, print_ensemble
 from maskcls.cli.verbs.train import add_data_and_run, print_metrics
 
 
@@ -15,6 +15,7 @@ def _pipeline_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_rule(parser)
     add_by_group(parser)
+    add_decide(parser)
     add_settings(parser)
 
 
@@ -28,7 +29,7 @@ def _pipeline(args: argparse.Namespace, command: list[str]) -> int:
     with make_progress() as progress:
         done = pipeline(
             args.data, args.run_folder, args.out, config, progress, args.rule, command, args.task,
-            args.by_group,
+            args.by_group, args.decide, args.prior,
         )  # fmt: skip
     print_metrics(done.trained.metrics)
     print_ensemble(args.out, done.ensembled.provenance)

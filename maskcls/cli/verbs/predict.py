@@ -2,8 +2,10 @@
 
 import argparse
 
+from maskcls.cli.decided_text import decided_lines
 from maskcls.cli.progress import make_progress
 from maskcls.cli.verbs.base import LOCATION, Verb, add_set, say
+from maskcls.cli.verbs.ensemble import add_decide
 
 
 def _predict_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +29,7 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
         help="a row for each group, its images' mean: the CSV's column group, else the first folder"
         " of the path",
     )
+    add_decide(parser)
     add_set(parser, "how the work is placed here, such as cluster.gpus=0; see maskcls train --help")
 
 
@@ -38,8 +41,13 @@ def _predict(args: argparse.Namespace, command: list[str]) -> int:
     from maskcls.commands.predict import predict
 
     with make_progress() as progress:
-        done = predict(args.run_folder, args.images, args.out, progress, placing, args.by_group)
+        done = predict(
+            args.run_folder, args.images, args.out, progress, placing, args.by_group, args.decide,
+            args.prior,
+        )  # fmt: skip
     say(f"{args.out}: {done.images:,} images, {len(done.faults)} of them without an answer")
+    for line in decided_lines(done.decided):
+        say(line)
     return done.exit_code
 
 

@@ -38,7 +38,12 @@ def _score(args: argparse.Namespace, command: list[str]) -> int:
     if found.warning is not None:
         # To stderr: a script that reads the score from stdout must not stumble over it.
         print(f"warning: {found.warning}", file=sys.stderr)
-    say(f"{shown_values(found.score.metric, found.score.values)}  ({found.images:,} images)")
+    shown = shown_values(found.score.metric, found.score.values, interval=found.interval)
+    say(f"{shown}  ({found.images:,} images)")
+    if found.interval is not None:
+        level = f"{100 * found.interval.level:.0f} %"
+        note = f": {found.interval_note}" if found.interval_note else ""
+        say(f"[{level} interval by bootstrap over {found.interval_by}{note}]")
     for row in found.score.per_class:
         say(f"{row.number:>5}  F1 {row.f1:.3f}  {row.images:>6,}  {row.name}")
     return 0

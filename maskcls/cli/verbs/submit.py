@@ -4,12 +4,13 @@ import argparse
 from collections.abc import Sequence
 
 from maskcls.cli.progress import make_progress
-from maskcls.cli.verbs import ensemble, pipeline, predict, train, tune
+from maskcls.cli.verbs import ensemble, pipeline, predict, study, train, tune
 from maskcls.cli.verbs.base import Verb, say
+from maskcls.config.layers import preset_names
 
-_JOBS = {m.VERB.name: m.VERB for m in (train, ensemble, predict, tune, pipeline)}
+_JOBS = {m.VERB.name: m.VERB for m in (train, ensemble, predict, tune, study, pipeline)}
 # Options whose value is a location, as every positional argument is.
-_PLACES = ("--run", "--out", "--config", "--space")
+_PLACES = ("--run", "--out", "--config", "--space", "--base")
 
 
 def _submit_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +73,10 @@ def _places(job: str, words: Sequence[str]) -> list[tuple[str, str]]:
             continue
         name = action.option_strings[0] if action.option_strings else str(action.metavar)
         value = getattr(given, action.dest, None)
-        found += [(name, one) for one in (value if isinstance(value, list) else [value]) if one]
+        values = value if isinstance(value, list) else [value]
+        # --base names a preset, or else a file.
+        known = preset_names() if name == "--base" else ()
+        found += [(name, one) for one in values if one and one not in known]
     return found
 
 

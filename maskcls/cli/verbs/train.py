@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from maskcls.cli.judgement import judgement_lines
 from maskcls.cli.progress import make_progress
 from maskcls.cli.verbs.base import (
     LOCATION,
@@ -70,14 +71,20 @@ def print_metrics(metrics: "Metrics") -> None:
             say(f"{name}  no validation set")
             continue
         shown = shown_values(metrics.oof.score.metric, result.metrics)
-        say(f"{name}  {shown}  best epoch {result.best_epoch}")
+        say(f"{name}  {shown}  {result.keep} epoch {result.best_epoch}")
     if metrics.oof is None:
         say("out-of-fold  no score: there is no validation set")
     else:
         score = metrics.oof.score
         parts = "  ".join(f"{name} {part.macro_f1:.3f}" for name, part in score.parts.items())
         images = f"{metrics.oof.images:,} images" + (f"; {parts}" if parts else "")
-        say(f"out-of-fold  {shown_values(score.metric, score.values)}  ({images})")
+        judged = metrics.oof.judged
+        interval = judged.interval if judged else None
+        shown = shown_values(score.metric, score.values, interval=interval)
+        say(f"out-of-fold  {shown}  ({images})")
+        if judged is not None:
+            for line in judgement_lines(score.metric, judged):
+                say(line)
         if (groups := metrics.oof.by_group) is not None:
             shown = shown_values(score.metric, groups.metrics)
             mixed = f"; {groups.mixed:,} with several labels left out" if groups.mixed else ""

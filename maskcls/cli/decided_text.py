@@ -1,0 +1,77 @@
+"""What a screen says of a decision, the prior and the forecast: from a provenance."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from maskcls.core.metrics import TITLES
+
+_MOST_CLASSES = 20
+
+
+def decided_lines(provenance: Mapping[str, Any]) -> list[str]:
+    """The lines; [] for a provenance of an earlier version."""
+    if "decision" not in provenance:
+        return []
+    classes = provenance["task"]["classes"]
+    prior = provenance["prior"]
+    return [
+        _decision(provenance["decision"], prior),
+        *(_prior(prior, classes) if prior["asked"] != "none" else []),
+        *_forecast(provenance["forecast"], prior),
+    ]
+
+
+def _decision(decision: Mapping[str, Any], prior: Mapping[str, Any]) -> str:
+    rule = {"tuned": "tuned class weights", "calibrated": "calibrated probabilities"}.get(
+        decision["rule"], "argmax"
+    )
+    rule += ", corrected for the eval shares" if prior["corrected"] else ""
+    text = f"decision: {rule} ({decision['why']})"
+    if decision["gain"] is None:
+        return text
+    title = TITLES[decision["metric"]]
+    shares = " under the eval shares" if prior["used"] else ""
+    text += f"; held-out {title}{shares} {decision['held_out']:.4f}"
+    text += " was the best other rule's" if _is_refused(decision, prior) else ""
+    text += f", argmax {decision['argmax']:.4f}, gain {decision['gain']:+.4f}"
+    return text + (_interval(decision["interval"]) if decision["interval"] else "")
+
+
+def _is_refused(decision: Mapping[str, Any], prior: Mapping[str, Any]) -> bool:
+    return decision["rule"] == "argmax" and not prior["corrected"]
+
+
+def _prior(prior: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
+    state = "used" if prior["used"] else "not used"
+    lines = [f"prior: {prior['asked']}, {state}: {prior['why']}"]
+    if prior["estimated"] is None:
+        return lines
+    training, estimated = np.array(prior["training"]), np.array(prior["estimated"])
+    # Of many classes those whose share changes most; the provenance has all.
+    order = np.argsort(-np.abs(estimated - training), kind="stable")[:_MOST_CLASSES]
+    width = max(len(classes[k]) for k in order)
+    lines.append(f"  {'class':<{width}}  training  eval")
+    for k in np.sort(order).tolist():
+        low, high = (prior["interval"][side][k] for side in (0, 1))
+        lines.append(
+            f"  {classes[k]:<{width}}  {training[k]:8.3f}  {estimated[k]:.3f} [{low:.3f}, {high:.3f}]"
+        )
+    return lines
+
+
+def _forecast(forecast: Mapping[str, Any], prior: Mapping[str, Any]) -> list[str]:
+    if forecast["value"] is None:
+        return []
+    if not prior["used"]:
+        shares = "if the classes are as frequent as in training"
+    else:
+        shares = "with the shares above"
+    text = f"forecast: {TITLES[forecast['metric']]} {forecast['value']:.4f}"
+    text += _interval(forecast["interval"]) if forecast["interval"] else ""
+    return [f"{text} on the eval images, {shares}"]
+
+
+def _interval(pair: Sequence[float]) -> str:
+    return f" [{pair[0]:.4f}, {pair[1]:.4f}]"

@@ -1,0 +1,282 @@
+"""`maskcls runs`: all runs below a folder, with score, what differs from their preset, notes."""
+
+import os
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from maskcls.config.layers import parse_value, preset_names
+from maskcls.config.resolve import resolve
+from maskcls.config.schema import Config
+from maskcls.core.errors import Exit, UserError
+from maskcls.core.metrics import oriented
+from maskcls.core.task import MetricName
+from maskcls.evaluation.what_differs import SEED, Settings, numbers_of, settings_that_differ
+from maskcls.store.folder import Folder
+from maskcls.store.notes import Note
+from maskcls.store.provenance import ENDING, Submission, read_submission, runs_in
+from maskcls.store.record import Start
+from maskcls.store.run import Run, is_run_with
+
+State = Literal["finished", "running", "failed", "started"]
+SILENT_S = 120.0
+"""A command on another machine whose folds have reported nothing for this time is taken for dead [s]."""
+KEYS = ("score", "run", "state", "created")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A run. state: started: neither finished nor in progress, and its command did not fail.
+
+    score: of the ranking metric, higher is better (log loss with its sign changed); interval: of the
+    score, 95 %. base: the preset that it was derived from; differs: (there, here) of the settings that
+    are others. submissions: those below the same folder that the run is in.
+    """
+
+    run: str
+    location: str
+    state: State
+    metric: MetricName | None
+    score: float | None
+    interval: tuple[float, float] | None
+    base: str
+    differs: Settings
+    tags: tuple[str, ...]
+    notes: tuple[Note, ...]
+    created: str
+    settings: Mapping[str, Any]
+    submissions: tuple[Submission, ...]
+
+    @property
+    def value(self) -> float | None:
+        """The metric as its name says."""
+        return None if self.score is None or not self.metric else oriented(self.metric, self.score)
+
+    @property
+    def value_interval(self) -> tuple[float, float] | None:
+        """Of the value."""
+        return _oriented(self.metric, self.interval)
+
+    def to_json(self) -> dict[str, Any]:
+        """As --json has it: score and interval, for which higher is better, and the value."""
+        return {
+            "run": self.location,
+            "state": self.state,
+            "metric": self.metric,
+            "score": self.score,
+            "value": self.value,
+            "interval": self.interval and list(self.interval),
+            "value_interval": self.value_interval and list(self.value_interval),
+            "preset": self.base,
+            "differs": {name: list(values) for name, values in self.differs.items()},
+            "tags": list(self.tags),
+            "notes": [{"time": note.time, "text": note.text} for note in self.notes if note.text],
+            "created": self.created,
+            "submissions": [_plain(one) for one in self.submissions],
+        }
+
+
+@dataclass(frozen=True)
+class Found:
+    """Runs, in order, and submissions that have a forecast or an answer, below a folder."""
+
+    runs: tuple[Listed, ...]
+    submissions: tuple[Submission, ...]
+
+
+def runs(
+    root: str = ".", warn: Callable[[str], None] = lambda text: None, sort: str = "score",
+    where: Sequence[str] = (), tags: Sequence[str] = (),
+) -> Found:  # fmt: skip
+    """The runs below a folder.
+
+    warn: called for each that cannot be read; these are skipped. sort: score (best first), run, state,
+    created, or a setting. where: NAME=VALUE, settings (or state) that a run must have. tags: likewise.
+
+    Raises UserError for a folder that does not exist, and a name that no setting has.
+    """
+    folder = Folder.at(root)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no such folder; name one with runs below it.")
+    wanted = [_wanted(text) for text in where]
+    if sort not in KEYS:
+        _require_setting("--sort", sort)
+    found: list[Run] = []
+    submissions: list[Submission] = []
+    for inside, names in _folders(folder, warn):
+        if is_run_with(names):
+            found.append(Run(inside))
+        for name in (name for name in names if name.endswith(ENDING)):
+            with _skipping(warn):
+                submissions.append(read_submission(inside, name))
+    listed: list[Listed] = []
+    runs_of: list[tuple[Submission, frozenset[str]]] = []
+    for one in submissions:
+        with _skipping(warn):
+            runs_of.append((one, runs_in(one, found)))
+    for run in found:
+        with _skipping(warn):
+            into = [one for one, places in runs_of if run.folder.location in places]
+            listed.append(_listed(run, into))
+    kept = [
+        run
+        for run in listed
+        if set(tags) <= set(run.tags) and all(_has(run, name, value) for name, value in wanted)
+    ]
+    judged = [one for one in submissions if one.forecast or one.submitted]
+    return Found(tuple(_in_order(kept, sort)), tuple(judged))
+
+
+@contextmanager
+def _skipping(warn: Callable[[str], None]) -> Iterator[None]:
+    """One file that cannot be read must not hide the others."""
+    try:
+        yield
+    except (OSError, UserError, ValueError, KeyError) as e:
+        warn(f"skipped: {e}")
+
+
+def _folders(root: Folder, warn: Callable[[str], None]) -> Iterator[tuple[Folder, frozenset[str]]]:
+    """Folders from the root down with the names in each; what is below a run is its own."""
+    pending, seen = [root], set()
+    while pending:
+        folder = pending.pop()
+        # A link may lead back up.
+        real = os.path.realpath(folder.location) if folder.is_local else folder.location
+        if real in seen:
+            continue
+        seen.add(real)
+        with _skipping(warn):
+            entries = folder.list()
+            names = frozenset(entry.name for entry in entries if entry.is_file)
+            yield folder, names
+            if not is_run_with(names):
+                below = [x.name for x in entries if not x.is_file and not x.name.startswith(".")]
+                pending += [folder.child(name) for name in reversed(below) if folder.is_dir(name)]
+
+
+def _listed(run: Run, submissions: Sequence[Submission]) -> Listed:
+    metrics, record, notes = run.metrics(), run.record(), run.notes()
+    base, config = _base(run), run.config
+    preset = _preset(base)
+    found = settings_that_differ(preset, config)
+    # "auto" is settled when the data is read: nobody changed it.
+    differs = {name: values for name, values in found.items() if values[0] != "auto"}
+    if preset.train.seed != config.train.seed:
+        differs[SEED] = (preset.train.seed, config.train.seed)
+    metric = run.task.metric if run.has_task else None
+    return Listed(
+        str(run), run.folder.location, _state(run), metric,
+        metrics.oof.score.score if metrics and metrics.oof else None,
+        _oriented(metric, run.oof_interval()), base, differs,
+        tuple(dict.fromkeys(tag for note in notes for tag in note.tags)), tuple(notes),
+        record.created if record else "", numbers_of(config),
+        tuple(submissions),
+    )  # fmt: skip
+
+
+def _oriented(
+    metric: MetricName | None, interval: tuple[float, float] | None
+) -> tuple[float, float] | None:
+    """A value's interval as the score's, and the reverse."""
+    if metric is None or interval is None:
+        return interval
+    low, high = sorted(oriented(metric, bound) for bound in interval)
+    return low, high
+
+
+def _state(run: Run) -> State:
+    if run.is_collected:
+        return "finished"
+    record = run.record()
+    last = None if record is None else record.last_start
+    if last is None:
+        return "started"
+    if last.ended is None:
+        return "running" if _is_alive(run, last) else "failed"
+    # An interruption is no failure: the same command resumes.
+    return "started" if last.exit_code in (Exit.INTERRUPTED, Exit.GOOD) else "failed"
+
+
+def _is_alive(run: Run, last: Start) -> bool:
+    if last.host == platform.node():
+        return Path(f"/proc/{last.pid}").exists()
+    ages = [beat.age_s() for fold in run.folds() if (beat := fold.heartbeat()) is not None]
+    return any(age < SILENT_S for age in ages)
+
+
+def _base(run: Run) -> str:
+    """The preset that the run's first command named, else that of its task."""
+    record = run.record()
+    words = record.starts[0].command if record and record.starts else []
+    for i, word in enumerate(words):
+        name = words[i + 1] if word == "--preset" and i + 1 < len(words) else ""
+        name = word.partition("=")[2] if word.startswith("--preset=") else name
+        if name in preset_names():
+            return name
+    if words[1:2] == ["demo"]:
+        return "demo"
+    return "report" if not run.has_task or run.task.is_mask else "plain"
+
+
+@cache
+def _preset(name: str) -> Config:
+    return resolve(name)
+
+
+def _wanted(text: str) -> tuple[str, str]:
+    name, sign, value = (part.strip() for part in text.partition("="))
+    if not sign or not value:
+        raise UserError(f"--where {text}: write it as NAME=VALUE, such as --where optim.lr=1e-3")
+    if name != "state":
+        _require_setting("--where", name)
+    return name, value
+
+
+def _require_setting(option: str, name: str) -> None:
+    # A choice's own settings are in the runs that made the choice only.
+    if name not in numbers_of(Config()) and name.count(".") != 2:
+        raise UserError(
+            f"{option} {name}: no such setting that can change a number; see maskcls train --help."
+        )
+
+
+def _has(run: Listed, name: str, value: str) -> bool:
+    if name == "state":
+        return run.state == value
+    there = run.settings.get(name)
+    return there is not None and (there == parse_value(value) or str(there) == value)
+
+
+def _in_order(found: list[Listed], sort: str) -> list[Listed]:
+    by_name = sorted(found, key=lambda run: run.run)
+    if sort == "score":
+        return sorted(by_name, key=lambda run: -run.score if run.score is not None else 1e9)
+    if sort in KEYS:
+        return sorted(by_name, key=lambda run: str(getattr(run, sort)))
+    return sorted(by_name, key=lambda run: _comparable(run.settings.get(sort)))
+
+
+def _comparable(value: Any) -> tuple[bool, float, str]:
+    is_number = isinstance(value, int | float)
+    return not is_number, float(value) if is_number else 0.0, str(value)
+
+
+def _plain(one: Submission) -> dict[str, Any]:
+    forecast = one.forecast
+    return {
+        "file": one.file,
+        "forecast": forecast
+        and {
+            "metric": forecast.metric,
+            "value": forecast.value,
+            "interval": forecast.interval and list(forecast.interval),
+        },
+        "submitted": [
+            {"time": x.time, "public": x.public, "private": x.private} for x in one.submitted
+        ],
+    }

@@ -1,0 +1,62 @@
+"""What differs between two runs beside their score: settings, seeds, code."""
+
+from typing import Any
+
+from maskcls.config.resolve import flat_json, to_json
+from maskcls.config.schema import PLACEMENT_ONLY, Config
+from maskcls.store.run import Run
+
+SEED = "train.seed"
+Settings = dict[str, tuple[Any, Any]]
+"""{"loss.name": (of the first, of the second)}"""
+
+
+def settings_that_differ(a: Config, b: Config) -> Settings:
+    """Settings that can change numbers and differ, without the seed of training.
+
+    A choice's own settings, such as loss.focal.gamma, count where both made this choice; else the
+    choice itself is what differs.
+    """
+    first, second = numbers_of(a), numbers_of(b)
+    both = [name for name in first if name in second]
+    return {n: (first[n], second[n]) for n in both if first[n] != second[n] and n != SEED}
+
+
+def numbers_of(config: Config) -> dict[str, Any]:
+    """The settings that can change numbers, by their flat names."""
+    return {
+        name: value
+        for name, value in flat_json(to_json(config)).items()
+        if name not in PLACEMENT_ONLY
+    }
+
+
+def shown(name: str, value: Any, config: Config) -> str:
+    """A setting's value; of a choice with its own settings: "focal (gamma 5.0)"."""
+    flat = flat_json(to_json(config))
+    own = {
+        key.removeprefix(prefix): of
+        for choice in str(value).split("+")
+        for prefix in (f"{name.partition('.')[0]}.{choice}.",)
+        for key, of in flat.items()
+        if key.startswith(prefix)
+    }
+    return f"{value} ({', '.join(f'{k} {v}' for k, v in own.items())})" if own else str(value)
+
+
+def code_that_differs(a: Run, b: Run) -> dict[str, tuple[str | None, str | None]]:
+    """Commit of the program and versions of packages that differ, by name."""
+    first, second = _code(a), _code(b)
+    names = sorted(first | second)
+    return {n: (first.get(n), second.get(n)) for n in names if first.get(n) != second.get(n)}
+
+
+def _code(run: Run) -> dict[str, str | None]:
+    record = run.record()
+    return {} if record is None else {**record.versions, "commit": record.git_commit}
+
+
+def fingerprint_of(run: Run) -> str | int | None:
+    """Of the images, labels and groups that the run trains on."""
+    record = run.record()
+    return None if record is None else record.data.get("fingerprint")

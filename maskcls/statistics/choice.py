@@ -1,0 +1,177 @@
+"""The choice among ways to decide: argmax, tuned weights, the prior's correction, both.
+
+With an estimated prior rows of class k count q_k / pi_k, so that all candidates are compared by the
+metric as it is expected where the classes have the shares q. Answers of tuned weights are nested (see
+decision.py); the intervals are of paired differences to argmax, by resampling groups.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from maskcls.core.metrics import TITLES, oriented
+from maskcls.core.task import Task
+from maskcls.statistics.decision import (
+    Decision,
+    Tuned,
+    judged,
+    no_decision,
+    tune,
+    why_not,
+)
+from maskcls.statistics.intervals import Interval, interval_of
+from maskcls.statistics.measures import measure_of
+from maskcls.statistics.rows import Rows
+
+Float64 = npt.NDArray[np.float64]
+Decide = Literal["argmax", "tuned", "auto"]
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """Rows as the prior corrects them: rows.logits are calibrated and have log(q / pi) added already.
+
+    ratio: q / pi, [K].
+    """
+
+    rows: Rows
+    ratio: Float64
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The decision; corrected: whether the prior's correction is part of it.
+
+    answers: [N], what it says of each held-out row, by weights that were not fitted on it.
+    """
+
+    decision: Decision
+    corrected: bool
+    answers: npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    rule: str
+    corrected: bool
+    answers: npt.NDArray[Any]
+    tuned: Tuned | None
+
+
+def choose(task: Task, decide: Decide, rows: Rows, corrected: Corrected | None = None) -> Chosen:
+    """Choose how classes are decided.
+
+    rows: held-out rows whose logits come about as those of the answers. corrected: the same rows,
+    where a prior is to be used. decide: "argmax" fits nothing (and corrects if it can); "tuned" takes
+    the tuned candidate with the best nested metric; "auto" the candidate with the best one among those
+    whose gain over plain argmax has an interval above 0, else plain argmax.
+    """
+    plain = _Candidate("argmax", False, rows.logits.argmax(axis=1), None)
+    candidates = [plain]
+    if corrected is not None:
+        answers = corrected.rows.logits.argmax(axis=1)
+        candidates.append(_Candidate("argmax", True, answers, None))
+    reason = why_not(task, rows)
+    if not reason and decide != "argmax":
+        candidates += _tuned(task, rows, corrected)
+    if len(candidates) == 1:
+        return Chosen(no_decision(task, reason or "as asked for"), False, plain.answers)
+    ratio = None if corrected is None else corrected.ratio
+    values, intervals = judged(task, rows, [one.answers for one in candidates], ratio)
+    order = sorted(range(1, len(candidates)), key=lambda place: -values[place])
+    wanted = [p for p in order if decide != "tuned" or candidates[p].tuned or reason]
+    place = wanted[0]
+    better = [p for p in wanted if intervals[p].low > 0]
+    if decide == "auto" and better:
+        place = better[0]
+    one = candidates[place]
+    found = Decision(
+        one.rule, one.tuned.log_weights if one.tuned else np.zeros(task.num_classes), values[place],
+        values[0], values[place] - values[0], intervals[place], one.tuned.shrink if one.tuned else 0.0,
+        reason or "as asked for",
+    )  # fmt: skip
+    if decide != "auto":
+        return Chosen(found, one.corrected, one.answers)
+    if not better:
+        # What was measured stays in it, so that a reader sees what was refused.
+        refused = replace(found, rule="argmax", log_weights=np.zeros(task.num_classes), shrink=0.0)
+        why = f"nothing is surely better on held-out {TITLES[task.metric]}"
+        return Chosen(replace(refused, why=reason or why), False, plain.answers)
+    why = f"the best held-out {TITLES[task.metric]} of those that are surely better than argmax"
+    return Chosen(replace(found, why=why), one.corrected, one.answers)
+
+
+def _tuned(task: Task, rows: Rows, corrected: Corrected | None) -> list[_Candidate]:
+    ratio = None if corrected is None else corrected.ratio
+    tuned = tune(task, rows, ratio)
+    found = [_Candidate("tuned", False, tuned.nested, tuned)]
+    if corrected is not None:
+        tuned = tune(task, corrected.rows, ratio)
+        found.append(_Candidate("tuned", True, tuned.nested, tuned))
+    return found
+
+
+def choose_probabilities(
+    task: Task, decide: Decide, rows: Rows, calibrated: Rows, corrected: Corrected | None = None
+) -> Chosen:
+    """Choose whether probabilities are calibrated, for a metric of probabilities; rule "calibrated".
+
+    As choose, with calibrated rows in place of tuned weights: their calibration must not have been
+    fitted on the row itself, and the rows of `corrected` are calibrated so, too.
+    """
+    candidates = [("argmax", False, rows), ("calibrated", False, calibrated)]
+    if corrected is not None:
+        candidates.append(("calibrated", True, corrected.rows))
+    if decide == "argmax" and corrected is None:
+        return Chosen(no_decision(task, "as asked for"), False, rows.logits.argmax(axis=1))
+    ratio = None if corrected is None else corrected.ratio
+    values, intervals = judged_probabilities(task, [one for *_, one in candidates], ratio)
+    sign = oriented(task.metric, 1.0)
+    order = sorted(range(1, len(candidates)), key=lambda place: -sign * values[place])
+    wanted = order if decide != "argmax" else [len(candidates) - 1]
+    better = [place for place in wanted if intervals[place].low > 0]
+    place = better[0] if decide == "auto" and better else wanted[0]
+    rule, is_corrected, of_rule = candidates[place]
+    found = Decision(
+        rule, np.zeros(task.num_classes), values[place], values[0],
+        sign * (values[place] - values[0]), intervals[place], 0.0, "as asked for",
+    )  # fmt: skip
+    if decide == "auto" and not better:
+        why = f"calibration does not surely improve held-out {TITLES[task.metric]}"
+        found, is_corrected, of_rule = replace(found, rule="argmax", why=why), False, rows
+    elif decide == "auto":
+        found = replace(found, why=f"the best held-out {TITLES[task.metric]}")
+    return Chosen(found, is_corrected, of_rule.logits.argmax(axis=1))
+
+
+def judged_probabilities(
+    task: Task, candidates: Sequence[Rows], class_ratio: Float64 | None, resamples: int = 500
+) -> tuple[list[float], list[Interval]]:
+    """The metric of each of some logits of the same rows, and the interval of its gain over the first.
+
+    The gain is positive for better ones, whatever the metric. Fewer resamples than elsewhere: AUC sorts
+    all rows in each.
+    """
+    first = candidates[0]
+    labels, size = first.labels.astype(np.int64), task.num_classes
+    # Rows of one group and class count alike, so pairs of both stand for groups.
+    pairs, numbers = np.unique(first.groups * size + labels, return_inverse=True)
+    count = np.ones(size) if class_ratio is None else np.asarray(class_ratio)
+    measures = [
+        measure_of(task, Rows(labels, one.logits, numbers.astype(np.int64), one.folds))
+        for one in candidates
+    ]
+
+    def values(weights: npt.NDArray[Any]) -> Float64:
+        of_pairs = np.asarray(weights)[:, pairs // size] * count[pairs % size]
+        return np.stack([measure(of_pairs) for measure in measures], axis=1)
+
+    def gains(weights: npt.NDArray[Any]) -> Float64:
+        found = values(weights)
+        return np.asarray(oriented(task.metric, 1.0) * (found - found[:, :1]))
+
+    whole = values(np.ones((1, first.num_groups)))[0]
+    return whole.tolist(), interval_of(gains, first.num_groups, resamples)

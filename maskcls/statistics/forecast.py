@@ -1,0 +1,122 @@
+"""What the submitted answers are likely to score: the metric of held-out rows under the eval shares.
+
+A held-out row of class k counts q_k / p_k times, where q are the estimated shares and p the
+training ones. The held-out rows were answered by one network each. An average of networks is
+usually better (never worse on average in log loss, by convexity), so the true score tends to the
+upper part of the interval; the gain cannot be told without labels and is not added.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from maskcls.core.task import MetricName, Task
+from maskcls.statistics.intervals import LEVEL, Interval
+from maskcls.statistics.measures import Measure, measure_of
+from maskcls.statistics.prior import PriorEstimate, class_ratio
+from maskcls.statistics.resampling import draws
+from maskcls.statistics.rows import Rows
+
+Float64 = npt.NDArray[np.float64]
+
+DRAWS = 500
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The metric's expected value, as its name says, and its interval; NaN where it is not defined."""
+
+    metric: MetricName
+    value: float
+    interval: Interval
+
+
+def forecast(
+    task: Task, rows: Rows, answers: npt.NDArray[Any] | None, prior: PriorEstimate,
+    eval_images: int, *, optimism: float = 0.0, optimism_interval: Interval | None = None,
+    eval_groups: npt.NDArray[Any] | None = None, seed: int = 0,
+) -> Forecast:  # fmt: skip
+    """The expected value of the task's ranking metric on the eval images, with a 95 % interval.
+
+    rows: held-out rows, with the logits that the answers were made of (AUC and log loss are of
+    them). answers: integers [N], what the decision says of the held-out rows; None: the class with
+    the highest logit. Answers of nested folds (Tuned.nested) need no optimism; for those of a
+    decision fitted on these very rows, optimism is how much better they look for it, in the
+    metric's value, and optimism_interval its interval. eval_images: how many are scored.
+    eval_groups: [eval_images], or None: unknown; then as many images a group as among the held-out
+    rows.
+
+    Each draw takes shares from the prior's posterior, held-out groups with replacement, and from
+    these as many groups as are scored, with the probability that they have under the shares: so the
+    interval is of the score that comes back, not of its expectation. Draws are shifted by their
+    mean bias, since a resample lacks groups of rare classes.
+    """
+    cells = _Cells(task, rows, answers)
+    used = prior.estimated if prior.used else prior.training
+    point = cells.at(class_ratio(prior.training, used), np.ones(rows.num_groups))
+    if eval_groups is not None:
+        scored = len(np.unique(eval_groups))
+    else:
+        scored = max(1, round(eval_images / cells.images_per_group))
+    rng = np.random.default_rng([seed, 5])
+    ratios = class_ratio(prior.training, prior.draws)
+    expected, found = np.empty(DRAWS), np.empty(DRAWS)
+    every = np.ones(rows.num_groups)
+    weights = (row for block in draws(rows.num_groups, DRAWS, seed) for row in block)
+    for draw, weight in enumerate(weights):
+        ratio = ratios[draw % len(ratios)]
+        expected[draw] = cells.at(ratio, every)
+        found[draw] = cells.at(ratio, cells.scored(ratio, weight, scored, rng))
+    there = np.isfinite(found) & np.isfinite(expected)
+    if not np.isfinite(point) or there.sum() < 20:
+        return Forecast(task.metric, point - optimism, Interval(LEVEL, float("nan"), float("nan")))
+    # Two samplings lower a mean F1; the held-out rows have suffered the first, the scored the second.
+    lowered = float((found[there] - expected[there]).mean())
+    ours, theirs = 1 / rows.num_groups, 1 / scored
+    lower = lowered * (theirs - ours) / (theirs + ours)
+    value = point + lower - optimism
+    found = found[there] - lowered + lower - optimism
+    if optimism_interval is not None:
+        deviation = (optimism_interval.high - optimism_interval.low) / 3.92
+        found = found + rng.normal(scale=deviation, size=len(found))
+    tails = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = min(float(tails[0]), value), max(float(tails[1]), value)
+    return Forecast(task.metric, value, Interval(LEVEL, low, high))
+
+
+class _Cells:
+    """The metric at weights of classes and groups: rows of one group and class count alike."""
+
+    def __init__(self, task: Task, rows: Rows, answers: npt.NDArray[Any] | None) -> None:
+        size = np.int64(task.num_classes)
+        pairs, numbers, counts = np.unique(
+            rows.groups * size + rows.labels.astype(np.int64),
+            return_inverse=True, return_counts=True,
+        )  # fmt: skip
+        self._group, self._class = pairs // size, pairs % size
+        self._counts = counts.astype(np.float64)
+        self._num_groups = rows.num_groups
+        split = Rows(rows.labels, rows.logits, np.asarray(numbers, np.int64), rows.folds)
+        self._measure: Measure = measure_of(task, split, predicted=answers)
+        # A group occurs in each repeat, in one fold.
+        parts = np.unique(rows.groups * (rows.folds.max() + 1) + rows.folds)
+        self.images_per_group = len(rows) / len(parts)
+
+    def at(self, ratio: Float64, weights: Float64) -> float:
+        """The metric, at how often a row of each class [K] and each group [G] counts."""
+        return float(self._measure((ratio[self._class] * weights[self._group])[None])[0])
+
+    def scored(
+        self, ratio: Float64, weights: Float64, number: int, rng: np.random.Generator
+    ) -> Float64:
+        """Weights [G] of so many groups drawn from those with these weights, as classes' ratios tell."""
+        total = np.bincount(self._group, self._counts * ratio[self._class], self._num_groups)
+        size = np.bincount(self._group, self._counts, self._num_groups)
+        likely = weights * total / size
+        if not likely.sum() > 0:
+            return weights
+        times = rng.multinomial(number, likely / likely.sum())
+        # A group that is drawn twice as often as it is would count twice in total, so once when drawn.
+        return np.asarray(times * np.divide(size, total, out=np.zeros_like(size), where=total > 0))

@@ -1,0 +1,50 @@
+"""The screen of a decision."""
+
+from typing import Any
+
+from maskcls.cli.decided_text import decided_lines
+
+DECISION = {
+    "rule": "tuned", "why": "as asked for", "metric": "macro_f1", "held_out": 0.44, "argmax": 0.4,
+    "gain": 0.04, "interval": [0.01, 0.07],
+}  # fmt: skip
+PRIOR: dict[str, Any] = {
+    "asked": "none", "used": False, "why": "not asked for", "corrected": False,
+    "training": [0.75, 0.25], "estimated": None, "interval": None,
+}  # fmt: skip
+FORECAST = {"metric": "macro_f1", "value": 0.44, "interval": [0.4, 0.48]}
+ABOUT = {"task": {"classes": ["cat", "horse"]}, "decision": DECISION, "prior": PRIOR}
+
+
+def test_a_gain_and_the_forecast() -> None:
+    assert decided_lines(ABOUT | {"forecast": FORECAST}) == [
+        "decision: tuned class weights (as asked for); held-out macro F1 0.4400, argmax 0.4000,"
+        " gain +0.0400 [0.0100, 0.0700]",
+        "forecast: macro F1 0.4400 [0.4000, 0.4800] on the eval images, if the classes are as frequent"
+        " as in training",
+    ]
+
+
+def test_estimated_shares_are_a_table() -> None:
+    prior = PRIOR | {
+        "asked": "estimated", "used": True, "why": "other shares", "corrected": True,
+        "estimated": [0.5, 0.5], "interval": [[0.4, 0.4], [0.6, 0.6]],
+    }  # fmt: skip
+    lines = decided_lines(ABOUT | {"prior": prior, "forecast": FORECAST})
+    assert "tuned class weights, corrected for the eval shares (as asked" in lines[0]
+    assert "held-out macro F1 under the eval shares 0.4400" in lines[0]
+    assert lines[1:5] == [
+        "prior: estimated, used: other shares",
+        "  class  training  eval",
+        "  cat       0.750  0.500 [0.400, 0.600]",
+        "  horse     0.250  0.500 [0.400, 0.600]",
+    ]
+    assert lines[5].endswith("with the shares above")
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    nothing = {"metric": "macro_f1", "value": None, "interval": None}
+    unknown = {"rule": "argmax", "why": "no held-out images", "gain": None}
+    about = ABOUT | {"decision": DECISION | unknown, "forecast": nothing}
+    assert decided_lines(about) == ["decision: argmax (no held-out images)"]
+    assert decided_lines({}) == []

@@ -1,0 +1,67 @@
+"""The choice among ways to decide."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from maskcls.core.metrics import oriented
+from maskcls.core.task import MetricName
+from maskcls.statistics.choice import Corrected, choose, choose_probabilities, judged_probabilities
+from maskcls.statistics.measures import measure_of
+from tests.statistics.test_decision import SHARES, drawn
+from tests.tasks import FRUIT
+
+EVEN = np.full(4, 0.25) / SHARES
+
+
+def test_auto_takes_what_is_surely_better() -> None:
+    found = choose(FRUIT, "auto", drawn(1, 1500))
+    assert (found.decision.rule, found.corrected) == ("tuned", False)
+    balanced = replace(FRUIT, metric="balanced_accuracy")
+    rows = drawn(2, 40, knows_shares=0.0)
+    kept = choose(balanced, "auto", rows)
+    assert kept.decision.rule == "argmax"
+    assert not kept.decision.log_weights.any()
+    assert np.isfinite(kept.decision.gain)  # of what was refused
+    assert (kept.answers == rows.logits.argmax(axis=1)).all()
+    asked = choose(balanced, "tuned", rows)
+    assert asked.decision.rule == "tuned"
+
+
+def test_the_prior_corrects_what_is_asked_for() -> None:
+    rows = drawn(3, 300)
+    corrected = Corrected(rows.with_logits(rows.logits + np.log(EVEN)), EVEN)
+    plain = choose(FRUIT, "argmax", rows)
+    assert (plain.decision.rule, plain.corrected) == ("argmax", False)
+    found = choose(FRUIT, "argmax", rows, corrected)
+    assert (found.decision.rule, found.corrected) == ("argmax", True)
+    assert found.decision.value > found.decision.plain
+    assert (found.answers == corrected.rows.logits.argmax(axis=1)).all()
+    auto = choose(FRUIT, "auto", rows, corrected)
+    assert auto.decision.is_better
+    assert auto.decision.value >= found.decision.value
+
+
+@pytest.mark.parametrize("metric", ["auc", "log_loss"])
+def test_gains_of_probabilities_are_of_the_metric(metric: MetricName) -> None:
+    task, rows = replace(FRUIT, metric=metric), drawn(4, 100)
+    sharper = rows.with_logits(rows.logits * 3.0)
+    values, intervals = judged_probabilities(task, [rows, sharper], None)
+    every = np.ones((1, rows.num_groups))
+    for value, one in zip(values, (rows, sharper), strict=True):
+        assert value == pytest.approx(float(measure_of(task, one)(every)[0]))
+    gain = oriented(metric, 1.0) * (values[1] - values[0])
+    assert intervals[1].low <= gain <= intervals[1].high
+
+
+def test_probabilities_are_calibrated_or_left() -> None:
+    task, rows = replace(FRUIT, metric="log_loss"), drawn(5, 200)
+    worse = rows.with_logits(rows.logits * 4.0)
+    assert choose_probabilities(task, "auto", worse, rows).decision.rule == "calibrated"
+    assert choose_probabilities(task, "auto", rows, worse).decision.rule == "argmax"
+    assert choose_probabilities(task, "tuned", rows, worse).decision.rule == "calibrated"
+    assert choose_probabilities(task, "argmax", worse, rows).decision.rule == "argmax"
+    corrected = Corrected(rows.with_logits(rows.logits + np.log(EVEN)), EVEN)
+    found = choose_probabilities(task, "auto", rows, rows, corrected)
+    assert (found.decision.rule, found.corrected) == ("calibrated", True)
