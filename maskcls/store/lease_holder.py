@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Self
@@ -10,6 +11,8 @@ from typing import Self
 from maskcls.store.folder import Folder, json_bytes
 
 LEASE = ".lease"
+READS = 3
+READ_AGAIN_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,27 @@ class Holder:
 
 
 def read_holder(folder: Folder) -> Holder | None:
-    """The holder of a run's lease; None when it is free or the content cannot be read."""
+    """The holder of a run's lease; None when it is free or the content cannot be read.
+
+    OSError when three reads failed, half a second apart.
+    """
     try:
-        return Holder.parse(folder.read_bytes(LEASE))
+        return Holder.parse(_read(folder))
     except FileNotFoundError:
         return None
+
+
+def _read(folder: Folder) -> bytes:
+    for _ in range(READS - 1):
+        try:
+            return folder.read_bytes(LEASE)
+        except FileNotFoundError:
+            raise
+        except OSError:
+            # The holder replaces the object every few seconds, and a store may cut a reader off
+            # there; the client's own retries end where an answer begins.
+            time.sleep(READ_AGAIN_S)
+    return folder.read_bytes(LEASE)
 
 
 def refusal(folder: Folder, other: Holder | None) -> str:

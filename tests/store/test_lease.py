@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from maskcls.core.errors import RunFailed, UserError
+from maskcls.store import lease_holder
 from maskcls.store.folder import Folder
 from maskcls.store.lease import LEASE, Lease
 from maskcls.store.lease_holder import Holder
@@ -21,6 +22,7 @@ from maskcls.store.lease_holder import Holder
 HOLDER = """
 import os, subprocess, sys, time
 from maskcls.store.lease import Lease
+from maskcls.store import lease_holder
 from maskcls.store.folder import Folder
 with Lease(Folder.at(sys.argv[1]), "train"):
     if sys.argv[2] == "fork" and os.fork() == 0:
@@ -161,3 +163,29 @@ def test_content_names_the_holder(tmp_path: Path) -> None:
 def test_a_holder_that_cannot_be_read_is_no_error(content: str, words: str | None) -> None:
     holder = Holder.parse(content.encode())
     assert (holder and str(holder)) == words
+
+
+@pytest.mark.parametrize(("failures", "reads"), [(2, 3), (3, 3)])
+def test_a_lease_whose_reading_is_cut_off_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: int, reads: int
+) -> None:
+    folder, calls = Folder.at(tmp_path), []
+    folder.write_json(LEASE, {"purpose": "train"})
+    content = folder.read_bytes(LEASE)
+
+    def read_bytes(_: Folder, name: str) -> bytes:
+        calls.append(name)
+        if len(calls) <= failures:
+            raise OSError("AWS Error INTERNAL_FAILURE during GetObject operation: stream cut off")
+        return content
+
+    monkeypatch.setattr(lease_holder, "READ_AGAIN_S", 0.0)
+    monkeypatch.setattr(Folder, "read_bytes", read_bytes)
+    if failures < reads:
+        holder = lease_holder.read_holder(folder)
+        assert holder is not None
+        assert holder.purpose == "train"
+    else:
+        with pytest.raises(OSError, match="cut off"):
+            lease_holder.read_holder(folder)
+    assert len(calls) == reads
