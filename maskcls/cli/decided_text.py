@@ -70,6 +70,9 @@ def _forecast(forecast: Mapping[str, Any], prior: Mapping[str, Any]) -> list[str
         shares = "with the shares above"
     text = f"forecast: {TITLES[forecast['metric']]} {forecast['value']:.4f}"
     text += _interval(forecast["interval"]) if forecast["interval"] else ""
+    # Provenances of earlier versions have none.
+    if gain := forecast.get("averaging"):
+        shares += f"; {gain:+.4f} of it for averaging the networks"
     return [f"{text} on the eval images, {shares}"]
 
 

@@ -1,7 +1,7 @@
 """How an ensemble's answers are decided: fitted on held-out rows, applied to the eval images."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -12,7 +12,9 @@ from maskcls.core.metrics import TITLES
 from maskcls.core.task import Task
 from maskcls.data.shares import read_shares
 from maskcls.evaluation import ensembling
+from maskcls.evaluation.eval_spread import spread_of
 from maskcls.evaluation.pooled import Combining, Pooled, pool
+from maskcls.statistics.averaging import Gain, averaging_gain
 from maskcls.statistics.calibration import (
     Calibration,
     calibrate_folds,
@@ -121,6 +123,7 @@ class Decided:
                 "value": self.forecast and _number(self.forecast.value),
                 "interval": self.forecast
                 and _pair(self.forecast.interval.low, self.forecast.interval.high),
+                "averaging": self.forecast and self.forecast.gain.value,
             },
         }
 
@@ -170,18 +173,30 @@ def decide(
         for start, (_, folds) in zip(pooled.starts, networks, strict=True)
         for fold in folds
     ]
-    prior = _prior(asked, pooled, numbers, images, shares)
+    sample = images.sample()
+    prior = _prior(asked, pooled, numbers, sample, shares)
     chosen, rows, calibrations = _choose(task, asked, pooled, prior, probabilities)
     is_calibrated = chosen.corrected or chosen.decision.rule == "calibrated"
-    expected = forecast(
-        task, rows, chosen.answers if task.metric in DECIDED else None, prior, images.rows
-    )
-    return Decided(
+    decided = Decided(
         task, how, asked, member_weights, chosen.decision, prior,
         [calibrations.get(n, no_calibration(task.num_classes)) for n in numbers]
         if is_calibrated else None,
-        _shift(prior) if chosen.corrected else None, expected,
+        _shift(prior) if chosen.corrected else None,
     )  # fmt: skip
+    spread = spread_of(
+        pooled, numbers, sample.logits, sample.groups, calibrations if is_calibrated else {},
+        decided.shift,
+    )  # fmt: skip
+    is_decided = task.metric in DECIDED
+    gain = Gain()
+    if spread is not None:
+        ratio = prior.ratio if prior.used else np.ones(task.num_classes)
+        answer = decided.classes if is_decided else None
+        gain = averaging_gain(task, rows, spread, answer, ratio)
+    expected = forecast(
+        task, rows, chosen.answers if is_decided else None, prior, images.rows, gain=gain
+    )
+    return replace(decided, forecast=expected)
 
 
 def _without_rows(
@@ -198,7 +213,7 @@ def _without_rows(
 
 
 def _prior(
-    asked: Asked, pooled: Pooled, numbers: Sequence[int], images: Eval, shares: Float64
+    asked: Asked, pooled: Pooled, numbers: Sequence[int], sample: EvalSample, shares: Float64
 ) -> PriorEstimate:
     counts = np.bincount(pooled.own.labels, minlength=pooled.task.num_classes)
     training = counts / counts.sum()
@@ -206,7 +221,6 @@ def _prior(
         return _no_prior(training)
     if asked.prior != "estimated":
         return _given(asked.prior, _shares_of(asked.prior, pooled.task), training)
-    sample = images.sample()
     # A network without held-out rows cannot be calibrated, and has no part in the estimate.
     judged = np.isin(numbers, pooled.own.folds)
     folds = np.asarray(numbers, np.int64)[judged]

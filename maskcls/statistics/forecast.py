@@ -1,9 +1,8 @@
 """What the submitted answers are likely to score: the metric of held-out rows under the eval shares.
 
 A held-out row of class k counts q_k / p_k times, where q are the estimated shares and p the
-training ones. The held-out rows were answered by one network each. An average of networks is
-usually better (never worse on average in log loss, by convexity), so the true score tends to the
-upper part of the interval; the gain cannot be told without labels and is not added.
+training ones. The held-out rows were answered by one network each; what an average of networks gains
+over one is estimated apart (averaging.py) and added.
 """
 
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from maskcls.core.task import MetricName, Task
+from maskcls.statistics.averaging import Gain
 from maskcls.statistics.intervals import LEVEL, Interval
 from maskcls.statistics.measures import Measure, measure_of
 from maskcls.statistics.prior import PriorEstimate, class_ratio
@@ -22,29 +22,33 @@ from maskcls.statistics.rows import Rows
 Float64 = npt.NDArray[np.float64]
 
 DRAWS = 500
+_NO_GAIN = Gain()
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """The metric's expected value, as its name says, and its interval; NaN where it is not defined."""
+    """The metric's expected value, as its name says, and its interval; NaN where it is not defined.
+
+    gain: of averaging networks, which is part of the value.
+    """
 
     metric: MetricName
     value: float
     interval: Interval
+    gain: Gain
 
 
 def forecast(
     task: Task, rows: Rows, answers: npt.NDArray[Any] | None, prior: PriorEstimate,
-    eval_images: int, *, optimism: float = 0.0, optimism_interval: Interval | None = None,
+    eval_images: int, *, gain: Gain = _NO_GAIN,
     eval_groups: npt.NDArray[Any] | None = None, seed: int = 0,
 ) -> Forecast:  # fmt: skip
     """The expected value of the task's ranking metric on the eval images, with a 95 % interval.
 
     rows: held-out rows, with the logits that the answers were made of (AUC and log loss are of
-    them). answers: integers [N], what the decision says of the held-out rows; None: the class with
-    the highest logit. Answers of nested folds (Tuned.nested) need no optimism; for those of a
-    decision fitted on these very rows, optimism is how much better they look for it, in the
-    metric's value, and optimism_interval its interval. eval_images: how many are scored.
+    them). answers: integers [N], what the decision says of the held-out rows by weights that were not
+    fitted on them (Tuned.nested); None: the class with the highest logit. eval_images: how many are
+    scored. gain: of the average of networks that answers the eval images.
     eval_groups: [eval_images], or None: unknown; then as many images a group as among the held-out
     rows.
 
@@ -71,19 +75,25 @@ def forecast(
         found[draw] = cells.at(ratio, cells.scored(ratio, weight, scored, rng))
     there = np.isfinite(found) & np.isfinite(expected)
     if not np.isfinite(point) or there.sum() < 20:
-        return Forecast(task.metric, point - optimism, Interval(LEVEL, float("nan"), float("nan")))
+        unknown = Interval(LEVEL, float("nan"), float("nan"))
+        return Forecast(task.metric, float(_possible(task, point + gain.value)), unknown, gain)
     # Two samplings lower a mean F1; the held-out rows have suffered the first, the scored the second.
     lowered = float((found[there] - expected[there]).mean())
     ours, theirs = 1 / rows.num_groups, 1 / scored
     lower = lowered * (theirs - ours) / (theirs + ours)
-    value = point + lower - optimism
-    found = found[there] - lowered + lower - optimism
-    if optimism_interval is not None:
-        deviation = (optimism_interval.high - optimism_interval.low) / 3.92
-        found = found + rng.normal(scale=deviation, size=len(found))
+    value = float(_possible(task, point + lower + gain.value))
+    of_gain = rng.normal(gain.value, gain.deviation, there.sum())
+    found = _possible(task, found[there] - lowered + lower + of_gain)
     tails = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     low, high = min(float(tails[0]), value), max(float(tails[1]), value)
-    return Forecast(task.metric, value, Interval(LEVEL, low, high))
+    return Forecast(task.metric, value, Interval(LEVEL, low, high), gain)
+
+
+def _possible(task: Task, values: npt.ArrayLike) -> Float64:
+    """Values that the metric can have: a log loss is not negative, no other metric is above 1."""
+    if task.metric == "log_loss":
+        return np.maximum(values, 0.0)
+    return np.minimum(values, 1.0)
 
 
 class _Cells:

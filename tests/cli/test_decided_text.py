@@ -23,6 +23,10 @@ def test_a_gain_and_the_forecast() -> None:
         "forecast: macro F1 0.4400 [0.4000, 0.4800] on the eval images, if the classes are as frequent"
         " as in training",
     ]
+    averaged = FORECAST | {"averaging": 0.0123}
+    assert decided_lines(ABOUT | {"forecast": averaged})[-1].endswith(
+        "as in training; +0.0123 of it for averaging the networks"
+    )
 
 
 def test_estimated_shares_are_a_table() -> None:

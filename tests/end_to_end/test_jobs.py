@@ -26,27 +26,36 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield started
 
 
-def test_train_and_ensemble_by_ray_job_submit(head: Cluster, drawn: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    done = head.submit("ray_jobs.train", str(drawn), "--run", str(run), *sets("train.epochs=1"))
+@pytest.fixture(scope="module")
+def whole(head: Cluster, drawn: Path) -> tuple[Path, str]:
+    """A run trained by one job, and what `ray job submit` printed."""
+    run = head.root / "whole"
+    words = sets(f"train.epochs={EPOCHS}")
+    done = head.submit("ray_jobs.train", str(drawn), "--run", str(run), *words)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert last_line(done.stdout) == "maskcls train: exit code 0 (good)"
-    assert "\x1b[2K" not in done.stdout
+    return run, done.stdout
+
+
+def test_train_and_ensemble_by_ray_job_submit(
+    head: Cluster, drawn: Path, whole: tuple[Path, str], tmp_path: Path
+) -> None:
+    run, printed = whole
+    assert last_line(printed) == "maskcls train: exit code 0 (good)"
+    assert "\x1b[2K" not in printed
     # One line for each fold and epoch, whatever Ray's deduplication thinks of them.
-    assert len(re.findall(r"fold [01] epoch 1/1 ", done.stdout)) == 2
+    for epoch in (1, EPOCHS):
+        assert len(re.findall(rf"fold [01] epoch {epoch}/{EPOCHS} ", printed)) == 2
     done = head.submit("ray_jobs.ensemble", str(run), "--out", str(tmp_path / "s.csv"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(pd.read_csv(tmp_path / "s.csv")) == 21
     # Something refused says so in the last line of its log; Ray's own exit code is always 1.
-    done = head.submit(
-        "ray_jobs.train", str(drawn), "--run", str(run), *sets("train.epochs=1", "optim.lr=7")
-    )
+    done = head.submit("ray_jobs.train", str(drawn), "--run", str(run), *sets("optim.lr=7"))
     assert done.returncode == 1
     assert last_line(done.stdout) == "maskcls train: exit code 2 (mistake)"
 
 
 def test_stopped_and_submitted_again_it_gives_the_same_bytes(
-    head: Cluster, drawn: Path, tmp_path: Path
+    head: Cluster, drawn: Path, whole: tuple[Path, str], tmp_path: Path
 ) -> None:
     words = ["ray_jobs.train", str(drawn), "--run"]
     epochs = sets(f"train.epochs={EPOCHS}", SLOW)
@@ -81,11 +90,7 @@ def test_stopped_and_submitted_again_it_gives_the_same_bytes(
     again = head.submit(*words, str(run), *epochs, options=("--submission-id", "second"))
     assert again.returncode == 0, again.stdout + again.stderr
     assert "resumes from checkpoint" in again.stdout
-
-    whole = tmp_path / "whole"
-    done = head.submit(*words, str(whole), *sets(f"train.epochs={EPOCHS}"))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert logits_of(run / "oof.parquet") == logits_of(whole / "oof.parquet")
+    assert logits_of(run / "oof.parquet") == logits_of(whole[0] / "oof.parquet")
 
 
 def test_maskcls_submit_runs_the_pipeline_and_fetches(

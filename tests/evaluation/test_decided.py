@@ -103,7 +103,12 @@ def test_without_held_out_rows_it_is_argmax_and_says_why(
     assert found == ["apple", "date"]
     assert about["decision"]["rule"] == "argmax"
     assert "no held-out images" in about["decision"]["why"]
-    assert about["forecast"] == {"metric": "macro_f1", "value": None, "interval": None}
+    assert about["forecast"] == {
+        "metric": "macro_f1",
+        "value": None,
+        "interval": None,
+        "averaging": None,
+    }
     assert about["prior"]["corrected"] == (prior != "none")
     for options in ({"decide": "tuned"}, {"prior": "estimated"}):
         with pytest.raises(

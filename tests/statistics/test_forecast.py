@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from maskcls.core.task import Task
+from maskcls.statistics.averaging import Gain
 from maskcls.statistics.calibration import calibrate_folds, log_probabilities
 from maskcls.statistics.forecast import Forecast, forecast
-from maskcls.statistics.intervals import Interval
 from maskcls.statistics.measures import measure_of
 from maskcls.statistics.prior import PriorEstimate, estimate_prior
 from maskcls.statistics.rows import Rows
@@ -87,15 +87,25 @@ def test_an_unsure_prior_makes_it_wider() -> None:
     assert other.interval.high - other.interval.low > 1.3 * (one.interval.high - one.interval.low)
 
 
-def test_optimism_is_taken_off_and_its_uncertainty_added() -> None:
+def test_a_gain_is_added_with_its_uncertainty() -> None:
     found = world(SHARES)
-    plain, less, unsure = (
-        forecast(THREE, found.rows, None, _training(found), 800, optimism=o, optimism_interval=i)
-        for o, i in ((0.0, None), (0.1, None), (0.1, Interval(0.95, -0.1, 0.3)))
+    plain, more, unsure = (
+        forecast(THREE, found.rows, None, _training(found), 800, gain=Gain(*gain))
+        for gain in ((0.0, 0.0), (0.02, 0.0), (0.02, 0.05))
     )
-    assert less.value == pytest.approx(plain.value - 0.1)
-    assert less.interval.low == pytest.approx(plain.interval.low - 0.1)
-    assert unsure.interval.low < less.interval.low - 0.05
+    assert more.value == pytest.approx(plain.value + 0.02)
+    assert more.interval.low == pytest.approx(plain.interval.low + 0.02)
+    assert unsure.interval.low < more.interval.low - 0.02
+    assert (more.gain.value, plain.gain.value) == (0.02, 0)
+
+
+def test_a_forecast_is_a_value_that_the_metric_can_have() -> None:
+    found = world(SHARES)
+    best = forecast(THREE, found.rows, None, _training(found), 800, gain=Gain(0.9, 0.1))
+    assert (best.value, best.interval.high) == (1, 1)
+    task = replace(THREE, metric="log_loss")
+    best = forecast(task, found.rows, None, _training(found), 800, gain=Gain(-9.0, 0.1))
+    assert (best.value, best.interval.low) == (0, 0)
 
 
 def test_answers_that_are_all_right_score_1() -> None:
