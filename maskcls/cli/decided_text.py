@@ -17,13 +17,17 @@ def decided_lines(provenance: Mapping[str, Any]) -> list[str]:
     classes = provenance["task"]["classes"]
     prior = provenance["prior"]
     return [
-        _decision(provenance["decision"], prior),
+        _decision(provenance["decision"], prior, _is_selected(provenance)),
         *(_prior(prior, classes) if prior["asked"] != "none" else []),
         *_forecast(provenance["forecast"], prior),
     ]
 
 
-def _decision(decision: Mapping[str, Any], prior: Mapping[str, Any]) -> str:
+def _is_selected(provenance: Mapping[str, Any]) -> bool:
+    return bool(provenance.get("selection", {}).get("used") == "greedy")
+
+
+def _decision(decision: Mapping[str, Any], prior: Mapping[str, Any], is_selected: bool) -> str:
     rule = {"tuned": "tuned class weights", "calibrated": "calibrated probabilities"}.get(
         decision["rule"], "argmax"
     )
@@ -34,9 +38,12 @@ def _decision(decision: Mapping[str, Any], prior: Mapping[str, Any]) -> str:
     title = TITLES[decision["metric"]]
     shares = " under the eval shares" if prior["used"] else ""
     text += f"; held-out {title}{shares} {decision['held_out']:.4f}"
-    text += " was the best other rule's" if _is_refused(decision, prior) else ""
+    if _is_refused(decision, prior):
+        measured = decision.get("measured")  # provenances of earlier versions have none
+        text += f" was of {measured}" if measured else " was the best other rule's"
     text += f", argmax {decision['argmax']:.4f}, gain {decision['gain']:+.4f}"
-    return text + (_interval(decision["interval"]) if decision["interval"] else "")
+    text += _interval(decision["interval"]) if decision["interval"] else ""
+    return text + ("; both scores are of the images that the runs were chosen by" * is_selected)
 
 
 def _is_refused(decision: Mapping[str, Any], prior: Mapping[str, Any]) -> bool:
@@ -48,16 +55,15 @@ def _prior(prior: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
     lines = [f"prior: {prior['asked']}, {state}: {prior['why']}"]
     if prior["estimated"] is None:
         return lines
+    interval = prior["interval"]
     training, estimated = np.array(prior["training"]), np.array(prior["estimated"])
     # Of many classes those whose share changes most; the provenance has all.
     order = np.argsort(-np.abs(estimated - training), kind="stable")[:_MOST_CLASSES]
     width = max(len(classes[k]) for k in order)
     lines.append(f"  {'class':<{width}}  training  eval")
     for k in np.sort(order).tolist():
-        low, high = (prior["interval"][side][k] for side in (0, 1))
-        lines.append(
-            f"  {classes[k]:<{width}}  {training[k]:8.3f}  {estimated[k]:.3f} [{low:.3f}, {high:.3f}]"
-        )
+        around = f" [{interval[0][k]:.3f}, {interval[1][k]:.3f}]" if interval else ""
+        lines.append(f"  {classes[k]:<{width}}  {training[k]:8.3f}  {estimated[k]:.3f}{around}")
     return lines
 
 

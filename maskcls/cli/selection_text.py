@@ -49,7 +49,7 @@ def _of_comparison(found: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"out-of-fold: {TITLES[found['metric']]} {found['ensemble']:.4f} on {_where(found)},"
         f" {_gain(found['gain'], found['interval'])} over its best member, {best['run']}"
-        f" ({best['score']:.4f})"
+        f" ({best['score']:.4f})" + (", in sample" if found.get("in_sample") else "")
     )
     if found["interval"] and found["interval"][1] < 0:
         yield f"{best['run']} alone is better than the ensemble"

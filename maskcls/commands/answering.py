@@ -49,8 +49,10 @@ class Answering:
     """One submission: how its rows come about, and what was lost on the way."""
 
     def __init__(
-        self, members: Sequence[Member], how: Combining, asked: Asked, progress: Progress
-    ) -> None:
+        self, members: Sequence[Member], how: Combining, asked: Asked, progress: Progress,
+        optimism: float = 0.0,
+    ) -> None:  # fmt: skip
+        """optimism: see Chosen."""
         # Task, faults and fallback are of the first run: all runs have the same eval images, but perhaps
         # other tables.
         self._members, self._progress = members, progress
@@ -72,7 +74,7 @@ class Answering:
         networks = [(member.run, member.folds) for member in members]
         images = eval_of(members, how.by_group)
         self._decided: Decided = decide(
-            networks, how, asked, weights, images, self._shares, is_probs
+            networks, how, asked, weights, images, self._shares, is_probs, optimism
         )
 
     @property

@@ -63,7 +63,7 @@ def ensemble(
     chosen = choose_members(given, rule, weights, select)
     members, own = chosen.members, chosen.weights
     how = Combining(rule, None if own is None else list(own), by_group)
-    work = Answering(members, how, Asked(decide, prior), progress)
+    work = Answering(members, how, Asked(decide, prior), progress, chosen.optimism)
     output.fill(work.fill)
     provenance = work.provenance(chosen.weights) | chosen.about
     # After the submission, so that a provenance never describes a file that is not there.

@@ -6,7 +6,7 @@ weights splits and keeps each network's own rows, to calibrate and decide.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,11 @@ class Aligned:
     labels: Int64
     groups: Int64
     left_out: int
+
+    def of(self, runs: Sequence[int]) -> "Aligned":
+        """The same images, with the rows of some of the runs."""
+        held_out, places = [self.held_out[r] for r in runs], [self.places[r] for r in runs]
+        return replace(self, held_out=held_out, places=places)
 
     def mean_by_image(self, run: int, values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Mean over an image's repeats of a run's values [rows, K], float32 [N, K]."""

@@ -52,10 +52,14 @@ class EvalSample:
 
 @dataclass(frozen=True)
 class Eval:
-    """The images that are answered: how many rows the answers have, and a sample of the logits."""
+    """The images that are answered: how many rows the answers have, and a sample of the logits.
+
+    groups: how many the rows are of, None: not known.
+    """
 
     rows: int
     sample: Callable[[], EvalSample]
+    groups: int | None = None
 
 
 @dataclass(frozen=True)
@@ -94,11 +98,13 @@ class Decided:
     def about(self) -> dict[str, Any]:
         """decision, prior and forecast, as the provenance has them."""
         decision, prior = self.decision, self.prior
-        is_estimated = self.asked.prior != "none" and bool(np.isfinite(prior.estimated).all())
+        is_estimated = self.asked.prior != "none" and prior.is_estimated
+        is_told = is_estimated or prior.used  # by a file, whose shares have no interval
         return {
             "decision": {
                 "asked": self.asked.decide,
                 "rule": decision.rule,
+                "measured": decision.measured,
                 "why": decision.why,
                 "weights": np.exp(decision.log_weights).tolist(),
                 "shrink": decision.shrink,
@@ -115,7 +121,7 @@ class Decided:
                 "why": prior.why,
                 "corrected": self.shift is not None,
                 "training": prior.training.tolist(),
-                "estimated": prior.estimated.tolist() if is_estimated else None,
+                "estimated": prior.estimated.tolist() if is_told else None,
                 "interval": [prior.low.tolist(), prior.high.tolist()] if is_estimated else None,
             },
             "forecast": {
@@ -157,12 +163,14 @@ def require_fitting(asked: Asked, rule: str, task: Task, probabilities: bool) ->
 def decide(
     networks: Sequence[tuple[Run, Sequence[int]]], how: Combining, asked: Asked,
     member_weights: Float64 | None, images: Eval, shares: Float64, probabilities: bool = False,
+    optimism: float = 0.0,
 ) -> Decided:  # fmt: skip
     """Fit the decision of an ensemble.
 
     networks: runs and the numbers of their folds, as the eval logits have them. shares: of the training
-    images, [K]. probabilities: whether the answers are such. Where nothing can be fitted it is
-    argmax, with the reason in decision.why.
+    images, [K]. probabilities: whether the answers are such. optimism: how much better held-out scores
+    look since the runs were chosen by them; higher is better. Where nothing can be fitted it is argmax,
+    with the reason in decision.why.
     """
     task = networks[0][0].task
     pooled = pool([run for run, _ in networks], how)
@@ -194,8 +202,9 @@ def decide(
         answer = decided.classes if is_decided else None
         gain = averaging_gain(task, rows, spread, answer, ratio)
     expected = forecast(
-        task, rows, chosen.answers if is_decided else None, prior, images.rows, gain=gain
-    )
+        task, rows, chosen.answers if is_decided else None, prior, images.rows,
+        eval_groups=images.groups, gain=gain, optimism=chosen.optimism + optimism,
+    )  # fmt: skip
     return replace(decided, forecast=expected)
 
 

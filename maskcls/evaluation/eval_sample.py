@@ -19,14 +19,14 @@ def eval_of(members: Sequence[Member], by_group: bool) -> Eval:
     """The eval images of members; the sample is read when it is asked for."""
     run = members[0].run
     has_groups = "group" in column_names(run.folder, EVAL_TABLE)
-    if by_group and has_groups:
-        codes, count = GroupCodes(), 0
-        for part in read_parts(run.folder, EVAL_TABLE, ["group"]):
+    codes, count = GroupCodes(), 0
+    for part in read_parts(run.folder, EVAL_TABLE, ["group" if has_groups else "image"]):
+        count += part.num_rows
+        if has_groups:
             codes.of(part["group"].to_pylist())
-        count = len(codes.names)
-    else:
-        count = sum(part.num_rows for part in read_parts(run.folder, EVAL_TABLE, ["image"]))
-    return Eval(count, lambda: _sample(members, has_groups))
+    groups = len(codes.names) if has_groups else None
+    rows = groups if by_group and groups is not None else count
+    return Eval(rows, lambda: _sample(members, has_groups), groups)
 
 
 def chosen_rows(count: int, networks: int, num_classes: int) -> np.ndarray:

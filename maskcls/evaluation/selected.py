@@ -27,12 +27,17 @@ Select = Literal["none", "greedy"]
 
 @dataclass(frozen=True)
 class Chosen:
-    """The members of an ensemble, the runs' weights (None: each fold counts the same), and entries of
-    the provenance: `selection`, if one was asked for, and `comparison`."""
+    """The members of an ensemble and why these.
+
+    weights: the runs', None: each fold counts the same. about: entries of the provenance:
+    `selection`, if one was asked for, and `comparison`. optimism: how much better the members look on
+    the images by which they were chosen, than on others; higher is better, whatever the metric.
+    """
 
     members: list[Member]
     weights: list[float] | None
     about: dict[str, Any]
+    optimism: float = 0.0
 
 
 def choose_members(
@@ -68,11 +73,15 @@ def choose_members(
     if not selection.is_better:
         about["comparison"] = _compare(task, aligned, chosen, rule, None)
         return Chosen(chosen, None, about)
-    low = _low(task, aligned, chosen)
-    kept = [(m, float(n)) for m, n in zip(chosen, selection.weights, strict=True) if n]
-    names = {str(m.run) for m, _ in kept}
-    about["comparison"] = {"low_folds": [one for one in low if one["run"] in names]}
-    return Chosen([m for m, _ in kept], [n for _, n in kept], about)
+    kept = [place for place, n in enumerate(selection.weights) if n]
+    of_kept = [float(selection.weights[place]) for place in kept]
+    found = [chosen[place] for place in kept]
+    # On the images that the weights were chosen by; the honest gain is that of the selection.
+    about["comparison"] = _compare(task, aligned.of(kept), found, rule, of_kept) | {
+        "in_sample": True
+    }
+    over = selection.over_mean
+    return Chosen(found, of_kept, about, max(0.0, over.in_sample - over.value))
 
 
 def refuse_selection(select: Select, weights: Sequence[float] | None, num_runs: int) -> None:

@@ -20,13 +20,16 @@ from maskcls.statistics.decision import (
     judged,
     no_decision,
     tune,
+    values_of,
     why_not,
 )
 from maskcls.statistics.intervals import Interval, interval_of
 from maskcls.statistics.measures import measure_of
+from maskcls.statistics.resampling import Statistic, estimate, replicates
 from maskcls.statistics.rows import Rows
 
 Float64 = npt.NDArray[np.float64]
+_RESAMPLES = 500
 Decide = Literal["argmax", "tuned", "auto"]
 
 
@@ -45,12 +48,14 @@ class Corrected:
 class Chosen:
     """The decision; corrected: whether the prior's correction is part of it.
 
-    answers: [N], what it says of each held-out row, by weights that were not fitted on it.
+    answers: [N], what it says of each held-out row, by weights that were not fitted on it. optimism: how
+    much better the metric looks for having been chosen as the best; see choice_optimism.
     """
 
     decision: Decision
     corrected: bool
     answers: npt.NDArray[Any]
+    optimism: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,10 @@ class _Candidate:
     corrected: bool
     answers: npt.NDArray[Any]
     tuned: Tuned | None
+
+    @property
+    def name(self) -> str:
+        return self.rule + (", corrected" if self.corrected else "")
 
 
 def choose(task: Task, decide: Decide, rows: Rows, corrected: Corrected | None = None) -> Chosen:
@@ -91,17 +100,36 @@ def choose(task: Task, decide: Decide, rows: Rows, corrected: Corrected | None =
     found = Decision(
         one.rule, one.tuned.log_weights if one.tuned else np.zeros(task.num_classes), values[place],
         values[0], values[place] - values[0], intervals[place], one.tuned.shrink if one.tuned else 0.0,
-        reason or "as asked for",
+        reason or "as asked for", one.name,
     )  # fmt: skip
+    statistic = values_of(task, rows, [one.answers for one in candidates], ratio)
+    optimism = choice_optimism(task, statistic, rows.num_groups)
     if decide != "auto":
-        return Chosen(found, one.corrected, one.answers)
+        return Chosen(found, one.corrected, one.answers, optimism)
     if not better:
         # What was measured stays in it, so that a reader sees what was refused.
         refused = replace(found, rule="argmax", log_weights=np.zeros(task.num_classes), shrink=0.0)
         why = f"nothing is surely better on held-out {TITLES[task.metric]}"
         return Chosen(replace(refused, why=reason or why), False, plain.answers)
     why = f"the best held-out {TITLES[task.metric]} of those that are surely better than argmax"
-    return Chosen(replace(found, why=why), one.corrected, one.answers)
+    return Chosen(replace(found, why=why), one.corrected, one.answers, optimism)
+
+
+def choice_optimism(task: Task, statistic: Statistic, num_groups: int) -> float:
+    """How much better the best candidate looks than it is, since it was chosen for looking best.
+
+    statistic: the metric of each candidate [B, C]. In resamples of the groups the best one is chosen
+    anew; how much more it gains there than the candidates do on average is the optimism (Efron 1983;
+    Tibshirani & Tibshirani 2009). Not negative, and higher is better, whatever the metric.
+    """
+    sign = oriented(task.metric, 1.0)
+    drawn = sign * replicates(statistic, num_groups, _RESAMPLES)
+    drawn = drawn[np.isfinite(drawn).all(axis=1)]
+    if not len(drawn) or drawn.shape[1] < 2:
+        return 0.0
+    apart = drawn - sign * estimate(statistic, num_groups)
+    chosen = apart[np.arange(len(drawn)), drawn.argmax(axis=1)]
+    return max(0.0, float(np.nan_to_num((chosen - apart.mean(axis=1)).mean())))
 
 
 def _tuned(task: Task, rows: Rows, corrected: Corrected | None) -> list[_Candidate]:
@@ -129,6 +157,8 @@ def choose_probabilities(
         return Chosen(no_decision(task, "as asked for"), False, rows.logits.argmax(axis=1))
     ratio = None if corrected is None else corrected.ratio
     values, intervals = judged_probabilities(task, [one for *_, one in candidates], ratio)
+    statistic = _probability_values(task, [one for *_, one in candidates], ratio)
+    optimism = choice_optimism(task, statistic, rows.num_groups)
     sign = oriented(task.metric, 1.0)
     order = sorted(range(1, len(candidates)), key=lambda place: -sign * values[place])
     wanted = order if decide != "argmax" else [len(candidates) - 1]
@@ -138,23 +168,39 @@ def choose_probabilities(
     found = Decision(
         rule, np.zeros(task.num_classes), values[place], values[0],
         sign * (values[place] - values[0]), intervals[place], 0.0, "as asked for",
+        rule + (", corrected" if is_corrected else ""),
     )  # fmt: skip
     if decide == "auto" and not better:
         why = f"calibration does not surely improve held-out {TITLES[task.metric]}"
         found, is_corrected, of_rule = replace(found, rule="argmax", why=why), False, rows
+        optimism = 0.0
     elif decide == "auto":
         found = replace(found, why=f"the best held-out {TITLES[task.metric]}")
-    return Chosen(found, is_corrected, of_rule.logits.argmax(axis=1))
+    return Chosen(found, is_corrected, of_rule.logits.argmax(axis=1), optimism)
 
 
 def judged_probabilities(
-    task: Task, candidates: Sequence[Rows], class_ratio: Float64 | None, resamples: int = 500
+    task: Task, candidates: Sequence[Rows], class_ratio: Float64 | None, resamples: int = _RESAMPLES
 ) -> tuple[list[float], list[Interval]]:
     """The metric of each of some logits of the same rows, and the interval of its gain over the first.
 
     The gain is positive for better ones, whatever the metric. Fewer resamples than elsewhere: AUC sorts
     all rows in each.
     """
+    values = _probability_values(task, candidates, class_ratio)
+    groups = candidates[0].num_groups
+
+    def gains(weights: npt.NDArray[Any]) -> Float64:
+        found = values(weights)
+        return np.asarray(oriented(task.metric, 1.0) * (found - found[:, :1]))
+
+    whole = values(np.ones((1, groups)))[0]
+    return whole.tolist(), interval_of(gains, groups, resamples)
+
+
+def _probability_values(
+    task: Task, candidates: Sequence[Rows], class_ratio: Float64 | None
+) -> Statistic:
     first = candidates[0]
     labels, size = first.labels.astype(np.int64), task.num_classes
     # Rows of one group and class count alike, so pairs of both stand for groups.
@@ -169,9 +215,4 @@ def judged_probabilities(
         of_pairs = np.asarray(weights)[:, pairs // size] * count[pairs % size]
         return np.stack([measure(of_pairs) for measure in measures], axis=1)
 
-    def gains(weights: npt.NDArray[Any]) -> Float64:
-        found = values(weights)
-        return np.asarray(oriented(task.metric, 1.0) * (found - found[:, :1]))
-
-    whole = values(np.ones((1, first.num_groups)))[0]
-    return whole.tolist(), interval_of(gains, first.num_groups, resamples)
+    return values

@@ -24,7 +24,7 @@ from maskcls.statistics.class_weights import (
     metric_of_sums,
 )
 from maskcls.statistics.intervals import LEVEL, Interval, interval_of
-from maskcls.statistics.resampling import RESAMPLES
+from maskcls.statistics.resampling import RESAMPLES, Statistic
 from maskcls.statistics.rows import Rows
 from maskcls.statistics.sums import ClassSums, GroupSums
 
@@ -48,6 +48,7 @@ class Decision:
     rule: "argmax" or "tuned". log_weights: float64 [K], of mean 0. value: the metric of the nested
     answers, plain: of argmax, gain: their difference, interval: its own, paired, by resampling groups;
     NaN where nothing was fitted. shrink: 0 is argmax, 1 the fitted weights. why: in a few words.
+    measured: the rule that value, gain and interval are of, which is another one where it was refused.
     """
 
     rule: str
@@ -58,6 +59,7 @@ class Decision:
     interval: Interval
     shrink: float = 0.0
     why: str = ""
+    measured: str = "argmax"
 
     @property
     def is_better(self) -> bool:
@@ -174,11 +176,7 @@ def judged(
     class_ratio: Float64 | None = None, resamples: int = RESAMPLES,
 ) -> tuple[list[float], list[Interval]]:  # fmt: skip
     """The metric of each of some answers [N], and the interval of its difference to the first one's."""
-    counts = _counts(rows, class_ratio)
-    measures = [_Answered(task, rows, one, counts) for one in answers]
-
-    def values(weights: npt.NDArray[Any]) -> Float64:
-        return np.stack([measure.at(weights) for measure in measures], axis=1)
+    values = values_of(task, rows, answers, class_ratio)
 
     def differences(weights: npt.NDArray[Any]) -> Float64:
         found = values(weights)
@@ -186,6 +184,19 @@ def judged(
 
     whole = values(np.ones((1, rows.num_groups)))[0]
     return whole.tolist(), interval_of(differences, rows.num_groups, resamples)
+
+
+def values_of(
+    task: Task, rows: Rows, answers: Sequence[npt.NDArray[Any]], class_ratio: Float64 | None = None
+) -> Statistic:
+    """The metric of each of some answers [N], as a function of the groups' weights."""
+    counts = _counts(rows, class_ratio)
+    measures = [_Answered(task, rows, one, counts) for one in answers]
+
+    def values(weights: npt.NDArray[Any]) -> Float64:
+        return np.stack([measure.at(weights) for measure in measures], axis=1)
+
+    return values
 
 
 class _Answered:

@@ -45,7 +45,8 @@ class PriorEstimate:
 
     training: of the held-out rows. estimated: of the eval images; low, high: its 95 % interval.
     used: whether the estimate is to be trusted; why: in a sentence. draws: [B, K], of the
-    estimate's posterior. Where nothing can be estimated, all are the training shares.
+    estimate's posterior; a single one, the shares themselves, where they are given or where nothing can
+    be estimated and all are the training shares.
     """
 
     training: Float64
@@ -55,6 +56,11 @@ class PriorEstimate:
     used: bool
     why: str
     draws: Float64
+
+    @property
+    def is_estimated(self) -> bool:
+        """Whether predictions told anything, be it trusted or not."""
+        return len(self.draws) > 1
 
     @property
     def ratio(self) -> Float64:

@@ -46,6 +46,26 @@ def test_estimated_shares_are_a_table() -> None:
     assert lines[5].endswith("with the shares above")
 
 
+def test_shares_of_a_file_have_no_interval() -> None:
+    prior = PRIOR | {
+        "asked": "eval.json",
+        "used": True,
+        "why": "from a file",
+        "estimated": [0.5, 0.5],
+    }
+    lines = decided_lines(ABOUT | {"prior": prior, "forecast": FORECAST})
+    assert lines[4] == "  horse     0.250  0.500"
+
+
+def test_what_was_refused_or_chosen_by_the_same_images_is_named() -> None:
+    refused = DECISION | {"rule": "argmax", "why": "nothing is surely better", "measured": "tuned"}
+    line = decided_lines(ABOUT | {"decision": refused, "forecast": FORECAST})[0]
+    assert "held-out macro F1 0.4400 was of tuned, argmax 0.4000" in line
+    chosen = ABOUT | {"forecast": FORECAST, "selection": {"used": "greedy"}}
+    line = decided_lines(chosen)[0]
+    assert line.endswith("; both scores are of the images that the runs were chosen by")
+
+
 def test_what_is_not_known_is_left_out() -> None:
     nothing = {"metric": "macro_f1", "value": None, "interval": None}
     unknown = {"rule": "argmax", "why": "no held-out images", "gain": None}

@@ -37,6 +37,10 @@ def test_images_in_another_order_and_some_that_only_one_run_has(tmp_path: Path) 
     assert found.left_out == 2
     assert found.labels.tolist() == [0, 1, 2, 3, 1]
     assert found.groups.tolist() == [0, 0, 1, 1, 2]
+    second = found.of([1])
+    assert [len(second.held_out), len(second.places)] == [1, 1]
+    assert second.held_out[0] is found.held_out[1]
+    assert list(second.images) == list(found.images)
     for run, shift in ((0, 0.0), (1, 0.5)):
         mean = found.mean_by_image(run, found.held_out[run].rows.logits)
         np.testing.assert_array_equal(mean, logits_of(list("abcdf"), shift))

@@ -62,6 +62,9 @@ def test_greedy_leaves_noise_out_and_the_submission_is_of_the_rest(
     used = [run for run, weight in found["weights"].items() if weight]
     assert [run["run"] for run in done.provenance["runs"]] == used
     assert done.provenance["weights"] == [found["weights"][run] for run in used]
+    comparison = done.provenance["comparison"]
+    assert comparison["in_sample"] is True
+    assert comparison["best_member"]["run"] in used
     # Written as the same weights by hand would write it.
     weights = [found["weights"][run] for run in used]
     by_hand = str(tmp_path / "by_hand.csv")

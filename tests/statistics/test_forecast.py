@@ -71,8 +71,8 @@ def test_fewer_scored_images_make_it_wider() -> None:
 def test_scored_groups_count_and_not_their_images() -> None:
     found = world(SHARES)
     prior = _training(found)
-    alike = forecast(THREE, found.rows, None, prior, 800, eval_groups=np.arange(800) // 40)
-    apart = forecast(THREE, found.rows, None, prior, 800, eval_groups=np.arange(800) // 4)
+    alike = forecast(THREE, found.rows, None, prior, 800, eval_groups=20)
+    apart = forecast(THREE, found.rows, None, prior, 800, eval_groups=200)
     assert alike.interval.high - alike.interval.low > 1.5 * (
         apart.interval.high - apart.interval.low
     )
@@ -80,11 +80,29 @@ def test_scored_groups_count_and_not_their_images() -> None:
 
 def test_an_unsure_prior_makes_it_wider() -> None:
     found = world(SHARES)
-    sure = _training(found)
+    sure = replace(_training(found), used=True)
     draws = np.random.default_rng(0).dirichlet([2.0, 2.0, 2.0], 400)
     unsure = replace(sure, draws=draws)
-    one, other = (forecast(THREE, found.rows, None, p, 8_000) for p in (sure, unsure))
+    refused = replace(unsure, used=False)
+    one, other, third = (
+        forecast(THREE, found.rows, None, p, 8_000) for p in (sure, unsure, refused)
+    )
     assert other.interval.high - other.interval.low > 1.3 * (one.interval.high - one.interval.low)
+    assert third == one  # it is said to be of the training shares
+
+
+def test_what_choosing_adds_to_the_held_out_score_is_taken_off() -> None:
+    found = world(SHARES)
+    plain, less = (
+        forecast(THREE, found.rows, None, _training(found), 800, optimism=o) for o in (0.0, 0.02)
+    )
+    assert less.value == pytest.approx(plain.value - 0.02)
+    assert less.interval.low == pytest.approx(plain.interval.low - 0.02)
+    loss = replace(THREE, metric="log_loss")
+    plain, more = (
+        forecast(loss, found.rows, None, _training(found), 800, optimism=o) for o in (0.0, 0.02)
+    )
+    assert more.value == pytest.approx(plain.value + 0.02)
 
 
 def test_a_gain_is_added_with_its_uncertainty() -> None:

@@ -106,6 +106,7 @@ def test_classes_that_look_alike_are_not_corrected() -> None:
 def test_too_few_images_are_not_corrected(found: World, why: str) -> None:
     prior = _estimate(found)
     assert not prior.used
+    assert not prior.is_estimated
     assert why in prior.why
     assert prior.estimated.tolist() == prior.training.tolist()
 
