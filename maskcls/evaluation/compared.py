@@ -13,6 +13,7 @@ from maskcls.evaluation.aligned import Aligned, Scored, aligned
 from maskcls.evaluation.held_out import read_held_out
 from maskcls.evaluation.what_differs import (
     SEED,
+    Code,
     Settings,
     code_that_differs,
     fingerprint_of,
@@ -77,7 +78,7 @@ class Pair:
     paired: Paired
     p_adjusted: float
     settings: Settings
-    code: dict[str, tuple[str | None, str | None]]
+    code: Code
     same_folds: bool
     same_groups: bool
     images: int
@@ -121,14 +122,32 @@ class Pair:
 
     @property
     def _cause(self) -> str:
-        names = list(self.settings)
+        names, others = list(self.settings), self._others
         if len(names) > 1:
-            return f"several settings differ, so the cause cannot be told: {', '.join(names)}"
+            all_of_it = ", ".join([*names, *others])
+            return f"several settings differ, so the cause cannot be told: {all_of_it}"
+        if names and others:
+            return f"the cause cannot be told: {names[0]} differs, and {_listed(others)} too"
         if names:
             return f"one setting differs: {names[0]}"
-        if self.a.seeds != self.b.seeds:
-            return f"no setting differs, only {SEED}"
-        return "no setting differs"
+        return f"no setting differs, only {_listed(others)}" if others else "no setting differs"
+
+    @property
+    def _others(self) -> list[str]:
+        """What differs beside the settings and can be the cause, too."""
+        others = []
+        # Of several seeds on each side, what one of them adds is in the training noise.
+        one_each = min(len(self.a.seeds), len(self.b.seeds)) == 1
+        if sorted(self.a.seeds) != sorted(self.b.seeds) and (one_each or not self.settings):
+            others.append(SEED)
+        # A setting of the folds acts by them.
+        if not self.same_folds and not any(name.startswith("folds.") for name in self.settings):
+            others.append("the folds")
+        if not self.same_groups:
+            others.append("the groups")
+        if self.code:
+            others.append(f"the code ({', '.join(self.code)})")
+        return others
 
     @property
     def remarks(self) -> list[str]:
@@ -264,7 +283,7 @@ def _pair(task: Task, a: Side, b: Side) -> Pair:
     return Pair(
         a, b, task.metric, (_mean(task, of_a), _mean(task, of_b)), paired, paired.p,
         settings_that_differ(a.runs[0].config, b.runs[0].config),
-        code_that_differs(a.runs[0], b.runs[0]),
+        code_that_differs(a.runs, b.runs),
         found.same_folds, found.same_groups, len(of_a[0]), found.left_out,
         *_details(task, found, of_a, of_b),
     )  # fmt: skip
@@ -285,6 +304,11 @@ def _details(
 def _mean(task: Task, runs: Sequence[Rows]) -> float:
     values = [float(estimate(measure_of(task, rows), rows.num_groups)) for rows in runs]
     return float(np.mean(values))
+
+
+def _listed(words: Sequence[str]) -> str:
+    """As a sentence has them: "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def _plain(one: Difference) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """What differs between two runs beside their score: settings, seeds, code."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from maskcls.config.resolve import flat_json, to_json
@@ -9,6 +11,8 @@ from maskcls.store.run import Run
 SEED = "train.seed"
 Settings = dict[str, tuple[Any, Any]]
 """{"loss.name": (of the first, of the second)}"""
+Code = dict[str, tuple[str | None, str | None]]
+"""{"commit": (of the first, of the second)}; None where it is not known."""
 
 
 def settings_that_differ(a: Config, b: Config) -> Settings:
@@ -44,11 +48,23 @@ def shown(name: str, value: Any, config: Config) -> str:
     return f"{value} ({', '.join(f'{k} {v}' for k, v in own.items())})" if own else str(value)
 
 
-def code_that_differs(a: Run, b: Run) -> dict[str, tuple[str | None, str | None]]:
-    """Commit of the program and versions of packages that differ, by name."""
-    first, second = _code(a), _code(b)
-    names = sorted(first | second)
-    return {n: (first.get(n), second.get(n)) for n in names if first.get(n) != second.get(n)}
+def code_that_differs(a: Sequence[Run], b: Sequence[Run]) -> Code:
+    """Commit of the program and versions of packages that differ between two sides, by name.
+
+    They differ where the runs have several, unless each side has every one equally often.
+    """
+    first, second = [_code(run) for run in a], [_code(run) for run in b]
+    found: Code = {}
+    for name in sorted(set().union(*first, *second)):
+        own, other = ([code.get(name) for code in side] for side in (first, second))
+        if len({*own, *other}) > 1 and Counter(own) != Counter(other):
+            found[name] = _together(own), _together(other)
+    return found
+
+
+def _together(values: Sequence[str | None]) -> str | None:
+    """The values of a side's runs, each once."""
+    return ", ".join(map(str, dict.fromkeys(values))) if len(set(values)) > 1 else values[0]
 
 
 def _code(run: Run) -> dict[str, str | None]:

@@ -2,8 +2,10 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from maskcls.cli.main import main
 from maskcls.core.errors import UserError
 from maskcls.core.task import Part, Task
 from maskcls.evaluation.compared import compare_runs
+from maskcls.store.run import Run
 from tests.evaluation.oof_factory import write_held_out
 from tests.statistics.made_up_runs import made_up_sides
 from tests.tasks import FRUIT
@@ -160,3 +163,69 @@ def test_other_classes_metrics_and_single_runs_are_refused(tmp_path: Path):
     other = write_held_out(tmp_path / "c", a, task=replace(FRUIT, parts=parts))
     with pytest.raises(UserError, match="other classes"):
         compare_runs([one, other])
+
+
+def _one_setting(at: Path, sets: Sequence[str] = (), **changed: Any) -> str:
+    """The verdict's second half for loss.name alone, with something else changed."""
+    (a,), (b,) = made_up_sides(0, 40, (0, 1))
+    runs = [write_held_out(at / "a", a), write_held_out(at / "b", b, ["loss.name=focal", *sets])]
+    (pair,) = compare_runs(runs)
+    return replace(pair, **changed).verdict.partition("; ")[2]
+
+
+def test_a_setting_is_no_cause_where_something_else_differs(tmp_path: Path):
+    open_ = "the cause cannot be told: loss.name differs, and "
+    assert _one_setting(tmp_path / "1", ["train.seed=3"]) == f"{open_}train.seed too"
+    assert _one_setting(tmp_path / "2", same_folds=False) == f"{open_}the folds too"
+    assert _one_setting(tmp_path / "3", same_groups=False) == f"{open_}the groups too"
+    code = {"commit": ("1", "2"), "torch": ("2.0", "2.1")}
+    found = _one_setting(tmp_path / "4", ["train.seed=3"], code=code)
+    assert found == f"{open_}train.seed and the code (commit, torch) too"
+    assert _one_setting(tmp_path / "5") == "one setting differs: loss.name"
+
+
+def test_other_folds_are_what_a_setting_of_the_folds_does(tmp_path: Path):
+    (a,), (b,) = made_up_sides(0, 40, (0, 1))
+    moved = replace(b, folds=(b.folds + 1) % 5)
+    runs = [
+        write_held_out(tmp_path / "a", a),
+        write_held_out(tmp_path / "b", moved, ["folds.seed=1"]),
+    ]
+    (pair,) = compare_runs(runs)
+    assert not pair.same_folds
+    assert pair.verdict.endswith("one setting differs: folds.seed")
+
+
+def _with_commit(run: Run, commit: str) -> Run:
+    record = run.record()
+    assert record is not None
+    record.git_commit = commit
+    run.write_record(record)
+    return run
+
+
+def test_other_code_is_named_of_every_seed(tmp_path: Path):
+    a, b = made_up_sides(1, 40, (0, 1), seeds=2)
+    runs = [
+        write_held_out(tmp_path / f"{loss}{seed}", rows, [f"loss.name={loss}", f"train.seed={seed}"])
+        for loss, side in (("cross_entropy", a), ("focal", b))
+        for seed, rows in enumerate(side)
+    ]  # fmt: skip
+    for run, commit in zip(runs, "1112", strict=True):
+        _with_commit(run, commit)
+    (pair,) = compare_runs(runs)
+    assert pair.code == {"commit": ("1", "1, 2")}
+    assert pair.verdict.endswith("loss.name differs, and the code (commit) too")
+
+
+def test_seeds_are_no_other_cause_where_both_sides_have_several(tmp_path: Path):
+    a, b = made_up_sides(1, 40, (0, 1), seeds=2)
+    runs = [
+        write_held_out(tmp_path / f"{loss}{seed}", rows, [f"loss.name={loss}", f"train.seed={seed}"])
+        for first, loss, side in ((0, "cross_entropy", a), (5, "focal", b))
+        for seed, rows in enumerate(side, first)
+    ]  # fmt: skip
+    (pair,) = compare_runs(runs)
+    assert pair.verdict.endswith("one setting differs: loss.name")
+    (pair,) = compare_runs([*runs[:2], runs[3]])
+    assert pair.verdict.endswith("loss.name differs, and train.seed too")

@@ -59,16 +59,24 @@ def _run(at: Path, commit: str | None, **versions: str) -> Run:
 def test_commit_and_versions_that_differ(tmp_path: Path):
     a = _run(tmp_path / "a", "abc", torch="2.0", numpy="2.1")
     b = _run(tmp_path / "b", "abd", torch="2.0", timm="1.0")
-    assert code_that_differs(a, b) == {
+    assert code_that_differs([a], [b]) == {
         "commit": ("abc", "abd"),
         "numpy": ("2.1", None),
         "timm": (None, "1.0"),
     }
-    assert code_that_differs(a, a) == {}
+    assert code_that_differs([a], [a]) == {}
+
+
+def test_code_of_several_seeds_differs_unless_both_sides_have_it_equally_often(tmp_path: Path):
+    old, older, new = (
+        _run(tmp_path / name, commit) for name, commit in (("a", "1"), ("b", "1"), ("c", "2"))
+    )
+    assert code_that_differs([old, new], [old, older]) == {"commit": ("1, 2", "1")}
+    assert code_that_differs([old, new], [new, older]) == {}
 
 
 @pytest.mark.parametrize("has_record", [True, False])
 def test_the_fingerprint_of_the_data(tmp_path: Path, has_record: bool):
     run = _run(tmp_path / "a", None) if has_record else Run(Folder.at(tmp_path / "none"))
     assert fingerprint_of(run) == ("a" if has_record else None)
-    assert code_that_differs(run, run) == {}
+    assert code_that_differs([run], [run]) == {}
