@@ -34,12 +34,13 @@ class Scored:
 class Aligned:
     """Rows of each run, the same ones; left_out: number of rows that some have, and not all.
 
-    same_folds, same_groups: whether the runs agree on them; where they do not on groups, groups that
-    share an image in any run are one.
+    images: distinct ones, of which there is a row in each repeat. same_folds, same_groups: whether the
+    runs agree on them; where they do not on groups, groups that share an image in any run are one.
     """
 
     rows: list[Rows]
     left_out: int
+    images: int
     same_folds: bool
     same_groups: bool
 
@@ -73,6 +74,7 @@ def aligned(runs: Sequence[Scored]) -> Aligned:
     return Aligned(
         [replace(one, groups=groups) for one in rows],
         left_out,
+        len(np.unique(runs[0].held_out.images[places[0]])),
         all((own == folds[0]).all() for own in folds[1:]),
         same_groups,
     )
@@ -118,3 +120,9 @@ def _joined(groupings: Sequence[Int64]) -> Int64:
     graph = coo_array((np.ones(len(edges[0]), np.int8), edges), shape=(start, start))
     found = connected_components(graph, directed=False)[1][:size]
     return np.unique(found, return_inverse=True)[1].astype(np.int64)
+
+
+def same_answers(a: Sequence[Rows], b: Sequence[Rows]) -> bool:
+    """Whether the networks of both sides answer every row alike to the last bit, run by run."""
+    both = zip(a, b, strict=False)
+    return len(a) == len(b) > 0 and all(np.array_equal(x.logits, y.logits) for x, y in both)

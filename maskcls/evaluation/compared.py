@@ -9,8 +9,9 @@ import numpy as np
 
 from maskcls.core.errors import UserError
 from maskcls.core.task import MetricName, Task, differences_of_parts
-from maskcls.evaluation.aligned import Aligned, Scored, aligned
+from maskcls.evaluation.aligned import Aligned, Scored, aligned, same_answers
 from maskcls.evaluation.held_out import read_held_out
+from maskcls.evaluation.own_interval import own_interval
 from maskcls.evaluation.what_differs import (
     SEED,
     Code,
@@ -66,22 +67,27 @@ class Difference:
 class Pair:
     """Two settings compared; differences are B's minus A's, positive where B is better.
 
-    values: of the metric as its name says, means over the seeds. p_adjusted: by Holm over all pairs
-    (p of a single one). settings, code: what differs, see what_differs.py. images: rows that were
-    compared; left_out: held-out rows that some of the runs have, and not all.
+    values: of the metric as its name says, means over the seeds; intervals: of them, by groups, None
+    where not known. p_adjusted: by Holm over comparisons, the pairs that have a p and not the same
+    answers. settings, code: what differs, see what_differs.py. rows: held-out rows that were compared,
+    one for each repeat of each of the images; left_out: those that some of the runs have, and not all.
     """
 
     a: Side
     b: Side
     metric: MetricName
     values: tuple[float, float]
+    intervals: tuple[Interval | None, Interval | None]
     paired: Paired
     p_adjusted: float
+    comparisons: int
+    same_answers: bool
     settings: Settings
     code: Code
     same_folds: bool
     same_groups: bool
     images: int
+    rows: int
     left_out: int
     per_class: tuple[Difference, ...]
     parts: tuple[Difference, ...]
@@ -103,6 +109,8 @@ class Pair:
     @property
     def _better(self) -> str:
         found = self.paired
+        if self.same_answers:
+            return "no difference can be claimed: all answers are the same"
         if not np.isfinite(found.difference):
             return "no difference can be claimed: the metric is not defined on these images"
         if self.a.leaks != self.b.leaks:
@@ -152,8 +160,10 @@ class Pair:
     @property
     def remarks(self) -> list[str]:
         """What to know about the comparison, in sentences."""
-        found, remarks = self.paired, []
-        if min(found.seeds) == 1 and found.noise_from != "seeds":
+        found, remarks = self.paired, list[str]()
+        if self.same_answers:
+            pass  # no noise of training turns them round
+        elif min(found.seeds) == 1 and found.noise_from != "seeds":
             remarks.append(
                 "training noise not measured (one seed each): "
                 + (
@@ -173,14 +183,22 @@ class Pair:
             remarks.append("other folds: a part of the difference may be the split's")
         if self.left_out:
             remarks.append(
-                f"compared on the {self.images:,} held-out images that both have; {self.left_out:,}"
-                " are in one alone"
+                f"compared on the {self._shared} that both have; {self.left_out:,} are in one alone"
             )
         if not self.same_groups:
             remarks.append("the groups differ: those that share an image were taken as one")
         if found.groups == self.images:
-            remarks.append("each image is a group of its own: images that are alike are not known")
+            remarks.append(
+                "one group per image, so the intervals are over images: where several images show one"
+                " thing, they are too narrow"
+            )
         return remarks
+
+    @property
+    def _shared(self) -> str:
+        if self.rows == self.images:
+            return f"{self.images:,} held-out images"
+        return f"{self.rows:,} held-out rows (one per repeat of each of {self.images:,} images)"
 
     def to_json(self) -> dict[str, Any]:
         """As --json has it; what is not defined is null."""
@@ -190,10 +208,13 @@ class Pair:
             "b": self.b.name,
             "metric": self.metric,
             "values": [_number(value) for value in self.values],
+            "value_intervals": [one and _interval(one) for one in self.intervals],
             "difference": _number(found.difference),
             "interval": _interval(found.interval),
             "p": _number(found.p),
             "p_adjusted": _number(self.p_adjusted),
+            "comparisons": self.comparisons,
+            "same_answers": self.same_answers,
             "settings": {name: list(values) for name, values in self.settings.items()},
             "same_folds": self.same_folds,
             "seeds": [self.a.seeds, self.b.seeds],
@@ -205,6 +226,7 @@ class Pair:
             "p_of_these_networks": _number(found.p_trained),
             "code": {name: list(values) for name, values in self.code.items()},
             "images": self.images,
+            "rows": self.rows,
             "groups": found.groups,
             "left_out": self.left_out,
             "per_class": [_plain(one) for one in self.per_class],
@@ -226,8 +248,13 @@ def compare_runs(runs: Sequence[Run]) -> list[Pair]:
         _refuse_other(runs[0], run)
     sides = _sides(runs)
     pairs = [_pair(runs[0].task, a, b) for a, b in combinations(sides, 2)]
-    adjusted = holm([pair.paired.p for pair in pairs])
-    return [replace(pair, p_adjusted=p) for pair, p in zip(pairs, adjusted, strict=True)]
+    # The same answers are no finding that another one could be taken for.
+    p = [np.nan if pair.same_answers else pair.paired.p for pair in pairs]
+    count = int(np.isfinite(p).sum())
+    return [
+        replace(pair, p_adjusted=pair.paired.p if pair.same_answers else own, comparisons=count)
+        for pair, own in zip(pairs, holm(p), strict=True)
+    ]
 
 
 def _refuse_other(a: Run, b: Run) -> None:
@@ -280,13 +307,20 @@ def _pair(task: Task, a: Side, b: Side) -> Pair:
     found = aligned([*a.scored, *b.scored])
     of_a, of_b = found.rows[: len(a.runs)], found.rows[len(a.runs) :]
     paired = paired_difference(task, of_a, of_b)
+    is_whole = found.same_groups and not found.left_out
     return Pair(
-        a, b, task.metric, (_mean(task, of_a), _mean(task, of_b)), paired, paired.p,
+        a, b, task.metric, (_mean(task, of_a), _mean(task, of_b)),
+        (own_interval(task, a.runs, of_a, is_whole), own_interval(task, b.runs, of_b, is_whole)),
+        paired, paired.p, 1, same_answers(_by_seed(a, of_a), _by_seed(b, of_b)),
         settings_that_differ(a.runs[0].config, b.runs[0].config),
         code_that_differs(a.runs, b.runs),
-        found.same_folds, found.same_groups, len(of_a[0]), found.left_out,
+        found.same_folds, found.same_groups, found.images, len(of_a[0]), found.left_out,
         *_details(task, found, of_a, of_b),
     )  # fmt: skip
+
+
+def _by_seed(side: Side, rows: Sequence[Rows]) -> list[Rows]:
+    return [rows[place] for place in np.argsort(side.seeds, kind="stable")]
 
 
 def _details(

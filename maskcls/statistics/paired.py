@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from maskcls.core.task import MetricName, Task
-from maskcls.statistics.intervals import LEVEL, Interval, bca
+from maskcls.statistics.intervals import LEVEL, Interval, bca, interval_of
 from maskcls.statistics.measures import Measure, measure_of
 from maskcls.statistics.resampling import RESAMPLES, estimate, replicates, without_blocks
 from maskcls.statistics.rows import Rows
@@ -138,6 +138,22 @@ def _resampled(
     drawn = replicates(difference, groups, resamples, seed) + added
     intervals = bca(value, drawn, without_blocks(difference, groups, seed), level)
     return list(zip(map(float, value), intervals, strict=True)), noise, added
+
+
+def mean_interval(
+    task: Task, runs: Sequence[Rows], resamples: int = RESAMPLES, seed: int = 0, level: float = LEVEL
+) -> Interval:  # fmt: skip
+    """Interval of a setting's mean value over its seeds, in the ranking metric as its name says.
+
+    By groups alone, as a run's own interval is; runs: see paired_differences. NaN where not known.
+    """
+    measures = [measure_of(task, rows) for rows in _in_units(runs, runs)[0]]
+    groups = min(runs[0].num_groups, _MOST_UNITS)
+
+    def mean(weights: npt.NDArray[Any]) -> Float64:
+        return np.asarray(np.mean([measure(weights) for measure in measures], axis=0))
+
+    return interval_of(mean, groups, resamples, seed, level)[0]
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -25,9 +25,9 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pair:
 
 def test_a_block_says_who_is_who_and_ends_with_the_verdict(pair: Pair):
     lines = lines_of([pair])
-    assert lines[0] == f"A  one  macro F1 {pair.values[0]:.4f}  seed 0"
-    assert lines[1] == f"B  two  macro F1 {pair.values[1]:.4f}  seed 3"
-    assert lines[2].startswith(f"B is better by  {pair.paired.difference:+.4f} [")
+    assert lines[0] == f"A  one  macro F1 {pair.values[0]:.4f} {pair.intervals[0]}  seed 0"
+    assert lines[1] == f"B  two  macro F1 {pair.values[1]:.4f} {pair.intervals[1]}  seed 3"
+    assert lines[2].startswith(f"B minus A: {pair.paired.difference:+.4f} [")
     assert f"p {pair.paired.p:.4f}  (160 images, 40 groups)" in lines[2]
     assert lines[3].startswith("differs  loss.name: cross_entropy")
     assert lines[3].endswith("in A, focal (gamma 5, class_weights none) in B")
@@ -61,6 +61,7 @@ def test_parts_come_first(pair: Pair):
 
 
 def test_several_pairs_end_with_a_table(pair: Pair):
+    pair = replace(pair, comparisons=2)
     other = replace(pair, p_adjusted=0.5)
     assert (pair.is_claimed, other.is_claimed) == (True, False)
     lines = lines_of([pair, other])
@@ -78,3 +79,33 @@ def test_what_is_not_defined_is_shown_as_such(pair: Pair):
     lines = lines_of([replace(pair, paired=paired)])
     assert "+nan [+nan, +nan], p nan" in lines[2]
     assert lines[-1].startswith("no difference can be claimed: the metric is not defined")
+
+
+def test_a_score_whose_interval_is_not_known_is_shown_alone(pair: Pair):
+    lines = lines_of([replace(pair, intervals=(None, pair.intervals[1]))])
+    start = f"A  one  macro F1 {pair.values[0]:.4f}  "
+    assert lines[0].startswith(start)
+    assert lines[0][len(start) :].strip() == "seed 0"
+    assert lines[0].index("seed") == lines[1].index("seed")
+
+
+def test_of_a_loss_the_difference_is_named_the_other_way_round(pair: Pair):
+    lines = lines_of([replace(pair, metric="log_loss")])
+    assert lines[2].startswith("A minus B (above 0: B is better): +")
+
+
+def test_a_class_that_is_the_same_has_no_numbers(pair: Pair):
+    never = Difference("never predicted", 0.0, Interval(0.95, 0.0, 0.0))
+    rounded = Difference("nearly", 0.0, Interval(0.95, -0.1, 0.1))
+    lines = lines_of([replace(pair, per_class=(never, rounded))])
+    assert "  never predicted  the same" in lines
+    assert "  nearly           +0.0000 [-0.1000, +0.1000]" in lines
+
+
+def test_the_same_answers_have_no_numbers(pair: Pair):
+    same = replace(pair, same_answers=True, paired=replace(pair.paired, groups=160))
+    lines = lines_of([same])
+    assert lines[2] == "B minus A: the same, as all answers are  (160 images)"
+    assert lines[-1].startswith("no difference can be claimed: all answers are the same; ")
+    assert not any("F1 of classes" in line or "training noise" in line for line in lines)
+    assert lines_of([same, pair])[-2] == "one -> two    the same"

@@ -26,18 +26,23 @@ def write_held_out(
     sets: Sequence[str] = (),
     fingerprint: str = "images",
     task: Task = FRUIT,
+    repeats: int = 1,
 ) -> Run:
-    """Rows as oof.parquet, with settings, record and metrics; images are named by their row."""
+    """Rows as oof.parquet, with settings, record and metrics; images are named by their row.
+
+    repeats: times that each row is there, with the same logits.
+    """
     run = Run(Folder.at(folder))
     run.write_config(resolve("plain", sets=["folds.scheme=kfold", *sets]))
     run.write_task(task)
     run.write_record(Record.new({"fingerprint": fingerprint, "images": len(rows)}))
-    count = len(rows)
+    images, count = len(rows), len(rows) * repeats
+    rows = Rows(*(np.concatenate([of] * repeats) for of in vars(rows).values()))
     columns = {
-        "image": [f"{row:05}.jpg" for row in range(count)],
+        "image": [f"{row % images:05}.jpg" for row in range(count)],
         "group": [f"g{group:04}" for group in rows.groups],
         "label": rows.labels.astype(np.int16),
-        "repeat": np.zeros(count, np.int16),
+        "repeat": (np.arange(count) // images).astype(np.int16),
         "fold": rows.folds.astype(np.int16),
         "logits": logits_column(rows.logits.astype(np.float32), np.ones(count, bool)),
         "fault": pd.Series([None] * count, dtype="object"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from maskcls.core.errors import UserError
-from maskcls.evaluation.aligned import Scored, aligned
+from maskcls.evaluation.aligned import Scored, aligned, same_answers
 from maskcls.evaluation.held_out import HeldOut
 from maskcls.statistics.rows import Rows
 
@@ -93,3 +93,18 @@ def test_nothing_in_common_is_refused():
 def test_another_label_is_refused_by_name():
     with pytest.raises(UserError, match="b has another label"):
         aligned([_scored("ab", labels=[0, 0]), _scored("ba", labels=[1, 0])])
+
+
+def test_the_same_answers_are_so_to_the_last_bit():
+    rows = aligned([_scored("abc")]).rows[0]
+    other = rows.with_logits(np.nextafter(rows.logits, np.float32(999)))
+    assert same_answers([rows, other], [rows, other])
+    assert not same_answers([rows, other], [rows, rows])
+    assert not same_answers([rows, rows], [rows])
+    assert not same_answers([], [])
+
+
+def test_an_image_of_several_repeats_is_one():
+    twice = _scored("aabb", repeats=[0, 1, 0, 1])
+    assert aligned([twice, twice]).images == 2
+    assert aligned([_scored("abc"), _scored("bcd")]).images == 2

@@ -14,6 +14,7 @@ from maskcls.cli.main import main
 from maskcls.core.errors import UserError
 from maskcls.core.task import Part, Task
 from maskcls.evaluation.compared import compare_runs
+from maskcls.statistics.rows import Rows
 from maskcls.store.run import Run
 from tests.evaluation.oof_factory import write_held_out
 from tests.statistics.made_up_runs import made_up_sides
@@ -229,3 +230,65 @@ def test_seeds_are_no_other_cause_where_both_sides_have_several(tmp_path: Path):
     assert pair.verdict.endswith("one setting differs: loss.name")
     (pair,) = compare_runs([*runs[:2], runs[3]])
     assert pair.verdict.endswith("loss.name differs, and train.seed too")
+
+
+def test_each_side_has_the_interval_of_its_own_score(tmp_path: Path):
+    a, b = made_up_sides(1, 60, (0, 1), seeds=2)
+    runs = [
+        write_held_out(tmp_path / f"{loss}{seed}", rows, [f"loss.name={loss}", f"train.seed={seed}"])
+        for loss, side in (("cross_entropy", a), ("focal", b))
+        for seed, rows in enumerate(side)
+    ]  # fmt: skip
+    (pair,) = compare_runs(runs)
+    for value, interval in zip(pair.values, pair.intervals, strict=True):
+        assert interval is not None
+        assert interval.low < value < interval.high
+    assert pair.to_json()["value_intervals"] == [[i.low, i.high] for i in pair.intervals if i]
+
+
+def test_the_same_answers_are_no_comparison(tmp_path: Path):
+    (a,), (b,) = made_up_sides(0, 40, (0, 1))
+    runs = [
+        write_held_out(tmp_path / "a", a),
+        write_held_out(tmp_path / "b", a, ["optim.lr=0.5"]),
+        write_held_out(tmp_path / "c", b, ["optim.lr=0.25"]),
+    ]
+    same, *others = compare_runs(runs)
+    assert same.verdict == (
+        "no difference can be claimed: all answers are the same; one setting differs: optim.lr"
+    )
+    assert [pair.same_answers for pair in (same, *others)] == [True, False, False]
+    # Two that can be found different by chance, not three.
+    assert {pair.comparisons for pair in (same, *others)} == {2}
+    assert [pair.p_adjusted for pair in others] == [2 * pair.paired.p for pair in others]
+
+
+def _one_per_group(rows: Rows) -> Rows:
+    return replace(rows, groups=np.arange(len(rows)))
+
+
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_one_group_per_image_is_told_by_images_and_not_by_rows(tmp_path: Path, repeats: int):
+    (a,), (b,) = made_up_sides(0, 20, (0, 1))
+    sides = [_one_per_group(a), _one_per_group(b)]
+    sets = [f"folds.repeats={repeats}"]
+    runs = [
+        write_held_out(tmp_path / name, rows, [*sets, *own], repeats=repeats)
+        for name, rows, own in zip("ab", sides, ([], ["optim.lr=0.5"]), strict=True)
+    ]
+    (pair,) = compare_runs(runs)
+    assert (pair.images, pair.rows, pair.paired.groups) == (80, 80 * repeats, 80)
+    assert any("one group per image" in text for text in pair.remarks)
+
+
+def test_as_many_groups_as_images_is_told_by_images_and_not_by_rows(tmp_path: Path):
+    (a,), (b,) = made_up_sides(0, 20, (0, 1), per_group=2)
+    runs = [
+        write_held_out(tmp_path / name, rows, ["folds.repeats=2", *own], repeats=2)
+        for name, rows, own in (("a", a, []), ("b", b, ["optim.lr=0.5"]))
+    ]
+    (pair,) = compare_runs(runs)
+    assert (pair.images, pair.paired.groups) == (40, 20)
+    assert not any("one group per image" in text for text in pair.remarks)
+    few = replace(pair, left_out=4)
+    assert any("80 held-out rows (one per repeat of each of 40 images)" in t for t in few.remarks)

@@ -5,8 +5,10 @@ import pytest
 from scipy.stats import binomtest, kstest
 
 from maskcls.core.metrics import macro_f1
-from maskcls.statistics import areas
-from maskcls.statistics.paired import _swapped, holm, paired_difference, score_maker
+from maskcls.statistics import areas, paired
+from maskcls.statistics.measures import measure_of
+from maskcls.statistics.paired import _swapped, holm, mean_interval, paired_difference, score_maker
+from maskcls.statistics.resampling import estimate
 from tests.statistics.made_up_runs import made_up_sides
 from tests.tasks import FRUIT, SKIN
 
@@ -145,3 +147,14 @@ def test_p_of_area_is_the_same_by_placement_values_and_by_ranking(task, classes,
     assert np.abs(one - two).max() < 1e-12
     assert by_placement.difference == pytest.approx(by_rank.difference, abs=1e-12)
     assert by_placement.p_trained == by_rank.p_trained
+
+
+@pytest.mark.parametrize("most", [5_000, 50])
+def test_the_interval_of_a_mean_is_around_it(monkeypatch: pytest.MonkeyPatch, most: int):
+    monkeypatch.setattr(paired, "_MOST_UNITS", most)
+    (one,), _ = made_up_sides(1, 200, (0, 1))
+    again, _ = made_up_sides(1, 200, (0, 1), seeds=3)
+    found, mean = mean_interval(FRUIT, [one]), mean_interval(FRUIT, again)
+    value = float(estimate(measure_of(FRUIT, one), 200))
+    assert found.low < value < found.high
+    assert mean.low < mean.high
