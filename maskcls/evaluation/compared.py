@@ -160,23 +160,8 @@ class Pair:
     @property
     def remarks(self) -> list[str]:
         """What to know about the comparison, in sentences."""
-        found, remarks = self.paired, list[str]()
-        if self.same_answers:
-            pass  # no noise of training turns them round
-        elif min(found.seeds) == 1 and found.noise_from != "seeds":
-            remarks.append(
-                "training noise not measured (one seed each): "
-                + (
-                    "the interval allows for what the folds' networks differ by"
-                    if found.noise_from
-                    else "and one fold does not tell it; another seed may turn the difference round"
-                )
-            )
-        else:
-            remarks.append(
-                f"training noise measured on {found.seeds[0]} and {found.seeds[1]} seeds:"
-                f" standard deviation {found.noise:.4f} of the difference"
-            )
+        found = self.paired
+        remarks = [] if self.same_answers else [self._noise]
         if self.a.leaks and self.b.leaks:
             remarks.append(IMAGE_STAMP)
         if not self.same_folds:
@@ -193,6 +178,24 @@ class Pair:
                 " thing, they are too narrow"
             )
         return remarks
+
+    @property
+    def _noise(self) -> str:
+        found = self.paired
+        if min(found.seeds) > 1 or found.noise_from == "seeds":
+            return (
+                f"training noise measured on {found.seeds[0]} and {found.seeds[1]} seeds:"
+                f" standard deviation {found.noise:.4f} of the difference"
+            )
+        if found.noise_from is None:
+            return (
+                "training noise not measured (one seed each), and one fold does not tell it: another"
+                " seed may turn the difference round"
+            )
+        return (
+            "training noise not measured (one seed each): the interval allows for what the folds'"
+            " networks differ by"
+        )
 
     @property
     def _shared(self) -> str:

@@ -1,21 +1,30 @@
 """What a study's finished runs say: each change's paired difference from the base."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from maskcls.core.errors import UserError
+from maskcls.core.metrics import oriented
 from maskcls.core.task import Task
-from maskcls.evaluation.aligned import Scored, aligned
+from maskcls.evaluation.aligned import Scored, aligned, same_answers
 from maskcls.evaluation.held_out import read_held_out
+from maskcls.evaluation.own_interval import own_interval
 from maskcls.statistics.intervals import LEVEL
 from maskcls.statistics.paired import holm, paired_difference
+from maskcls.statistics.rows import Rows
 from maskcls.store.folder import Folder
 from maskcls.store.run import Run
 from maskcls.tuning.study_plan import BASE
+
+Outcome = Literal[
+    "better", "worse", "alone", "not shown", "same", "undefined", "failed", "not trained", "no base"
+]
+"""alone: better or worse by itself, and not after the correction for all changes."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +40,13 @@ class ChangeEntry:
 class Compared:
     """A change against the base; scores of the task's metric, higher is better.
 
-    base, score: mean over the seeds. difference: of the means, on the same held-out rows, with its
-    interval at 95 % and p-value (statistics/paired.py). p_adjusted: by Holm, for all changes of the
-    study. noise_from: what the noise of training was measured on; None: it is not in the interval. rows:
-    compared; left_out: those that not every run has. failed: why, by the run's name. All numbers are
-    None before a run of both sides is finished.
+    base, score: mean over the seeds, with intervals at 95 % by groups (own_interval.py). difference: of
+    the means, on the same held-out rows, with its interval at 95 % and p-value (statistics/paired.py).
+    p_adjusted: by Holm, for all changes of the study that have a p. same_answers: as the base with the
+    same seeds, to the last bit; the difference is 0 then, without interval and p. noise_from: what the
+    noise of training was measured on; None: it is not in the interval. rows: compared; left_out: those
+    that not every run has. failed: why, by the run's name. All numbers are None before a run of both
+    sides is finished.
     """
 
     change: str
@@ -54,6 +65,25 @@ class Compared:
     left_out: int = 0
     verdict: str = ""
     failed: dict[str, str] = field(default_factory=dict)
+    base_interval: list[float] | None = None
+    score_interval: list[float] | None = None
+    same_answers: bool = False
+
+    @property
+    def outcome(self) -> Outcome:
+        """What came of it; better or worse only if that holds for all changes together."""
+        if self.same_answers:
+            return "same"
+        if self.difference is None or self.interval is None or self.p is None:
+            if self.seeds:
+                return "undefined" if self.base_seeds else "no base"
+            return "failed" if self.failed else "not trained"
+        allowed = 1 - LEVEL
+        if self.interval[0] <= 0 <= self.interval[1] or self.p >= allowed:
+            return "not shown"
+        if self.p_adjusted is not None and self.p_adjusted >= allowed:
+            return "alone"
+        return "better" if self.difference > 0 else "worse"
 
 
 def compare_all(
@@ -66,15 +96,38 @@ def compare_all(
     shares no held-out image with the others.
     """
     base = _finished(root, BASE, seeds)
+    interval = _base_interval(task, base)
     found = [_compared(root, task, change, seeds, base, failed) for change in changes]
     adjusted = holm([math.nan if one.p is None else one.p for one in found])
     found = [
-        replace(one, p_adjusted=None if one.p is None else p)
+        replace(one, p_adjusted=None if one.p is None else p, base_interval=interval)
         for one, p in zip(found, adjusted, strict=True)
     ]
-    judged = [replace(one, verdict=_verdict(one)) for one in found]
+    judged = [replace(one, verdict=_verdict(one, comparisons(found))) for one in found]
     # Those without a number last, otherwise as they were given.
     return sorted(judged, key=lambda one: math.inf if one.difference is None else -one.difference)
+
+
+def comparisons(results: Sequence[Compared]) -> int:
+    """The number of changes that could be found better or worse, which Holm's correction is for."""
+    return sum(one.p is not None for one in results)
+
+
+def _base_interval(task: Task, base: Mapping[int, Run]) -> list[float] | None:
+    if not base:
+        return None
+    same = aligned([_scored(run) for run in base.values()])
+    return _own_interval(task, base, same.rows, not same.left_out)
+
+
+def _own_interval(
+    task: Task, runs: Mapping[int, Run], rows: Sequence[Rows], is_whole: bool
+) -> list[float] | None:
+    """Of the score, so that higher is better."""
+    found = own_interval(task, list(runs.values()), rows, is_whole)
+    if found is None:
+        return None
+    return sorted(oriented(task.metric, edge) for edge in (found.low, found.high))
 
 
 def _finished(root: Folder, name: str, seeds: Sequence[int]) -> dict[int, Run]:
@@ -94,14 +147,23 @@ def _compared(
     if not runs or not base:
         return found
     same = aligned([_scored(run) for run in [*base.values(), *runs.values()]])
-    paired = paired_difference(task, same.rows[: len(base)], same.rows[len(base) :])
-    interval = [paired.interval.low, paired.interval.high]
-    return replace(
+    of_base, own_rows = same.rows[: len(base)], same.rows[len(base) :]
+    found = replace(
         found,
         rows=len(same.rows[0]),
         left_out=same.left_out,
         base=_mean_score(base.values()),
         score=_mean_score(runs.values()),
+        score_interval=_own_interval(task, runs, own_rows, not same.left_out),
+    )
+    pairs = dict(zip(base, of_base, strict=True)), dict(zip(runs, own_rows, strict=True))
+    both = [seed for seed in base if seed in runs]
+    if same_answers(*([side[seed] for seed in both] for side in pairs)):
+        return replace(found, same_answers=True, difference=0.0)
+    paired = paired_difference(task, of_base, own_rows)
+    interval = [paired.interval.low, paired.interval.high]
+    return replace(
+        found,
         difference=_known(paired.difference),
         interval=interval if np.isfinite(interval).all() else None,
         p=_known(paired.p),
@@ -123,25 +185,57 @@ def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _verdict(found: Compared) -> str:
-    """In words; a change is called better or worse only if it holds for all changes together."""
-    if found.difference is None or found.interval is None or found.p is None:
-        if found.seeds and found.base_seeds:
-            return "the metric is not defined on these rows"
-        if found.failed:
-            return "failed"
-        return "not trained yet" if not found.seeds else "the base is not trained yet"
-    low, high = found.interval
-    apart = low > 0 or high < 0
-    text = "better" if found.difference > 0 else "worse"
-    allowed = 1 - LEVEL
-    if not apart or found.p >= allowed:
-        text = "no difference shown"
-    elif found.p_adjusted is not None and found.p_adjusted >= allowed:
-        text = f"{text} by itself, not among so many changes"
-    if found.noise_from is None:
+def _verdict(found: Compared, compared: int) -> str:
+    """The outcome in words; compared: number of comparisons in the study."""
+    outcome = found.outcome
+    words: dict[Outcome, str] = {
+        "alone": f"{'better' if (found.difference or 0) > 0 else 'worse'} if it were the only"
+        f" comparison, but not after the correction for all {compared} comparisons of the study",
+        "not shown": "no difference shown",
+        "same": "without effect: all answers are the same as the base's",
+        "undefined": "the metric is not defined on these rows",
+        "not trained": "not trained yet",
+        "no base": "the base is not trained yet",
+    }
+    text = words.get(outcome, outcome)
+    if found.p is not None and found.noise_from is None:
         text += " (training noise not measured)"
-    return text + (f"; {len(found.failed)} failed" if found.failed else "")
+    if outcome == "failed" or not found.failed:
+        return text
+    return f"{text}; {len(found.failed)} of its runs failed"
+
+
+def headline(results: Sequence[Compared]) -> str:
+    """How many changes there are of each outcome; those that could not be judged by themselves."""
+    count = Counter(one.outcome for one in results)
+    parts = [
+        f"{count['better']} better",
+        f"{count['worse']} worse",
+        f"{count['alone'] + count['not shown']} without a shown difference",
+    ]
+    others: dict[Outcome, str] = {
+        "same": "without effect",
+        "undefined": "for which the metric is not defined",
+        "failed": "failed",
+        "not trained": "not trained",
+        "no base": "without a trained base",
+    }
+    parts += [f"{count[outcome]} {text}" for outcome, text in others.items() if count[outcome]]
+    return f"{len(results)} change{'s' * (len(results) != 1)}: {', '.join(parts)}"
+
+
+def basis(results: Sequence[Compared]) -> str:
+    """Of how many comparisons and seeds the p-values are; empty where there is none."""
+    compared = [one for one in results if one.p is not None]
+    if not compared:
+        return ""
+    counts = sorted({len(side) for one in compared for side in (one.seeds, one.base_seeds)})
+    seeds = " to ".join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))
+    number = comparisons(compared)
+    return (
+        f"Holm's correction is for {number} comparison{'s' * (number != 1)} with the base, of {seeds}"
+        f" seed{'s' * (counts[-1] != 1)} on each side"
+    )
 
 
 def require_scores(scheme: str) -> None:

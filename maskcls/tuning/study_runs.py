@@ -149,7 +149,9 @@ class StudyRuns:
                         failed.pop(name, None)
                         losses.reset()
                         num_trained += 1
-                        self._say(name, metrics, look(self.root, changes, seeds))
+                        self._progress.say(
+                            score_line(name, metrics, look(self.root, changes, seeds))
+                        )
                 if num_trained > before or seed == seeds[-1]:
                     yield
 
@@ -170,16 +172,6 @@ class StudyRuns:
                 context, self._command, lease_of_run, rays.lend, rays.workers.make_fit
             )[1]
 
-    def _say(self, name: str, metrics: Metrics, runs: Sequence[StudyRun]) -> None:
-        assert metrics.oof is not None  # a study refuses folds.scheme=all
-        score, done = metrics.oof.score, sum(run.is_done for run in runs)
-        left = seconds_left(runs)
-        about = f", about {minutes(left)} left" if left else ""
-        self._progress.say(
-            f"{name}: {TITLES[score.metric]} {shown_score(score.metric, score.score)}"
-            f" ({done} of {len(runs)} runs{about})"
-        )
-
     def start_ray(self, stack: ExitStack) -> "Session":
         """Start or join Ray, until the stack is left."""
         from maskcls.cluster.session import ray_session
@@ -187,6 +179,19 @@ class StudyRuns:
         return stack.enter_context(
             ray_session(self._cache, self._cluster.dashboard, self._progress)
         )
+
+
+def score_line(name: str, metrics: Metrics, runs: Sequence[StudyRun]) -> str:
+    """A finished run's score with its interval, and how far the study is."""
+    assert metrics.oof is not None  # a study refuses folds.scheme=all
+    score, judged, done = metrics.oof.score, metrics.oof.judged, sum(run.is_done for run in runs)
+    interval = f" {judged.interval}" if judged and judged.interval else ""
+    left = seconds_left(runs)
+    about = f", about {minutes(left)} left" if left else ""
+    return (
+        f"{name}: {TITLES[score.metric]} {shown_score(score.metric, score.score)}{interval}"
+        f" ({done} of {len(runs)} runs{about})"
+    )
 
 
 class _OneRay:

@@ -1,6 +1,7 @@
 """What verbs make of their options, and what they print of a result."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,18 +14,21 @@ from maskcls.cli.verbs import VERBS, demo, ensemble, lr_find, pipeline
 from maskcls.cli.verbs import score as score_verb
 from maskcls.cli.verbs.base import say, settings_epilog
 from maskcls.cli.verbs.ensemble import print_ensemble
+from maskcls.cli.verbs.study import result_lines
 from maskcls.cli.verbs.train import print_metrics
 from maskcls.commands import demo as demo_command
 from maskcls.commands import lr_find as lr_find_command
 from maskcls.commands import score as score_command
 from maskcls.commands import submit as submit_command
 from maskcls.commands import train as train_command
+from maskcls.commands.study import Studied
 from maskcls.commands.submit import Argument, Order
 from maskcls.commands.train import Piped, Trained
 from maskcls.core.errors import Exit
 from maskcls.core.tally import score_predictions
 from maskcls.store.folder import Folder
 from maskcls.store.results import FoldOfRun, Metrics, OutOfFold, RepeatScore
+from maskcls.tuning.study_results import Compared
 from tests.record_factory import result
 from tests.tasks import MASK, SKIN
 
@@ -290,3 +294,25 @@ def test_submit_sends_the_job_with_its_locations(
     assert capsys.readouterr().out.splitlines() == [
         "here: metrics.json", "degraded: oof.parquet is missing.",
     ]  # fmt: skip
+
+
+def test_a_study_shows_the_base_once_and_what_its_changes_come_to(tmp_path: Path) -> None:
+    one = Compared(
+        "loss.name=focal", "loss.name=focal", {}, [0, 1], [0, 1], 0.40, 0.43, 0.03, [0.01, 0.05], 0.004,
+        0.004, "seeds", verdict="better", base_interval=[0.3, 0.5], score_interval=[0.33, 0.53],
+    )  # fmt: skip
+    late = Compared("optim.lr=9", "optim.lr=9", {}, [], [0, 1], verdict="not trained yet")
+    lines = result_lines(Studied(Exit.GOOD, "macro_f1", [one, late], [], None, Folder.at(tmp_path)))
+    assert [re.split(r"  +", line) for line in lines[:4]] == [
+        ["change", "seeds", "macro F1", "difference", "p", "p, Holm", "verdict"],
+        ["base", "2", "0.4000 [0.3000, 0.5000]"],
+        [
+            "loss.name=focal", "2", "0.4300 [0.3300, 0.5300]", "+0.0300 [+0.0100, +0.0500]", "0.0040",
+            "0.0040", "better",
+        ],
+        ["optim.lr=9", "0", "-", "-", "-", "-", "not trained yet"],
+    ]  # fmt: skip
+    assert lines[4:] == [
+        "2 changes: 1 better, 0 worse, 0 without a shown difference, 1 not trained",
+        "Holm's correction is for 1 comparison with the base, of 2 seeds on each side",
+    ]

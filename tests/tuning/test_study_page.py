@@ -5,7 +5,7 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 from maskcls.store.record import Record
-from maskcls.tuning.study_page import page, shown_numbers
+from maskcls.tuning.study_page import page, shown_numbers, shown_own
 from maskcls.tuning.study_record import StudyContent
 from maskcls.tuning.study_results import Compared
 
@@ -49,13 +49,13 @@ def test_dots_lie_inside_their_intervals_and_on_their_side_of_zero() -> None:
 
 
 def test_only_what_holds_among_all_changes_is_coloured() -> None:
-    alone = replace(BETTER, verdict="better by itself, not among so many changes")
+    alone = replace(BETTER, p_adjusted=0.2)
     coloured = [
         plot(page(content(one))).findall("g/circle")[0].attrib["fill"]
         for one in (BETTER, WORSE, alone)
     ]
     assert len(set(coloured)) == 3
-    assert "1 changes: 0 better, 0 worse, 1 without" in page(content(alone))
+    assert "1 change: 0 better, 0 worse, 1 without" in page(content(alone))
 
 
 def test_equal_sides_divide_by_nothing() -> None:
@@ -86,5 +86,59 @@ def test_the_notes_say_where_the_noise_of_training_is_from() -> None:
 
 
 def test_numbers_that_are_not_known_are_dashes() -> None:
-    assert shown_numbers(WAITING) == ["-"] * 4
-    assert shown_numbers(BETTER) == ["+0.0300", "[+0.0100, +0.0500]", "0.0040", "0.0200"]
+    assert shown_numbers(WAITING) == ["-"] * 3
+    assert shown_numbers(BETTER) == ["+0.0300 [+0.0100, +0.0500]", "0.0040", "0.0200"]
+
+
+def test_what_is_the_same_has_no_numbers() -> None:
+    same = replace(
+        BETTER, difference=0.0, interval=None, p=None, p_adjusted=None, same_answers=True
+    )
+    assert shown_numbers(same) == ["the same", "-", "-"]
+    text = page(content(same, BETTER))
+    assert text.count("<circle") == 1
+    assert "A change without effect has the same answers as the base" in text
+    assert "1 better, 0 worse, 0 without a shown difference, 1 without effect" in text
+    equal = replace(BETTER, difference=0.0, interval=[0.0, 0.0], p=1.0, p_adjusted=1.0)
+    assert shown_numbers(equal) == ["the same", "1.0000", "1.0000"]
+
+
+def test_scores_have_their_intervals() -> None:
+    one = replace(BETTER, base_interval=[0.35, 0.45], score_interval=[0.38, 0.48])
+    text = page(content(one))
+    assert "is 0.4000 [0.3500, 0.4500]; the same folds, 2 seeds." in text
+    assert (
+        "<td>base</td><td></td><td class=n>2</td><td class=n>0.4000<br>[0.3500, 0.4500]</td>"
+        in text
+    )
+    assert "<td class=n>0.4300<br>[0.3800, 0.4800]</td>" in text
+    # Of a loss, they are of its value, as the score is shown.
+    assert shown_own("log_loss", -0.5, [-0.6, -0.4]) == "0.5000 [0.4000, 0.6000]"
+
+
+def test_seeds_that_are_not_trained_yet_are_not_counted() -> None:
+    early = content(replace(BETTER, base_seeds=[0], seeds=[0]))
+    assert "the same folds, 1 of 2 seeds." in page(early)
+
+
+def test_intervals_are_over_images_where_each_is_its_own_group() -> None:
+    text = page(content(BETTER, groups=84))
+    assert "bootstrap over images" in text
+    assert "groups" not in text
+    assert "bootstrap over groups" in page(content(BETTER))
+
+
+def test_it_says_for_how_many_comparisons_p_is_corrected() -> None:
+    assert (
+        "Holm&#x27;s correction is for 2 comparisons with the base, of 2 seeds on each side."
+        in page(content(BETTER, WORSE, WAITING))
+    )
+
+
+def axis(*results: Compared) -> list[str | None]:
+    return [text.text for text in plot(page(content(*results))).findall("text")]
+
+
+def test_labels_of_the_axis_do_not_overlap() -> None:
+    assert axis(BETTER, WORSE) == ["-0.200", "0", "+0.050"]
+    assert axis(replace(BETTER, interval=[-0.001, 0.05])) == ["0", "+0.050"]

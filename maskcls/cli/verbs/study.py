@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from maskcls.cli.progress import make_progress
 from maskcls.cli.verbs.base import LOCATION, Verb, add_set, add_task, say
-from maskcls.core.metrics import TITLES, shown_score
+from maskcls.core.metrics import TITLES
 
 if TYPE_CHECKING:
     from maskcls.commands.study import Studied
@@ -83,18 +83,18 @@ def plan_lines(done: "Studied") -> list[str]:
 
 
 def result_lines(done: "Studied") -> list[str]:
-    """A head, and a line for each change, the best first."""
-    from maskcls.tuning.study_page import shown_numbers
+    """A head, the base, a line for each change, the best first, and what they come to."""
+    from maskcls.tuning.study_page import base_numbers, own_numbers
+    from maskcls.tuning.study_results import basis, headline
 
-    title = TITLES[done.metric]
-    rows = [
-        ["change", "seeds", "base", title, "better by", "95 % interval", "p", "p, Holm", "verdict"]
-    ]
-    for one in done.results:
-        scores = [shown_score(done.metric, one.base), shown_score(done.metric, one.score)]
-        seeds = str(len(one.seeds))
-        rows.append([one.change, seeds, *scores, *shown_numbers(one), one.verdict])
-    return _aligned(rows)
+    metric = done.metric
+    rows = [["change", "seeds", TITLES[metric], "difference", "p", "p, Holm", "verdict"]]
+    rows += [
+        ["base", *base_numbers(metric, one), ""] for one in done.results if one.base is not None
+    ][:1]
+    rows += [[one.change, *own_numbers(metric, one), one.verdict] for one in done.results]
+    ends = [headline(done.results), basis(done.results)]
+    return [*_aligned(rows), *filter(None, ends)]
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -103,7 +103,7 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     lines = []
     for first, *numbers, last in rows:
         cells = [f"{n:>{w}}" for n, w in zip(numbers, widths[1:-1], strict=True)]
-        lines.append("  ".join([f"{first:<{widths[0]}}", *cells, last]))
+        lines.append("  ".join([f"{first:<{widths[0]}}", *cells, last]).rstrip())
     return lines
 
 
