@@ -14,6 +14,7 @@ from maskcls.core.task import Task
 from maskcls.evaluation.aligned import Scored, aligned, same_answers
 from maskcls.evaluation.held_out import read_held_out
 from maskcls.evaluation.own_interval import own_interval
+from maskcls.evaluation.what_differs import code_that_differs
 from maskcls.statistics.intervals import LEVEL
 from maskcls.statistics.paired import holm, paired_difference
 from maskcls.statistics.rows import Rows
@@ -45,8 +46,8 @@ class Compared:
     p_adjusted: by Holm, for all changes of the study that have a p. same_answers: as the base with the
     same seeds, to the last bit; the difference is 0 then, without interval and p. noise_from: what the
     noise of training was measured on; None: it is not in the interval. rows: compared; left_out: those
-    that not every run has. failed: why, by the run's name. All numbers are None before a run of both
-    sides is finished.
+    that not every run has. failed: why, by the run's name. code: the commit and packages in which both
+    sides differ. All numbers are None before a run of both sides is finished.
     """
 
     change: str
@@ -68,6 +69,7 @@ class Compared:
     base_interval: list[float] | None = None
     score_interval: list[float] | None = None
     same_answers: bool = False
+    code: list[str] = field(default_factory=list)
 
     @property
     def outcome(self) -> Outcome:
@@ -155,6 +157,7 @@ def _compared(
         base=_mean_score(base.values()),
         score=_mean_score(runs.values()),
         score_interval=_own_interval(task, runs, own_rows, not same.left_out),
+        code=list(code_that_differs(list(base.values()), list(runs.values()))),
     )
     pairs = dict(zip(base, of_base, strict=True)), dict(zip(runs, own_rows, strict=True))
     both = [seed for seed in base if seed in runs]
@@ -200,6 +203,8 @@ def _verdict(found: Compared, compared: int) -> str:
     text = words.get(outcome, outcome)
     if found.p is not None and found.noise_from is None:
         text += " (training noise not measured)"
+    if found.code and not found.same_answers:
+        text += f"; the code differs, too ({', '.join(found.code)}), so the cause cannot be told"
     if outcome == "failed" or not found.failed:
         return text
     return f"{text}; {len(found.failed)} of its runs failed"

@@ -9,6 +9,7 @@ import numpy as np
 from maskcls.statistics.rows import Rows
 from maskcls.store.folder import Folder
 from maskcls.store.record import Record
+from maskcls.store.run import Run
 from maskcls.tuning.study_page import page
 from maskcls.tuning.study_record import StudyContent
 from maskcls.tuning.study_results import (
@@ -92,6 +93,20 @@ def test_the_same_answers_are_a_change_without_effect(tmp_path: Path) -> None:
     assert basis(results) == (
         "Holm's correction is for 1 comparison with the base, of 1 to 2 seeds on each side"
     )
+
+
+def test_a_change_trained_with_other_code_is_not_named_as_the_cause(tmp_path: Path) -> None:
+    _runs(tmp_path, base=rows_of(0), a=rows_of(1))
+    entries = [ChangeEntry("a", "a", {})]
+    (found,) = compare_all(Folder.at(tmp_path), FRUIT, entries, [0], {})
+    assert found.code == []
+    run = Run(Folder.at(tmp_path / "a-s0"))
+    record = run.record()
+    assert record is not None
+    record.git_commit = "another"
+    run.write_record(record)
+    (found,) = compare_all(Folder.at(tmp_path), FRUIT, entries, [0], {})
+    assert found.verdict.endswith("the code differs, too (commit), so the cause cannot be told")
 
 
 def test_scores_have_intervals(tmp_path: Path) -> None:
