@@ -131,7 +131,7 @@ def predict(
             )
         logits[member, at] = values
     faults = {rows["path"].iloc[row]: reason for row, reason in sorted(pixels.faults.items())}
-    decided = _decided(trained, [result.fold for result in results], asked, by_group, logits)
+    decided = _decided(trained, [result.fold for result in results], asked, rows, logits)
     output.write(_csv(task, rows, decided.combine(logits), decided.decision.log_weights))
     # Only the first, as the CSV shows the others by their empty columns.
     for path, reason in list(faults.items())[:20]:
@@ -142,12 +142,25 @@ def predict(
 
 
 def _decided(
-    run: Run, folds: list[int], asked: Asked, by_group: bool, logits: npt.NDArray[np.float32]
+    run: Run, folds: list[int], asked: Asked, rows: pd.DataFrame, logits: npt.NDArray[np.float32]
 ) -> Decided:
-    rows = chosen_rows(logits.shape[1], len(logits), logits.shape[2])
-    images = Eval(logits.shape[1], lambda: EvalSample(logits[:, rows], None))
-    how, of_probabilities = Combining("logits", by_group=by_group), run.task.metric not in DECIDED
+    how, of_probabilities = (
+        Combining("logits", by_group="group" in rows),
+        run.task.metric not in DECIDED,
+    )
+    images = _eval_of(rows, logits)
     return fit([(run, folds)], how, asked, None, images, class_shares(run), of_probabilities)
+
+
+def _eval_of(rows: pd.DataFrame, logits: npt.NDArray[np.float32]) -> Eval:
+    """rows: with a column group for answers by group. logits: [F, N, K]."""
+    chosen = chosen_rows(len(rows), len(logits), logits.shape[2])
+    if "group" not in rows:
+        return Eval(len(rows), lambda: EvalSample(logits[:, chosen], None))
+    names = rows["group"].to_numpy()
+    count = len(np.unique(names))
+    codes = GroupCodes().of(names[chosen].tolist())
+    return Eval(count, lambda: EvalSample(logits[:, chosen], codes), count)
 
 
 def _checkpoints_of(run: Run) -> tuple[list[FoldResult], Geometry]:
