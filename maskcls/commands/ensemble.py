@@ -16,6 +16,7 @@ from maskcls.evaluation.selected import Select, choose_members, refuse_selection
 from maskcls.statistics.choice import Decide
 from maskcls.store.folder import Folder
 from maskcls.store.outputs import OutputFile
+from maskcls.store.provenance import write_beside
 from maskcls.store.run import Run
 
 
@@ -66,9 +67,7 @@ def ensemble(
     work = Answering(members, how, Asked(decide, prior), progress, chosen.optimism)
     output.fill(work.fill)
     provenance = work.provenance(chosen.weights) | chosen.about
-    # After the submission, so that a provenance never describes a file that is not there.
-    if not output.is_stream:  # there is no place next to stdout
-        output.folder.write_json(f"{output.name}.provenance.json", provenance)
+    write_beside(output, provenance)
     work.warn_of_lost()
     missing = any(m.about.missing_folds for m in members)
     code = Exit.DEGRADED if work.is_degraded or missing else Exit.GOOD

@@ -1,5 +1,6 @@
 """predict in a cluster, with Ray played: what the machines make, read and answer."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,12 +21,14 @@ from maskcls.cluster import nodes as reach
 from maskcls.cluster.plan import Machine
 from maskcls.commands.ensemble import ensemble
 from maskcls.commands.predict import _csv, _decided, _list, predict
+from maskcls.commands.submitted import submitted
 from maskcls.config.schema import Cluster
 from maskcls.core.errors import Exit, RunFailed, UserError
 from maskcls.evaluation.decided import Asked
 from maskcls.pixels import cache
 from maskcls.pixels.cache import CachedPixels, CachePlace
 from maskcls.store.folder import Folder
+from maskcls.store.outputs import OutputFile
 from maskcls.store.record import Record
 from maskcls.store.run import Run
 from tests.commands.run_factory import write_run
@@ -271,6 +274,46 @@ def test_answers_by_group_are_forecast_as_those_of_an_ensemble(
     # By image there are four times as many answers, of groups that nobody has named.
     by_image = _decided(run, [0, 1], Asked(), rows.drop(columns="group"), logits).about()
     assert by_image["forecast"] != about["forecast"]
+
+
+def test_predictions_have_a_provenance_that_submitted_takes(
+    run: Folder, images: Path, tmp_path: Path, heard: Heard, play: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    play(None, None)
+    out, beside = tmp_path / "p.csv", tmp_path / "p.csv.provenance.json"
+    placing = Cluster(stall_s=99.0)
+    done = predict(run.location, str(images), str(out), heard, placing, decide="argmax")
+    found = json.loads(beside.read_text())
+    assert found == done.provenance
+    assert {name: found[name] for name in done.decided} == done.decided
+    assert found["decision"]["asked"] == "argmax"
+    assert found["members"] == [f"{run} fold 0", f"{run} fold 1"]
+    assert [fold["fold"] for fold in found["runs"][0]["folds"]] == [0, 1]
+    assert all(fold["model_sha256"] for fold in found["runs"][0]["folds"])
+    assert found["answers"]["columns"] == pd.read_csv(out).columns.tolist()
+    assert (found["images"], found["faults"]) == (4, done.faults)
+    asked = found["settings"]
+    assert (asked["images"], asked["by_group"], asked["prior"]) == (str(images), False, "none")
+    assert asked["cluster"]["stall_s"] == 99.0
+    (images / "g.csv").write_text("path,group\nb.png,P1\nx/c.png,P2\na.png,P1\n")
+    done = predict(run.location, str(images / "g.csv"), str(out), heard, by_group=True)
+    assert (done.images, done.provenance["images"]) == (3, 2)
+    assert done.provenance["by_group"] == "mean over the images of each group"
+    assert done.provenance["answers"]["columns"][0] == "group"
+    # What came back is kept beside it, as beside a submission.
+    assert submitted(str(out), 0.5).runs == (str(run),)
+    assert json.loads(beside.read_text())["submitted"][0]["public"] == 0.5
+    # Written last: without the file there is none.
+    beside.unlink()
+
+    def full(*given: object) -> None:
+        raise RunFailed("the disk is full")
+
+    monkeypatch.setattr(OutputFile, "write", full)
+    with pytest.raises(RunFailed, match="full"):
+        predict(run.location, str(images), str(out), heard)
+    assert not beside.exists()
 
 
 def test_nothing_is_fitted_on_images_of_groups_that_were_trained_on(tmp_path: Path) -> None:

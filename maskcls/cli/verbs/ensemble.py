@@ -7,7 +7,7 @@ from typing import Any
 from maskcls.cli.decided_text import decided_lines
 from maskcls.cli.progress import make_progress
 from maskcls.cli.selection_text import selection_lines
-from maskcls.cli.verbs.base import LOCATION, Verb, say
+from maskcls.cli.verbs.base import LOCATION, Verb, say, sources_at
 from maskcls.core.errors import UserError
 
 
@@ -106,8 +106,8 @@ def print_ensemble(out: str, provenance: Mapping[str, Any]) -> None:
     members, lost = provenance["members"], provenance["fallback"]["images"]
     rows = "groups" if "by_group" in provenance else "images"
     say(
-        f"{out}: {provenance['images']:,} {rows}, {len(members)} folds, {provenance['rule']};"
-        f" {out}.provenance.json names their sources"
+        f"{out}: {provenance['images']:,} {rows}, {len(members)} folds, {provenance['rule']}"
+        + sources_at(out)
     )
     for line in [*selection_lines(provenance), *decided_lines(provenance)]:
         say(line)
