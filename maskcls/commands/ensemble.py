@@ -61,7 +61,7 @@ def ensemble(
     refuse_selection(select, weights, len(runs))
     given = read_members([Run.open(Folder.at(run)) for run in runs], allow_missing_folds)
     fold_weights(given, weights)  # wrong ones are refused before the comparison
-    chosen = choose_members(given, rule, weights, select)
+    chosen = choose_members(given, rule, weights, select, by_group)
     members, own = chosen.members, chosen.weights
     how = Combining(rule, None if own is None else list(own), by_group)
     work = Answering(members, how, Asked(decide, prior), progress, chosen.optimism)

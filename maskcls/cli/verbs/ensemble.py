@@ -23,7 +23,8 @@ def _ensemble_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("none", "greedy"),
         default="none",
         help="greedy: choose runs and their weights by the held-out images, and say what that gains"
-        " on people (groups) it was not chosen on; the mean of all where it gains nothing",
+        " on people (groups) it was not chosen on; the mean of all where it gains nothing; with"
+        " --by-group by the means of groups, as they are answered",
     )
     add_by_group(parser)
     add_decide(parser)
