@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from maskcls.cli.decided_text import decided_lines
+from maskcls.cli.decided_text import decided_lines, with_brackets_told
 from maskcls.cli.progress import make_progress
 from maskcls.cli.selection_text import selection_lines
 from maskcls.cli.verbs.base import LOCATION, Verb, say, sources_at
@@ -62,9 +62,9 @@ def add_decide(parser: argparse.ArgumentParser) -> None:
         "--decide",
         choices=("argmax", "tuned", "auto"),
         default="auto",
-        help="the likeliest class; or weights of the classes that maximise the task's metric, fitted on"
-        " the held-out images (AUC, log loss: calibrated probabilities); auto (default): tuned where it"
-        " is surely better there",
+        help="the likeliest class; or factors on the class probabilities that maximise the task's"
+        " metric, fitted on the held-out images (AUC, log loss: calibrated probabilities); auto"
+        " (default): tuned where it is surely better there",
     )
     parser.add_argument(
         "--prior",
@@ -110,7 +110,7 @@ def print_ensemble(out: str, provenance: Mapping[str, Any]) -> None:
         f"{out}: {provenance['images']:,} {rows}, {len(members)} folds, {provenance['rule']}"
         + sources_at(out)
     )
-    for line in [*selection_lines(provenance), *decided_lines(provenance)]:
+    for line in with_brackets_told([*selection_lines(provenance), *decided_lines(provenance)]):
         say(line)
     # Names of images may be thousands: the provenance has them, here their number is enough.
     if lost:
