@@ -23,14 +23,21 @@ def decided_lines(provenance: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def with_brackets_told(lines: Sequence[str]) -> list[str]:
+    """The lines, and what the brackets in them are, if there are any."""
+    return [
+        *lines,
+        *(["in brackets: 95 % intervals"] if any("[" in line for line in lines) else []),
+    ]
+
+
 def _is_selected(provenance: Mapping[str, Any]) -> bool:
     return bool(provenance.get("selection", {}).get("used") == "greedy")
 
 
 def _decision(decision: Mapping[str, Any], prior: Mapping[str, Any], is_selected: bool) -> str:
-    rule = {"tuned": "tuned class weights", "calibrated": "calibrated probabilities"}.get(
-        decision["rule"], "argmax"
-    )
+    rules = {"tuned": _tuned(decision), "calibrated": "calibrated probabilities"}
+    rule = rules.get(decision["rule"], "argmax")
     rule += ", corrected for the eval shares" if prior["corrected"] else ""
     text = f"decision: {rule} ({decision['why']})"
     if decision["gain"] is None:
@@ -38,12 +45,22 @@ def _decision(decision: Mapping[str, Any], prior: Mapping[str, Any], is_selected
     title = TITLES[decision["metric"]]
     shares = " under the eval shares" if prior["used"] else ""
     text += f"; held-out {title}{shares} {decision['held_out']:.4f}"
+    around = _interval(decision.get("score_interval"))  # of the rule that is used
     if _is_refused(decision, prior):
         measured = decision.get("measured")  # provenances of earlier versions have none
         text += f" was of {measured}" if measured else " was the best other rule's"
-    text += f", argmax {decision['argmax']:.4f}, gain {decision['gain']:+.4f}"
-    text += _interval(decision["interval"]) if decision["interval"] else ""
+        text += f", argmax {decision['argmax']:.4f}{around}"
+    else:
+        text += f"{around}, argmax {decision['argmax']:.4f}"
+    text += f", gain {decision['gain']:+.4f}{_interval(decision['interval'])}"
     return text + ("; both scores are of the images that the runs were chosen by" * is_selected)
+
+
+def _tuned(decision: Mapping[str, Any]) -> str:
+    text = "tuned class weights, factors"
+    if weights := decision.get("weights"):
+        text += f" of {min(weights):.2f} to {max(weights):.2f}"
+    return f"{text} on the class probabilities"
 
 
 def _is_refused(decision: Mapping[str, Any], prior: Mapping[str, Any]) -> bool:
@@ -75,12 +92,12 @@ def _forecast(forecast: Mapping[str, Any], prior: Mapping[str, Any]) -> list[str
     else:
         shares = "with the shares above"
     text = f"forecast: {TITLES[forecast['metric']]} {forecast['value']:.4f}"
-    text += _interval(forecast["interval"]) if forecast["interval"] else ""
+    text += _interval(forecast["interval"])
     # Provenances of earlier versions have none.
     if gain := forecast.get("averaging"):
         shares += f"; {gain:+.4f} of it for averaging the networks"
     return [f"{text} on the eval images, {shares}"]
 
 
-def _interval(pair: Sequence[float]) -> str:
-    return f" [{pair[0]:.4f}, {pair[1]:.4f}]"
+def _interval(pair: Sequence[float] | None) -> str:
+    return f" [{pair[0]:.4f}, {pair[1]:.4f}]" if pair else ""

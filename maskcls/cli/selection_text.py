@@ -47,9 +47,11 @@ def _of_selection(found: Mapping[str, Any]) -> Iterator[str]:
 def _of_comparison(found: Mapping[str, Any]) -> Iterator[str]:
     best = found["best_member"]
     yield (
-        f"out-of-fold: {TITLES[found['metric']]} {found['ensemble']:.4f} on {_where(found)},"
+        f"out-of-fold: {TITLES[found['metric']]}"
+        f" {found['ensemble']:.4f}{_around(found.get('ensemble_interval'))} on {_where(found)},"
         f" {_gain(found['gain'], found['interval'])} over its best member, {best['run']}"
-        f" ({best['score']:.4f})" + (", in sample" if found.get("in_sample") else "")
+        f" ({best['score']:.4f}{_around(best.get('interval'))})"
+        + (", in sample" if found.get("in_sample") else "")
     )
     if found["interval"] and found["interval"][1] < 0:
         yield f"{best['run']} alone is better than the ensemble"
@@ -61,12 +63,25 @@ def _of_comparison(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _where(found: Mapping[str, Any]) -> str:
-    text = f"{found['images']:,} held-out images of {found['groups']:,} groups"
+    left_out = []
     if others := found["images_not_shared"]:
-        text += f" ({others:,} that not all runs have are left out)"
-    return text
+        left_out.append(f"{others:,} that not all runs have")
+    images = f"{found['images']:,} held-out images"
+    if "groups_of_several_labels" in found:  # answers by group
+        text = f"the means of {found['groups']:,} groups in {images}"
+        if mixed := found["groups_of_several_labels"]:
+            left_out.append(f"{mixed:,} groups with several labels")
+    elif found["groups"] == found["images"]:
+        text = f"{images}, each a group of its own"
+    else:
+        text = f"{images} of {found['groups']:,} groups"
+    return text + (f" ({' and '.join(left_out)} are left out)" if left_out else "")
 
 
 def _gain(value: float | None, interval: Sequence[float] | None = None) -> str:
     text = "-" if value is None else f"{value:+.4f}"
-    return text if interval is None else f"{text} [{interval[0]:.4f}, {interval[1]:.4f}]"
+    return text + _around(interval)
+
+
+def _around(interval: Sequence[float] | None) -> str:
+    return f" [{interval[0]:.4f}, {interval[1]:.4f}]" if interval else ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from maskcls.commands.status import RunStatus, SearchStatus, WorkerStatus
 from maskcls.core.errors import Exit
 from maskcls.core.history import best_of
+from maskcls.core.interval import Interval
 from maskcls.core.metrics import TITLES, shown_score
 from maskcls.core.progress import FoldState
 
@@ -35,16 +36,26 @@ def _several(runs: Sequence[RunStatus]) -> list[str]:
     metrics = {run.metric for run in runs}
     title = TITLES[runs[0].metric] if len(metrics) == 1 else "score"
     column = max(_WIDTH, len(title))
-    lines = [f"{'run':<{width}}  {'folds':>7} {title:>{column}} {'left':>7}"]
-    for run in runs:
+    around = _interval_column([run.interval for run in runs])
+    lines = [f"{'run':<{width}}  {'folds':>7} {title:>{column}}{around[0]} {'left':>7}"]
+    for run, interval in zip(runs, around[1:], strict=True):
         folds = f"{run.done}/{len(run.folds)}"
         lines.append(
             f"{run.run:<{width}}  {folds:>7} {shown_score(run.metric, run.score):>{column}}"
-            f" {_time(run.left_s):>7}"
+            f"{interval} {_time(run.left_s):>7}"
             + (f"  {TITLES[run.metric]}" if len(metrics) > 1 else "")
-            + (f"  {run.interval}" if run.interval else "")
         )
     return lines
+
+
+def _interval_column(intervals: Sequence[Interval | None]) -> list[str]:
+    """The cells of a column of intervals, first its title; empty where there is none at all."""
+    known = [str(interval) for interval in intervals if interval is not None]
+    if not known:
+        return [""] * (1 + len(intervals))
+    cells = ["95 %", *("-" if interval is None else str(interval) for interval in intervals)]
+    width = max(map(len, known))
+    return [f"  {cell:<{width}}" for cell in cells]
 
 
 def _search(search: SearchStatus) -> list[str]:
@@ -70,7 +81,7 @@ def _one(run: RunStatus) -> list[str]:
     for state, worker in zip(run.folds, run.workers, strict=True):
         lines.append(_fold(state, column) + _where(worker, state))
     shown = shown_score(run.metric, run.score)
-    interval = f" {run.interval}" if run.interval else ""
+    interval = f", 95 % interval {run.interval}" if run.interval else ""
     score = "" if run.score is None else f", out-of-fold {title} {shown}{interval}"
     lines.append(f"{run.done} of {len(run.folds)} folds are done{score}")
     # A command that was killed has left no exit code; one that finished has nothing to resume.
@@ -126,26 +137,28 @@ def _time(seconds: float | None) -> str:
     return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02}"
 
 
-_HEAD = (
-    f"{'trial':>5} {'state':<8} {'out-of-fold':>12} {'deviation':>10} {'fold 0':>8} {'epochs':>7}"
-    "  settings"
-)
+_HEAD = f"{'trial':>5} {'state':<8} {'out-of-fold':>12}"
+_HEAD_AFTER_INTERVAL = f" {'deviation':>10} {'fold 0':>8} {'epochs':>7}  settings"
 
 
 def trial_table(trials: Sequence["Trial"]) -> list[str]:
     """A head, and a line for each trial in the order given.
 
-    fold 0 is its best held-out metric there; out-of-fold and deviation are of all folds.
+    fold 0 is its best held-out metric there; out-of-fold, its interval and the deviation are of all
+    folds.
     """
-    return [_HEAD, *map(_line, trials)]
+    finals = [trial.out_of_fold for trial in trials]
+    title, *around = _interval_column([final.interval if final else None for final in finals])
+    lines = [_HEAD + title + _HEAD_AFTER_INTERVAL]
+    return lines + [_line(*one) for one in zip(trials, around, strict=True)]
 
 
-def _line(trial: "Trial") -> str:
+def _line(trial: "Trial", interval: str) -> str:
     whole = trial.out_of_fold
     note = f"  {trial.note}" if trial.note else ""
     score, deviation = (whole.score, whole.deviation) if whole else (None, None)
     return (
-        f"{trial.number:>5} {trial.state:<8} {shown_score(trial.metric, score):>12}"
+        f"{trial.number:>5} {trial.state:<8} {shown_score(trial.metric, score):>12}{interval}"
         f" {_number(deviation, '.4f'):>10} {shown_score(trial.metric, trial.best):>8}"
         f" {len(trial.scores):>7}  {trial.words}{note}"
     )

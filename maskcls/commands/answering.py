@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from maskcls.evaluation.decided import Asked, Decided, decide, require_fitting
 from maskcls.evaluation.eval_sample import eval_of
 from maskcls.evaluation.members import Member, eval_parts, fold_weights
 from maskcls.evaluation.pooled import Combining
-from maskcls.store.record import now, versions
+from maskcls.evaluation.sources import BY_GROUP, sources_of
 from maskcls.store.results import Sample
 from maskcls.store.run import Run
 
@@ -148,7 +148,7 @@ class Answering:
 
     def provenance(self, weights: list[float] | None) -> dict[str, Any]:
         """What the submission was made from."""
-        task, members = self._task, self._members
+        task = self._task
         fallback: dict[str, Any] = {
             "class": self._fallback,
             "name": task.classes[self._fallback],
@@ -156,21 +156,13 @@ class Answering:
         }
         if self._form.probabilities:
             fallback["probabilities"] = self._shares.tolist()
-        found: dict[str, Any] = {
-            "created": now(),
-            "versions": versions(),
-            "task": {"name": task.name, "classes": list(task.classes)},
-            "answers": {"columns": list(self._form.header), "values": task.answers.values},
-            "rule": f"{ensembling.RULES[self._rule]}; {self._ending()}",
-            "weights": weights,
-            "members": [label for member in members for label in member.labels()],
-            "runs": [asdict(m.about) for m in members],
-            "images": self._rows,
-            **self._decided.about(),
-            "fallback": fallback,
-        }
+        found = sources_of(
+            self._members, self._decided, self._form.header, task.answers.values, self._ending(),
+            self._rows, weights,
+        )  # fmt: skip
+        found["fallback"] = fallback
         if self._by_group:
-            found["by_group"] = "mean over the images of each group"
+            found["by_group"] = BY_GROUP
             found["not_in_their_groups"] = {i: self._why(i) for i in self._left_out}
         return found
 

@@ -16,6 +16,7 @@ from maskcls.evaluation.selected import Select, choose_members, refuse_selection
 from maskcls.statistics.choice import Decide
 from maskcls.store.folder import Folder
 from maskcls.store.outputs import OutputFile
+from maskcls.store.provenance import write_beside
 from maskcls.store.run import Run
 
 
@@ -60,15 +61,13 @@ def ensemble(
     refuse_selection(select, weights, len(runs))
     given = read_members([Run.open(Folder.at(run)) for run in runs], allow_missing_folds)
     fold_weights(given, weights)  # wrong ones are refused before the comparison
-    chosen = choose_members(given, rule, weights, select)
+    chosen = choose_members(given, rule, weights, select, by_group)
     members, own = chosen.members, chosen.weights
     how = Combining(rule, None if own is None else list(own), by_group)
     work = Answering(members, how, Asked(decide, prior), progress, chosen.optimism)
     output.fill(work.fill)
     provenance = work.provenance(chosen.weights) | chosen.about
-    # After the submission, so that a provenance never describes a file that is not there.
-    if not output.is_stream:  # there is no place next to stdout
-        output.folder.write_json(f"{output.name}.provenance.json", provenance)
+    write_beside(output, provenance)
     work.warn_of_lost()
     missing = any(m.about.missing_folds for m in members)
     code = Exit.DEGRADED if work.is_degraded or missing else Exit.GOOD

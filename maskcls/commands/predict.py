@@ -13,6 +13,8 @@ import pandas as pd
 
 from maskcls.config.schema import Cluster
 from maskcls.core.errors import Exit, RunFailed, UserError
+from maskcls.core.names import without_credentials
+from maskcls.core.plain import to_plain
 from maskcls.core.progress import Progress
 from maskcls.core.task import Task
 from maskcls.data.answers import class_texts, prediction_header
@@ -30,7 +32,9 @@ from maskcls.evaluation.decided import Asked, Decided, Eval, EvalSample, require
 from maskcls.evaluation.decided import decide as fit
 from maskcls.evaluation.ensembling import softmax
 from maskcls.evaluation.eval_sample import chosen_rows
+from maskcls.evaluation.members import member_of
 from maskcls.evaluation.pooled import Combining
+from maskcls.evaluation.sources import BY_GROUP, sources_of
 from maskcls.pixels.geometry import Geometry
 from maskcls.runs.dataset import images_of
 from maskcls.statistics.choice import Decide
@@ -39,6 +43,7 @@ from maskcls.store import manifest
 from maskcls.store.folder import Folder
 from maskcls.store.outputs import OutputFile
 from maskcls.store.places import cache_root
+from maskcls.store.provenance import write_beside
 from maskcls.store.results import FoldResult
 from maskcls.store.run import Run
 from maskcls.store.uris import is_uri
@@ -48,16 +53,19 @@ Weights = npt.NDArray[np.float64] | float
 
 @dataclass(frozen=True)
 class PredictResult:
-    """Exit code, location of the predictions, number of images, and reasons for missing answers.
-
-    decided: decision, prior and forecast, as an ensemble's provenance has them.
-    """
+    """Exit code, location of the predictions, number of images, why some lack answers, provenance."""
 
     exit_code: Exit
     out: str
     images: int
     faults: dict[str, str]
-    decided: dict[str, Any]
+    provenance: dict[str, Any]
+
+    @property
+    def decided(self) -> dict[str, Any]:
+        """Task, decision, prior and forecast, from the provenance."""
+        names = ("task", "decision", "prior", "forecast")
+        return {name: self.provenance[name] for name in names}
 
 
 def predict(
@@ -70,7 +78,8 @@ def predict(
     decide: Decide = "auto",
     prior: str = "none",
 ) -> PredictResult:
-    """Write a row per image: its path, the answer, and the probabilities of the folds' averaged logits.
+    """Write a row per image: its path, the answer, and the probabilities of the folds' averaged logits;
+    and OUT.provenance.json next to it.
 
     images: a folder, or a CSV file with a column path (or image, ImageID, file_name, or what the task's
     answers call it) relative to the CSV's folder. cluster: placement of the work here; the run may have
@@ -131,23 +140,56 @@ def predict(
             )
         logits[member, at] = values
     faults = {rows["path"].iloc[row]: reason for row, reason in sorted(pixels.faults.items())}
-    decided = _decided(trained, [result.fold for result in results], asked, by_group, logits)
+    decided = _decided(trained, [result.fold for result in results], asked, rows, logits)
     output.write(_csv(task, rows, decided.combine(logits), decided.decision.log_weights))
+    settings = {
+        "images": without_credentials(images), "by_group": by_group, "decide": decide,
+        "prior": without_credentials(prior), "cluster": to_plain(placing),
+    }  # fmt: skip
+    provenance = _provenance(trained, results, decided, rows, faults) | {"settings": settings}
+    write_beside(output, provenance)
     # Only the first, as the CSV shows the others by their empty columns.
     for path, reason in list(faults.items())[:20]:
         progress.warn(f"{path}: no answer, {reason}")
     code = Exit.DEGRADED if faults else Exit.GOOD
-    about = {"task": {"name": task.name, "classes": list(task.classes)}, **decided.about()}
-    return PredictResult(code, out, len(rows), faults, about)
+    return PredictResult(code, out, len(rows), faults, provenance)
+
+
+def _provenance(
+    run: Run, results: Sequence[FoldResult], decided: Decided, rows: pd.DataFrame,
+    faults: dict[str, str],
+) -> dict[str, Any]:  # fmt: skip
+    by_group = "group" in rows
+    number = rows["group"].nunique() if by_group else len(rows)
+    columns = ["group" if by_group else "path", *prediction_header(run.task)]
+    found = sources_of(
+        [member_of(run, results, faults)], decided, columns, "class, probabilities",
+        "the largest wins", number,
+    )  # fmt: skip
+    found["faults"] = faults
+    return found | {"by_group": BY_GROUP} if by_group else found
 
 
 def _decided(
-    run: Run, folds: list[int], asked: Asked, by_group: bool, logits: npt.NDArray[np.float32]
+    run: Run, folds: list[int], asked: Asked, rows: pd.DataFrame, logits: npt.NDArray[np.float32]
 ) -> Decided:
-    rows = chosen_rows(logits.shape[1], len(logits), logits.shape[2])
-    images = Eval(logits.shape[1], lambda: EvalSample(logits[:, rows], None))
-    how, of_probabilities = Combining("logits", by_group=by_group), run.task.metric not in DECIDED
+    how, of_probabilities = (
+        Combining("logits", by_group="group" in rows),
+        run.task.metric not in DECIDED,
+    )
+    images = _eval_of(rows, logits)
     return fit([(run, folds)], how, asked, None, images, class_shares(run), of_probabilities)
+
+
+def _eval_of(rows: pd.DataFrame, logits: npt.NDArray[np.float32]) -> Eval:
+    """rows: with a column group for answers by group. logits: [F, N, K]."""
+    chosen = chosen_rows(len(rows), len(logits), logits.shape[2])
+    if "group" not in rows:
+        return Eval(len(rows), lambda: EvalSample(logits[:, chosen], None))
+    names = rows["group"].to_numpy()
+    count = len(np.unique(names))
+    codes = GroupCodes().of(names[chosen].tolist())
+    return Eval(count, lambda: EvalSample(logits[:, chosen], codes), count)
 
 
 def _checkpoints_of(run: Run) -> tuple[list[FoldResult], Geometry]:

@@ -172,8 +172,13 @@ def shown_values(
     """
     rest = [f"{TITLES[n]} {v:.{digits}f}" for n, v in values.items() if n != metric]
     first = f"{values[metric]:.{digits}f}" if metric in values else "-"
-    first += f" {interval.shown(digits)}" if interval else ""
+    first = with_interval(first, interval, digits)
     return "  ".join([f"{TITLES[metric]} {first}", *rest])
+
+
+def with_interval(text: str, interval: Interval | None, digits: int = 4) -> str:
+    """A shown value with its interval behind it, if it has one."""
+    return text if interval is None else f"{text} {interval.shown(digits)}"
 
 
 def of_confusion(task: Task, counts: Confusion) -> Values:

@@ -69,10 +69,10 @@ def score_files(
     groups = numbered(labels.images if labels.groups is None else labels.groups)
     outcome = _outcome(task, labels, joined, groups)
     found = intervals_of(task, outcome)
-    count, has_groups = int(groups.max()) + 1, labels.groups is not None
+    count, images = int(groups.max()) + 1, len(labels.images)
     return SubmissionScore(
-        found.in_score(result), len(labels.images), image, warning, found.whole,
-        drawn_from(count, has_groups), note_of(count, has_groups),
+        found.in_score(result), images, image, warning, found.whole, drawn_from(count, images),
+        note_of(count, images),
     )  # fmt: skip
 
 

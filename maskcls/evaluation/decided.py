@@ -20,9 +20,17 @@ from maskcls.statistics.calibration import (
     calibrate_folds,
     no_calibration,
 )
-from maskcls.statistics.choice import Chosen, Corrected, Decide, choose, choose_probabilities
+from maskcls.statistics.choice import (
+    Chosen,
+    Corrected,
+    Decide,
+    choose,
+    choose_probabilities,
+    score_interval,
+)
 from maskcls.statistics.decision import DECIDED, Decision, no_decision
 from maskcls.statistics.forecast import Forecast, forecast
+from maskcls.statistics.intervals import Interval
 from maskcls.statistics.prior import PriorEstimate, estimate_prior
 from maskcls.statistics.rows import Rows
 from maskcls.store.folder import Folder
@@ -67,7 +75,8 @@ class Decided:
     """A decision and how to apply it.
 
     member_weights: see ensembling.combine. calibrations: of each network, None for as they are. shift:
-    log(q / pi), [K], None without the prior's correction. forecast: None without held-out rows.
+    log(q / pi), [K], None without the prior's correction. score_interval: of the held-out score of the
+    rule that is used, None where no score is known. forecast: None without held-out rows.
     """
 
     task: Task
@@ -78,6 +87,7 @@ class Decided:
     prior: PriorEstimate
     calibrations: list[Calibration] | None = None
     shift: Float64 | None = None
+    score_interval: Interval | None = None
     forecast: Forecast | None = None
 
     def combine(self, logits: Float32) -> Float64:
@@ -113,6 +123,8 @@ class Decided:
                 "argmax": _number(decision.plain),
                 "gain": _number(decision.gain),
                 "interval": _pair(decision.interval.low, decision.interval.high),
+                "score_interval": self.score_interval
+                and _pair(self.score_interval.low, self.score_interval.high),
                 "calibrated": self.calibrations is not None,
             },
             "prior": {
@@ -205,7 +217,11 @@ def decide(
         task, rows, chosen.answers if is_decided else None, prior, images.rows,
         eval_groups=images.groups, gain=gain, optimism=chosen.optimism + optimism,
     )  # fmt: skip
-    return replace(decided, forecast=expected)
+    around = None
+    if np.isfinite(chosen.decision.gain):
+        of_classes = prior.ratio if prior.used else None
+        around = score_interval(task, rows, chosen.answers, of_classes)
+    return replace(decided, score_interval=around, forecast=expected)
 
 
 def _without_rows(

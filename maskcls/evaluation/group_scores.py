@@ -10,6 +10,8 @@ from maskcls.core.metrics import score_of
 from maskcls.core.tally import Tally
 from maskcls.core.task import Task
 from maskcls.evaluation.by_group import GroupCodes, LabelledGroups
+from maskcls.statistics.judging import ranking_interval
+from maskcls.statistics.rows import Rows
 from maskcls.store.results import GroupScore
 from maskcls.store.run import FOLDS, Run
 from maskcls.store.tables import read_arrow
@@ -47,4 +49,8 @@ class GroupScores:
             return None
         values = Tally.of(self._task, found.labels, found.logits).values()
         ranking = score_of(self._task.metric, values)
-        return GroupScore(ranking, values, len(found.labels), found.mixed)
+        count = len(found.labels)
+        alone = np.arange(count, dtype=np.int64)  # each row is a group
+        rows = Rows(found.labels, found.logits, alone, np.zeros(count, np.int64))
+        interval = ranking_interval(self._task, rows)
+        return GroupScore(ranking, values, count, found.mixed, interval)

@@ -33,7 +33,7 @@ def with_judgement(
     results: of all folds, by number. oof: of oof.parquet, which is written; tally: of its rows.
     """
     task = run.task
-    outcome, confidence = _read(run)
+    outcome, confidence, images = _read(run)
     found = intervals_of(task, outcome)
     groups = int(outcome.groups.max()) + 1
     own = [r.metrics[task.metric] for r in results if task.metric in r.metrics]
@@ -41,8 +41,8 @@ def with_judgement(
     few = task.num_classes <= MOST_IN_CONFUSION
     judged = Judged(
         interval=found.whole,
-        interval_by=drawn_from(groups, task.has_groups),
-        interval_note=note_of(groups, task.has_groups),
+        interval_by=drawn_from(groups, images),
+        interval_note=note_of(groups, images),
         honest=_honest(run, results, oof),
         last_epoch=_value_at(run, results, [r.epochs for r in results], oof),
         fold_mean=float(np.mean(own)) if own else None,
@@ -53,21 +53,28 @@ def with_judgement(
     return replace(oof, score=found.in_score(oof.score), judged=judged)
 
 
-def _read(run: Run) -> tuple[Outcome, npt.NDArray[np.float32]]:
-    """What the ranking metric needs of all held-out rows, and each row's top probability."""
+def _read(run: Run) -> tuple[Outcome, npt.NDArray[np.float32], int]:
+    """What the ranking metric needs of all held-out rows, each row's top probability, and the number of
+    images, or of groups where no repeat has two images of one."""
     task, codes = run.task, GroupCodes()
     kept: list[tuple[npt.NDArray[Any], ...]] = []
-    for part in read_parts(run.folder, OOF, ["group", "label", "logits"]):
+    for part in read_parts(run.folder, OOF, ["group", "label", "repeat", "logits"]):
         logits, valid = logits_of(part["logits"], task.num_classes)
         if not valid.any():
             continue
         groups = codes.of(part["group"].filter(valid).to_pylist())
-        labels = part["label"].to_numpy()[valid]
-        kept.append(_of_part(task, Rows(labels, logits[valid], groups, groups)))
-    labels, predicted, groups, confidence, extra = map(np.concatenate, zip(*kept, strict=True))
+        labels, repeats = (part[name].to_numpy()[valid] for name in ("label", "repeat"))
+        kept.append((*_of_part(task, Rows(labels, logits[valid], groups, groups)), repeats))
+    labels, predicted, groups, confidence, extra, repeats = map(
+        np.concatenate, zip(*kept, strict=True)
+    )
+    # A repeat has each image once, so that rows of several repeats are no images.
+    of_repeats = groups * run.config.folds.repeats + repeats
+    alone = len(np.unique(of_repeats)) == len(groups)
     losses = extra if task.metric == "log_loss" else None
     ranks = extra if task.metric == "auc" else None
-    return Outcome(labels, predicted, groups, losses, ranks), confidence
+    images = len(codes.names) if alone else len(groups)
+    return Outcome(labels, predicted, groups, losses, ranks), confidence, images
 
 
 def _of_part(task: Task, rows: Rows) -> tuple[npt.NDArray[Any], ...]:

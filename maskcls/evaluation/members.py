@@ -12,6 +12,7 @@ from maskcls.core.errors import UserError
 from maskcls.core.task import differences
 from maskcls.evaluation.fold_logits import FoldLogits, has_logits
 from maskcls.store.record import Described
+from maskcls.store.results import FoldResult
 from maskcls.store.run import EVAL_LOGITS, EVAL_TABLE, Run
 from maskcls.store.tables import read_arrow, read_parts
 
@@ -158,6 +159,14 @@ def _read_member(run: Run, allow_missing: bool) -> Member:
             " same maskcls train command"
             + (", or use --allow-missing-folds." if done else ": there is nothing to average yet.")
         )
+    return member_of(run, done, run.faults().eval, missing)
+
+
+def member_of(
+    run: Run, done: Sequence[FoldResult], faults: dict[str, str], missing: Sequence[int] = ()
+) -> Member:
+    """A run with the results of the folds that are its members, and the numbers of those that are not
+    done; nothing is refused. faults: see Member."""
     record = run.record()
     about = RunAbout(
         run=str(run),
@@ -167,9 +176,9 @@ def _read_member(run: Run, allow_missing: bool) -> Member:
         folds=[
             FoldAbout(r.fold, r.checkpoint, r.model_sha256, r.best_epoch, r.score) for r in done
         ],
-        missing_folds=missing,
+        missing_folds=list(missing),
     )
-    return Member(run, [result.fold for result in done], run.faults().eval, about)
+    return Member(run, [result.fold for result in done], faults, about)
 
 
 def _refuse_other_task(member: Member, first: Member) -> None:

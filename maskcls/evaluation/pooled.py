@@ -94,6 +94,10 @@ def why_not_pooled(runs: Sequence[Run]) -> str:
     for run in runs:
         if run.config.folds.scheme == "all":
             return f"{run} has no held-out images (folds.scheme=all)"
+        if run.config.folds.scheme == "image" and run.task.has_groups:
+            return (
+                f"{run} was trained on images of the groups that it held out (folds.scheme=image)"
+            )
         if not run.is_collected:
             return f"not all folds of {run} are done and collected"
     return ""

@@ -11,7 +11,8 @@ from maskcls.folds.splits import IMAGE_STAMP, Grouped, class_counts
 
 NO_GROUPS = (
     "no group is named: each image is its own group; if several images show one thing (a person, a"
-    " lesion, a camera), name it, else the score is too good"
+    " lesion, a camera), name it, else the score is too good and its interval"
+    " too narrow"
 )
 _MOST = 10
 

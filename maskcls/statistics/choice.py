@@ -15,6 +15,7 @@ import numpy.typing as npt
 from maskcls.core.metrics import TITLES, oriented
 from maskcls.core.task import Task
 from maskcls.statistics.decision import (
+    DECIDED,
     Decision,
     Tuned,
     judged,
@@ -132,6 +133,19 @@ def choice_optimism(task: Task, statistic: Statistic, num_groups: int) -> float:
     return max(0.0, float(np.nan_to_num((chosen - apart.mean(axis=1)).mean())))
 
 
+def score_interval(
+    task: Task, rows: Rows, answers: npt.NDArray[Any], class_ratio: Float64 | None
+) -> Interval:
+    """Of the metric of a rule: of its answers [N] to these rows, or for a metric of probabilities of its
+    logits, those of the rows. class_ratio: see probability_values."""
+    if task.metric in DECIDED:
+        (found,) = interval_of(values_of(task, rows, [answers], class_ratio), rows.num_groups)
+    else:
+        values = probability_values(task, [rows], class_ratio)
+        (found,) = interval_of(values, rows.num_groups, _RESAMPLES)
+    return found
+
+
 def _tuned(task: Task, rows: Rows, corrected: Corrected | None) -> list[_Candidate]:
     ratio = None if corrected is None else corrected.ratio
     tuned = tune(task, rows, ratio)
@@ -157,7 +171,7 @@ def choose_probabilities(
         return Chosen(no_decision(task, "as asked for"), False, rows.logits.argmax(axis=1))
     ratio = None if corrected is None else corrected.ratio
     values, intervals = judged_probabilities(task, [one for *_, one in candidates], ratio)
-    statistic = _probability_values(task, [one for *_, one in candidates], ratio)
+    statistic = probability_values(task, [one for *_, one in candidates], ratio)
     optimism = choice_optimism(task, statistic, rows.num_groups)
     sign = oriented(task.metric, 1.0)
     order = sorted(range(1, len(candidates)), key=lambda place: -sign * values[place])
@@ -187,7 +201,7 @@ def judged_probabilities(
     The gain is positive for better ones, whatever the metric. Fewer resamples than elsewhere: AUC sorts
     all rows in each.
     """
-    values = _probability_values(task, candidates, class_ratio)
+    values = probability_values(task, candidates, class_ratio)
     groups = candidates[0].num_groups
 
     def gains(weights: npt.NDArray[Any]) -> Float64:
@@ -198,9 +212,13 @@ def judged_probabilities(
     return whole.tolist(), interval_of(gains, groups, resamples)
 
 
-def _probability_values(
+def probability_values(
     task: Task, candidates: Sequence[Rows], class_ratio: Float64 | None
 ) -> Statistic:
+    """The metric of each of some logits of the same rows [B, C], as a function of the groups' weights.
+
+    class_ratio: [K], rows of a class count this much; None: once.
+    """
     first = candidates[0]
     labels, size = first.labels.astype(np.int64), task.num_classes
     # Rows of one group and class count alike, so pairs of both stand for groups.

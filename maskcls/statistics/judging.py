@@ -10,8 +10,9 @@ from maskcls.core.interval import Interval
 from maskcls.core.metrics import Score
 from maskcls.core.task import Task
 from maskcls.statistics.intervals import interval_of
-from maskcls.statistics.measures import Measure, Outcome, measure_of_outcome
+from maskcls.statistics.measures import Measure, Outcome, measure_of, measure_of_outcome
 from maskcls.statistics.resampling import RESAMPLES, Statistic
+from maskcls.statistics.rows import Rows
 from maskcls.statistics.sums import Float64, PredictedSums, macro_f1
 
 NO_GROUPS = (
@@ -55,6 +56,12 @@ def intervals_of(task: Task, outcome: Outcome, resamples: int = RESAMPLES) -> In
     )
 
 
+def ranking_interval(task: Task, rows: Rows, resamples: int = RESAMPLES) -> Interval | None:
+    """The 95 % interval of the ranking metric of these rows; None where it cannot be told."""
+    (found,) = interval_of(measure_of(task, rows), rows.num_groups, resamples)
+    return _of_width(_known(found))
+
+
 def _known(found: Interval) -> Interval | None:
     return found if np.isfinite([found.low, found.high]).all() else None
 
@@ -95,14 +102,14 @@ def _part_sums(task: Task, outcome: Outcome, name: str) -> PredictedSums:
     return PredictedSums(labels[name], predicted[name], outcome.groups, size)
 
 
-def drawn_from(groups: int, has_groups: bool) -> str:
-    """What a bootstrap draws, in words: "60 groups"."""
-    unit = "group" if has_groups else "image"
+def drawn_from(groups: int, images: int) -> str:
+    """What a bootstrap draws, in words: "60 groups"; of one image each they are "60 images"."""
+    unit = "image" if groups == images else "group"
     return f"{groups:,} {unit}{'' if groups == 1 else 's'}"
 
 
-def note_of(groups: int, has_groups: bool) -> str | None:
-    """What to know of an interval, if anything."""
+def note_of(groups: int, images: int) -> str | None:
+    """What to know of an interval over so many groups of so many images, if anything."""
     if groups == 1:
         return ONE_GROUP
-    return None if has_groups else NO_GROUPS
+    return NO_GROUPS if groups == images else None

@@ -101,12 +101,33 @@ def fit_selection(
     return Selection(weights, best, score, over_best, over_mean, num_parts, found)
 
 
-def gain_of(
+@dataclass(frozen=True)
+class Against:
+    """A score minus another of the same rows, and its interval; own, others: of the two scores."""
+
+    gain: float
+    interval: Interval
+    own: Interval
+    others: Interval
+
+
+def against(
     task: Task, answers: Answers, mean: npt.NDArray[np.float32], other: npt.NDArray[np.float32]
-) -> tuple[float, Interval]:
-    """The score of a mean [N, K] minus that of another of the same rows, with its interval."""
-    value, (interval,) = _differences(task, answers, mean, (other,), 0)
-    return float(value[0]), interval
+) -> Against:
+    """The score of a mean [N, K] against that of another; both are scored on the same groups."""
+    first, second = (answers.score_at(task, one) for one in (mean, other))
+
+    def both(weights: npt.NDArray[np.float64]) -> Float64:
+        own, others = first(weights), second(weights)
+        return np.stack([own - others, own, others], axis=1)
+
+    value = np.atleast_1d(estimate(both, answers.num_groups))
+    intervals = interval_of(both, answers.num_groups, _resamples(task))
+    return Against(float(value[0]), *intervals)
+
+
+def _resamples(task: Task) -> int:
+    return _RESAMPLES_OF_AUC if task.metric == "auc" else RESAMPLES
 
 
 def _parts(num_groups: int, seed: int) -> Int64:
@@ -151,6 +172,5 @@ def _differences(
         score = first(weights)
         return np.stack([score - other(weights) for other in rest], axis=1)
 
-    resamples = _RESAMPLES_OF_AUC if task.metric == "auc" else RESAMPLES
     value = np.atleast_1d(estimate(gains, answers.num_groups))
-    return value, interval_of(gains, answers.num_groups, resamples, seed)
+    return value, interval_of(gains, answers.num_groups, _resamples(task), seed)

@@ -9,6 +9,7 @@ from typing import Any, Self
 from maskcls.core.errors import UserError
 from maskcls.core.names import without_credentials
 from maskcls.store.folder import Folder, absolute_path
+from maskcls.store.outputs import OutputFile
 from maskcls.store.record import now
 from maskcls.store.run import Run
 from maskcls.store.uris import is_uri
@@ -106,17 +107,24 @@ def _location(named: str, submission: Submission, here: Mapping[str, str]) -> st
     return of_this_name[0] if len(of_this_name) == 1 else None
 
 
+def write_beside(output: OutputFile, provenance: Mapping[str, Any]) -> None:
+    """Write the provenance of an output that is written; nothing beside a stream, where no place is."""
+    # After the output, so that a provenance never describes a file that is not there.
+    if not output.is_stream:
+        output.folder.write_json(f"{output.name}{ENDING}", provenance)
+
+
 def add_answer(file: str, public: float | None, private: float | None) -> Submission:
     """Write what came back into FILE.provenance.json.
 
-    Raises UserError for a file that maskcls ensemble has not written.
+    Raises UserError for a file that neither maskcls ensemble nor maskcls predict has written.
     """
     folder, name = Folder.of_file(file)
     provenance = f"{name.removesuffix(ENDING)}{ENDING}"
     if not folder.exists(provenance):
         raise UserError(
-            f"{without_credentials(file)}: there is no {provenance} beside it; name a submission that"
-            " maskcls ensemble has written."
+            f"{without_credentials(file)}: there is no {provenance} beside it; name a file that"
+            " maskcls ensemble or maskcls predict has written."
         )
     values = folder.read_json(provenance)
     read_submission(folder, provenance)  # refused before anything is written

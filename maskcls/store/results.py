@@ -69,13 +69,15 @@ class GroupScore:
     """Score of the mean over each group's images, where the answer is one per group.
 
     score, metrics: see EpochEntry. groups: that were scored; mixed: left out, since their images have
-    several labels.
+    several labels. interval: of the ranking metric's value, by bootstrap over these groups; None where
+    it cannot be told, and in runs of earlier versions.
     """
 
     score: float | None
     metrics: dict[MetricName, float]
     groups: int
     mixed: int
+    interval: Interval | None = None
 
 
 @dataclass(frozen=True)

@@ -75,4 +75,5 @@ def _out_of_fold(metrics: Metrics) -> FinalScore:
     # ddof=1: the folds are a sample, from which the spread over other splits is estimated.
     deviation = float(np.std(known, ddof=1)) if len(known) > 1 else None
     faults = metrics.train_faults + metrics.eval_faults
-    return FinalScore(metrics.oof.score.score, scores, deviation, faults)
+    interval = metrics.oof.judged.interval if metrics.oof.judged else None
+    return FinalScore(metrics.oof.score.score, scores, deviation, faults, interval)

@@ -197,14 +197,16 @@ def _finalists(trials: Sequence[Trial]) -> str:
         whole = trial.out_of_fold
         folds = "  ".join(shown_score(trial.metric, f) for f in whole.folds)
         deviation = "-" if whole.deviation is None else f"{whole.deviation:.4f}"
+        interval = "-" if whole.interval is None else str(whole.interval)
         rows.append(
             f"<tr{' class=best' if trial is trials[0] else ''}><td class=n>{trial.number}</td>"
-            f"<td class=n>{shown_score(trial.metric, whole.score)}</td><td class=n>{deviation}</td>"
+            f"<td class=n>{shown_score(trial.metric, whole.score)}</td><td>{interval}</td>"
+            f"<td class=n>{deviation}</td>"
             f"<td>{folds}</td><td>{escape(trial.words)}</td></tr>"
         )
     return (
         f"<table><tr><th class=n>trial</th><th class=n>out-of-fold {TITLES[trials[0].metric]}</th>"
-        "<th class=n>deviation</th><th>folds</th><th>settings</th></tr>"
+        "<th>95 %</th><th class=n>deviation</th><th>folds</th><th>settings</th></tr>"
         + "".join(rows)
         + "</table>"
     )

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from maskcls.core.history import Keep
+from maskcls.core.interval import Interval
 from maskcls.core.plain import from_plain
 from maskcls.core.task import MetricName
 from maskcls.store.folder import Folder
@@ -28,13 +29,14 @@ class FinalScore:
 
     score: over all validation folds together, None where the metric is not defined there. folds: of
     each, None without one. deviation: their sample standard deviation. faults: images that could not be
-    decoded.
+    decoded. interval: of the metric's value, 95 %; None where it is not known, as in older searches.
     """
 
     score: float | None
     folds: list[float | None]
     deviation: float | None
     faults: int
+    interval: Interval | None = None
 
 
 @dataclass

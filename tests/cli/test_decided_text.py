@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from maskcls.cli.decided_text import decided_lines
+from maskcls.cli.decided_text import decided_lines, with_brackets_told
 
 DECISION = {
     "rule": "tuned", "why": "as asked for", "metric": "macro_f1", "held_out": 0.44, "argmax": 0.4,
-    "gain": 0.04, "interval": [0.01, 0.07],
+    "gain": 0.04, "interval": [0.01, 0.07], "score_interval": [0.4, 0.48], "weights": [0.625, 1.6],
 }  # fmt: skip
 PRIOR: dict[str, Any] = {
     "asked": "none", "used": False, "why": "not asked for", "corrected": False,
@@ -18,8 +18,8 @@ ABOUT = {"task": {"classes": ["cat", "horse"]}, "decision": DECISION, "prior": P
 
 def test_a_gain_and_the_forecast() -> None:
     assert decided_lines(ABOUT | {"forecast": FORECAST}) == [
-        "decision: tuned class weights (as asked for); held-out macro F1 0.4400, argmax 0.4000,"
-        " gain +0.0400 [0.0100, 0.0700]",
+        "decision: tuned class weights, factors of 0.62 to 1.60 on the class probabilities (as asked"
+        " for); held-out macro F1 0.4400 [0.4000, 0.4800], argmax 0.4000, gain +0.0400 [0.0100, 0.0700]",
         "forecast: macro F1 0.4400 [0.4000, 0.4800] on the eval images, if the classes are as frequent"
         " as in training",
     ]
@@ -35,7 +35,7 @@ def test_estimated_shares_are_a_table() -> None:
         "estimated": [0.5, 0.5], "interval": [[0.4, 0.4], [0.6, 0.6]],
     }  # fmt: skip
     lines = decided_lines(ABOUT | {"prior": prior, "forecast": FORECAST})
-    assert "tuned class weights, corrected for the eval shares (as asked" in lines[0]
+    assert "on the class probabilities, corrected for the eval shares (as asked" in lines[0]
     assert "held-out macro F1 under the eval shares 0.4400" in lines[0]
     assert lines[1:5] == [
         "prior: estimated, used: other shares",
@@ -60,10 +60,23 @@ def test_shares_of_a_file_have_no_interval() -> None:
 def test_what_was_refused_or_chosen_by_the_same_images_is_named() -> None:
     refused = DECISION | {"rule": "argmax", "why": "nothing is surely better", "measured": "tuned"}
     line = decided_lines(ABOUT | {"decision": refused, "forecast": FORECAST})[0]
-    assert "held-out macro F1 0.4400 was of tuned, argmax 0.4000" in line
+    assert "held-out macro F1 0.4400 was of tuned, argmax 0.4000 [0.4000, 0.4800], gain" in line
     chosen = ABOUT | {"forecast": FORECAST, "selection": {"used": "greedy"}}
     line = decided_lines(chosen)[0]
     assert line.endswith("; both scores are of the images that the runs were chosen by")
+
+
+def test_provenances_of_earlier_versions_have_fewer_numbers() -> None:
+    older = {n: value for n, value in DECISION.items() if n not in ("score_interval", "weights")}
+    line = decided_lines(ABOUT | {"decision": older, "forecast": FORECAST})[0]
+    assert line.startswith("decision: tuned class weights, factors on the class probabilities (as")
+    assert "held-out macro F1 0.4400, argmax 0.4000, gain +0.0400 [" in line
+
+
+def test_what_brackets_are_is_said_once_and_only_of_brackets() -> None:
+    lines = ["a 0.1 [0.0, 0.2]", "b 0.2 [0.1, 0.3]"]
+    assert with_brackets_told(lines) == [*lines, "in brackets: 95 % intervals"]
+    assert with_brackets_told(["decision: argmax (as asked for)"])[1:] == []
 
 
 def test_what_is_not_known_is_left_out() -> None:

@@ -14,14 +14,17 @@ FULL = Judged(
 
 def test_what_was_drawn_and_what_the_choice_of_epochs_is_worth() -> None:
     assert [line.strip() for line in judgement_lines("macro_f1", FULL)] == [
-        "[95 % interval of macro F1 by bootstrap over 60 groups]",
-        "honest epochs 0.4000  last epochs 0.3900  folds 0.4100 +- 0.0200  calibration error 0.051",
+        "in brackets: 95 % intervals, by bootstrap over 60 groups",
+        "macro F1 with each fold's epoch chosen by the other folds 0.4000; with each fold's last epoch"
+        " 0.3900",
+        "mean of the folds 0.4100, standard deviation 0.0200; calibration error 0.051",
     ]
 
 
 def test_a_note_beside_an_interval_has_its_own_line() -> None:
     noted = replace(FULL, interval_note="few groups")
     assert judgement_lines("auc", noted)[-1] == "note: few groups"
+    assert judgement_lines("auc", noted, is_noted=True) == judgement_lines("auc", FULL)
 
 
 def test_without_an_interval_its_note_is_the_reason() -> None:
@@ -29,11 +32,14 @@ def test_without_an_interval_its_note_is_the_reason() -> None:
     lines = judgement_lines("accuracy", alone)
     assert [line.strip() for line in lines] == [
         "no interval of accuracy: one group tells nothing",
-        "folds 0.5000",
+        "mean of the folds 0.5000",
     ]
     assert "log loss: not defined" in judgement_lines("log_loss", Judged(None, "1 group"))[0]
 
 
-def test_the_spread_belongs_to_the_folds_and_a_zero_is_a_value() -> None:
-    lines = judgement_lines("macro_f1", replace(FULL, honest=0.0, calibration_error=None))
-    assert lines[1].strip() == "honest epochs 0.0000  last epochs 0.3900  folds 0.4100 +- 0.0200"
+def test_a_zero_is_a_value_and_what_is_not_known_is_left_out() -> None:
+    lines = judgement_lines("macro_f1", replace(FULL, honest=0.0, last_epoch=None, fold_mean=None))
+    assert [line.strip() for line in lines[1:]] == [
+        "macro F1 with each fold's epoch chosen by the other folds 0.0000",
+        "calibration error 0.051",
+    ]

@@ -48,6 +48,21 @@ def test_the_ensemble_against_its_best_member() -> None:
     ]
 
 
+def test_scores_have_intervals_and_what_was_scored_is_named() -> None:
+    best = COMPARISON["best_member"] | {"interval": [0.39, 0.45]}
+    known = COMPARISON | {"ensemble_interval": [0.41, 0.47], "best_member": best}
+    (line,) = lines(comparison=known)
+    assert line.startswith("out-of-fold: macro F1 0.4400 [0.4100, 0.4700] on 7,000 held-out")
+    assert line.endswith("over its best member, a (0.4200 [0.3900, 0.4500])")
+    alone = COMPARISON | {"groups": 7000, "images_not_shared": 0}
+    assert "7,000 held-out images, each a group of its own, +0.02" in lines(comparison=alone)[0]
+    by_group = COMPARISON | {"groups": 900, "groups_of_several_labels": 3}
+    assert (
+        "on the means of 900 groups in 7,000 held-out images (12 that not all runs have and 3 groups"
+        " with several labels are left out), " in lines(comparison=by_group)[0]
+    )
+
+
 def test_worse_than_its_best_member_and_a_run_that_harms_it() -> None:
     harmful = {"run": "b", "gain_without": 0.09, "p_adjusted": 0.0012}
     worse = COMPARISON | {"gain": -0.02, "interval": [-0.03, -0.01], "harmful_runs": [harmful]}

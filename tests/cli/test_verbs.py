@@ -25,9 +25,10 @@ from maskcls.commands.study import Studied
 from maskcls.commands.submit import Argument, Order
 from maskcls.commands.train import Piped, Trained
 from maskcls.core.errors import Exit
+from maskcls.core.interval import Interval
 from maskcls.core.tally import score_predictions
 from maskcls.store.folder import Folder
-from maskcls.store.results import FoldOfRun, Metrics, OutOfFold, RepeatScore
+from maskcls.store.results import FoldOfRun, GroupScore, Judged, Metrics, OutOfFold, RepeatScore
 from maskcls.tuning.study_results import Compared
 from tests.record_factory import result
 from tests.tasks import MASK, SKIN
@@ -71,6 +72,23 @@ def test_scores_are_printed_per_fold_and_over_all(capsys: pytest.CaptureFixture[
         "degraded: 2 training and 0 eval images are missing or could not be decoded; faults.json in"
         " the run names them",
     ]
+
+
+def test_parts_and_groups_have_intervals_and_one_note_is_enough(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    labels = np.arange(18)
+    score = score_predictions(MASK, labels, labels)
+    part = replace(score.parts["mask"], interval=Interval(0.95, 0.9, 1.0))
+    score = replace(score, parts=score.parts | {"mask": part})
+    judged = Judged(Interval(0.95, 0.8, 1.0), "18 images", "each image counts alone")
+    groups = GroupScore(0.5, {"macro_f1": 0.5}, 9, 0, Interval(0.95, 0.4, 0.6))
+    oof = OutOfFold(score, 18, 0, groups, judged)
+    print_metrics(Metrics(oof, [], no_groups="no group is named"))
+    lines = capsys.readouterr().out.splitlines()
+    assert "mask 1.000 [0.900, 1.000]  gender 1.000  age 1.000" in lines[0]
+    assert lines[-2] == "by group     macro F1 0.5000 [0.4000, 0.6000]  (means of 9 groups)"
+    assert [line for line in lines if "note: " in line] == ["note: no group is named"]
 
 
 def test_scores_of_another_task_are_printed_by_its_metric(
@@ -147,10 +165,16 @@ def test_score_prints_a_line_per_class_or_json(
     (tmp_path / "submission.csv").write_text("ImageID,ans\nb.jpg,3\na.jpg,4\n")
     assert main([score_verb.VERB.name, "submission.csv", "truth.csv"]) == 0
     out, err = capsys.readouterr()
-    first, interval, *classes = out.splitlines()
+    first, brackets, mask, gender, age, *classes = out.splitlines()
     assert first == "macro F1 0.0370 [0.0000, 0.0556]  accuracy 0.5000  (2 images)"
-    assert interval.startswith("[95 % interval by bootstrap over 2 images")
-    assert classes[3] == "    3  F1 0.667       2  worn, female, <30"
+    assert brackets.startswith(
+        "in brackets: 95 % intervals, by bootstrap over 2 images (each image"
+    )
+    assert mask == "mask: macro F1 0.333  accuracy 1.000"  # the same in each resample
+    assert gender == "gender: macro F1 0.500  accuracy 1.000"
+    assert age == "age: macro F1 0.222 [0.000, 0.333]  accuracy 0.500"
+    assert classes[3] == "    3  F1 0.667 [0.000, 1.000]       2  worn, female, <30"
+    assert classes[4] == "    4  F1 0.000                      0  worn, female, 30-59"
     assert len(classes) == 18
     assert err.startswith("warning: submission.csv is in another order than truth.csv")
     assert main(["score", "--json", "submission.csv", "truth.csv"]) == 0

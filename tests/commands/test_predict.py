@@ -1,6 +1,7 @@
 """predict in a cluster, with Ray played: what the machines make, read and answer."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,15 +19,21 @@ from maskcls.cluster import ingest, session
 from maskcls.cluster import nodes as fetch
 from maskcls.cluster import nodes as reach
 from maskcls.cluster.plan import Machine
-from maskcls.commands.predict import _csv, _list, predict
+from maskcls.commands.ensemble import ensemble
+from maskcls.commands.predict import _csv, _decided, _list, predict
+from maskcls.commands.submitted import submitted
 from maskcls.config.schema import Cluster
 from maskcls.core.errors import Exit, RunFailed, UserError
+from maskcls.evaluation.decided import Asked
 from maskcls.pixels import cache
 from maskcls.pixels.cache import CachedPixels, CachePlace
 from maskcls.store.folder import Folder
+from maskcls.store.outputs import OutputFile
 from maskcls.store.record import Record
 from maskcls.store.run import Run
+from tests.commands.run_factory import write_run
 from tests.conftest import Heard
+from tests.evaluation.held_out_factory import write_held_out
 from tests.tasks import FRUIT, MASK, SKIN
 from tests.training.fold_factory import Notes, TinyRun
 
@@ -231,6 +238,92 @@ def test_a_group_gets_the_mean_of_its_images_logits(
     assert grouped.iloc[2, 1:].isna().all()
     with pytest.raises(UserError, match=r"a\.png is in no folder"):
         predict(run.location, str(images), str(tmp_path / "f.csv"), heard, None, True)
+
+
+def grouped_run(folder: Path, sets: Sequence[str] = ()) -> tuple[Run, pd.DataFrame, np.ndarray]:
+    """A collected run of two folds, and as its eval images 240 of 60 groups with their logits."""
+    rng = np.random.default_rng(0)
+
+    def drawn(groups: int) -> tuple[np.ndarray, np.ndarray]:
+        labels = np.repeat(rng.choice(4, groups, p=[0.6, 0.25, 0.1, 0.05]), 4)
+        return labels, rng.normal(size=(len(labels), 4)) + np.eye(4)[labels]
+
+    labels, held_out = drawn(200)
+    _, of_eval = drawn(60)
+    logits = (of_eval + rng.normal(size=(2, 240, 4))).astype(np.float32)
+    rows = pd.DataFrame({"path": [f"{n}.jpg" for n in range(240)]})
+    rows["group"] = [f"g{n // 4}" for n in range(240)]
+    task = replace(FRUIT, has_groups=True)
+    write_run(
+        folder, rows["path"].tolist(), logits, ["folds.count=2", *sets], task=task,
+        groups=rows["group"].tolist(), labels=labels.tolist(),
+    )  # fmt: skip
+    own = np.arange(800) // 4
+    run = write_held_out(folder, labels, held_out, [f"t{g}" for g in own], own % 2)
+    return run, rows, logits
+
+
+def test_answers_by_group_are_forecast_as_those_of_an_ensemble(
+    tmp_path: Path, heard: Heard
+) -> None:
+    run, rows, logits = grouped_run(tmp_path / "run")
+    done = ensemble([str(run)], str(tmp_path / "s.csv"), heard, by_group=True)
+    about = _decided(run, [0, 1], Asked(), rows, logits).about()
+    assert about["forecast"]["value"] is not None
+    assert {name: done.provenance[name] for name in about} == about
+    # By image there are four times as many answers, of groups that nobody has named.
+    by_image = _decided(run, [0, 1], Asked(), rows.drop(columns="group"), logits).about()
+    assert by_image["forecast"] != about["forecast"]
+
+
+def test_predictions_have_a_provenance_that_submitted_takes(
+    run: Folder, images: Path, tmp_path: Path, heard: Heard, play: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    play(None, None)
+    out, beside = tmp_path / "p.csv", tmp_path / "p.csv.provenance.json"
+    placing = Cluster(stall_s=99.0)
+    done = predict(run.location, str(images), str(out), heard, placing, decide="argmax")
+    found = json.loads(beside.read_text())
+    assert found == done.provenance
+    assert {name: found[name] for name in done.decided} == done.decided
+    assert found["decision"]["asked"] == "argmax"
+    assert found["members"] == [f"{run} fold 0", f"{run} fold 1"]
+    assert [fold["fold"] for fold in found["runs"][0]["folds"]] == [0, 1]
+    assert all(fold["model_sha256"] for fold in found["runs"][0]["folds"])
+    assert found["answers"]["columns"] == pd.read_csv(out).columns.tolist()
+    assert (found["images"], found["faults"]) == (4, done.faults)
+    asked = found["settings"]
+    assert (asked["images"], asked["by_group"], asked["prior"]) == (str(images), False, "none")
+    assert asked["cluster"]["stall_s"] == 99.0
+    (images / "g.csv").write_text("path,group\nb.png,P1\nx/c.png,P2\na.png,P1\n")
+    done = predict(run.location, str(images / "g.csv"), str(out), heard, by_group=True)
+    assert (done.images, done.provenance["images"]) == (3, 2)
+    assert done.provenance["by_group"] == "mean over the images of each group"
+    assert done.provenance["answers"]["columns"][0] == "group"
+    # What came back is kept beside it, as beside a submission.
+    assert submitted(str(out), 0.5).runs == (str(run),)
+    assert json.loads(beside.read_text())["submitted"][0]["public"] == 0.5
+    # Written last: without the file there is none.
+    beside.unlink()
+
+    def full(*given: object) -> None:
+        raise RunFailed("the disk is full")
+
+    monkeypatch.setattr(OutputFile, "write", full)
+    with pytest.raises(RunFailed, match="full"):
+        predict(run.location, str(images), str(out), heard)
+    assert not beside.exists()
+
+
+def test_nothing_is_fitted_on_images_of_groups_that_were_trained_on(tmp_path: Path) -> None:
+    run, rows, logits = grouped_run(tmp_path / "run", ["folds.scheme=image"])
+    found = _decided(run, [0, 1], Asked(), rows, logits)
+    assert found.decision.rule == "argmax"
+    assert "was trained on images of the groups that it held out" in found.decision.why
+    assert found.about()["forecast"]["value"] is None
+    with pytest.raises(UserError, match=r"--decide tuned is fitted on held-out images, and .* was"):
+        _decided(run, [0, 1], Asked("tuned"), rows, logits)
 
 
 def test_other_tasks_get_class_names_and_a_column_for_each_class() -> None:

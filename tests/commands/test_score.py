@@ -48,6 +48,10 @@ def test_groups_of_the_truth_are_drawn_as_wholes(tmp_path: Path) -> None:
     assert (by_group.interval_by, by_image.interval_by) == ("20 groups", "200 images")
     assert by_group.interval_note is None
     assert "each image counts as a group" in (by_image.interval_note or "")
+    # A column of groups that names each image apart tells no more than none.
+    plain.write_text("ImageID,ans,group\n" + "".join(f"{n},{a},i{n}\n" for n, _, a, _ in rows))
+    named = score(str(answers), str(plain))
+    assert (named.interval_by, named.interval_note) == ("200 images", by_image.interval_note)
     # Whole groups are right or wrong: single images would seem to tell more than they do.
     width = by_group.interval.high - by_group.interval.low
     assert width > 1.5 * (by_image.interval.high - by_image.interval.low)

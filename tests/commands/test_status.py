@@ -12,9 +12,10 @@ import pytest
 
 from maskcls.cli.main import main
 from maskcls.cli.status_text import lines_of
-from maskcls.commands.status import run_status, runs_in, status
+from maskcls.commands.status import RunStatus, run_status, runs_in, status
 from maskcls.config.resolve import resolve
 from maskcls.core.errors import UserError
+from maskcls.core.interval import Interval
 from maskcls.core.plain import to_plain
 from maskcls.core.tally import score_predictions
 from maskcls.store.folder import Folder
@@ -168,6 +169,18 @@ def test_several_runs_have_a_line_each(run: Run) -> None:
     assert lines[1].split()[1:] == ["1/3", "0.4321", "1:15"]
 
 
+def test_intervals_have_a_column_of_their_own(run: Run) -> None:
+    found = status(run.folder.location)
+    assert isinstance(found, RunStatus)
+    known = replace(found, score=0.4321, interval=Interval(0.95, 0.4, 0.46))
+    head, *rows = lines_of([known, found])
+    assert head.split() == ["run", "folds", "macro", "F1", "95", "%", "left"]
+    assert rows[0].split()[2:] == ["0.4321", "[0.4000,", "0.4600]", "1:15"]
+    assert rows[1].split()[2:] == ["-", "-", "1:15"]
+    assert rows[0].index("[") == rows[1].rindex("-") == head.index("95 %")
+    assert lines_of([known])[-1].endswith("macro F1 0.4321, 95 % interval [0.4000, 0.4600]")
+
+
 def test_another_metric_is_shown_under_its_name_and_with_its_own_sign(run: Run) -> None:
     other = Run(run.folder.child("other"))
     other.write_config(run.config)
@@ -220,6 +233,12 @@ def test_a_search_shows_its_trials_best_first(tmp_path: Path, run: Run) -> None:
     ]  # fmt: skip
     assert [line.split()[0] for line in lines[2:5]] == ["1", "0", "2"]
     assert lines[-1] == "3 trials, 1 running, 12:34 spent"
+    good.out_of_fold = replace(good.out_of_fold, interval=Interval(0.95, 0.3, 0.4))
+    write_trial(search, good)
+    head, first, second, *_ = lines_of([status(search.location)])[1:]
+    assert head.split()[2:6] == ["out-of-fold", "95", "%", "deviation"]
+    assert first.split()[2:6] == ["0.3500", "[0.3000,", "0.4000]", "0.0700"]
+    assert second.split()[2:5] == ["-", "-", "-"]
     # Beside a run, each keeps its own form.
     assert lines_of([found, status(run.folder.location)])[0] == run.folder.location
 

@@ -54,11 +54,14 @@ def test_auto_takes_weights_that_gain_and_argmax_is_as_ever(
     plain, about = answers(run, tmp_path, heard, decide="argmax")
     assert about["decision"]["rule"] == "argmax"
     assert about["decision"]["weights"] == [1.0] * 4
+    assert about["decision"]["score_interval"] is None  # nothing was measured
     auto, about = answers(run, tmp_path, heard)
     decision = about["decision"]
     assert decision["rule"] == "tuned"
     assert 0 < decision["interval"][0] < decision["gain"] < decision["interval"][1]
     assert decision["weights"][3] > 1.2 > decision["weights"][0]
+    low, high = decision["score_interval"]
+    assert low < decision["held_out"] < high
     assert auto.count("date") > plain.count("date")
     assert not about["prior"]["used"]
     assert about["prior"]["estimated"] is None
@@ -81,6 +84,8 @@ def test_a_file_of_shares_is_used(run: str, tmp_path: Path, heard: Heard) -> Non
     assert right[1] > right[0] + 90  # of 900: the shares are worth a lot
     _, about = answers(run, tmp_path, heard, prior=str(shares))
     assert about["decision"]["interval"][0] > 0
+    low, high = about["decision"]["score_interval"]
+    assert low < about["decision"]["held_out"] < high
     assert about["forecast"]["value"] > about["decision"]["argmax"] + 0.05
 
 

@@ -8,8 +8,13 @@ import pyarrow as pa
 import pytest
 
 from maskcls.config.resolve import resolve
+from maskcls.core.plain import from_plain, to_plain
 from maskcls.evaluation.group_scores import GroupScores
+from maskcls.statistics.intervals import interval_of
+from maskcls.statistics.measures import measure_of
+from maskcls.statistics.rows import Rows
 from maskcls.store.record import Record
+from maskcls.store.results import GroupScore
 from maskcls.store.run import FOLDS, Run
 from maskcls.store.tables import write_table
 from tests.tasks import FRUIT, MASK, SKIN
@@ -62,3 +67,28 @@ def test_groups_of_several_labels_alone_have_no_score(tmp_path: Path) -> None:
         pa.chunked_array([["a", "a"]]), pa.chunked_array([[0, 1]]), np.zeros((2, 2), np.float32)
     )
     assert scores.score() is None
+
+
+def test_the_score_of_groups_has_an_interval_over_groups(tmp_path: Path) -> None:
+    run = a_run(tmp_path, SKIN)
+    names = [f"g{n}" for n in range(60)]
+    write_table(run.folder, FOLDS, pd.DataFrame({"group": names, "repeat": 0, "fold": 0}))
+    scores = GroupScores.of(run)
+    assert scores is not None
+    labels = np.repeat(np.arange(60) % 2, 3)
+    logits = np.random.default_rng(0).normal(size=(180, 2)).astype(np.float32)
+    logits[np.arange(180), labels] += 1
+    scores.add(pa.chunked_array([np.repeat(names, 3)]), pa.chunked_array([labels]), logits)
+    found = scores.score()
+    assert found is not None
+    means = logits.reshape(60, 3, 2).mean(axis=1).astype(np.float64)
+    alone = np.arange(60)
+    rows = Rows(labels[::3], means, alone, alone)
+    (expected,) = interval_of(measure_of(SKIN, rows), 60)
+    assert found.interval is not None
+    assert found.score is not None
+    assert found.interval.low < found.score < found.interval.high
+    assert found.interval.low == pytest.approx(expected.low, abs=1e-6)
+    assert from_plain(GroupScore, to_plain(found)) == found
+    older = {name: value for name, value in to_plain(found).items() if name != "interval"}
+    assert from_plain(GroupScore, older).interval is None

@@ -4,12 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from maskcls.core.history import EpochEntry
 from maskcls.core.tally import Tally
 from maskcls.evaluation.judged import with_judgement
-from maskcls.evaluation.out_of_fold import run_metrics, write_out_of_fold
+from maskcls.evaluation.out_of_fold import Scored, run_metrics, write_out_of_fold
+from maskcls.statistics.judging import NO_GROUPS
 from maskcls.store.results import FoldResult, Metrics, OutOfFold
 from maskcls.store.run import Run
 from tests.evaluation.test_out_of_fold import (
@@ -101,6 +103,21 @@ def test_the_files_are_read_back_as_they_were(tmp_path: Path) -> None:
     # Files of earlier versions have none of it.
     old = {n: v for n, v in values.items() if n not in ("interval", "interval_by", "honest")}
     assert OutOfFold.from_json(old).judged is None
+
+
+def test_groups_of_one_image_each_are_images_whatever_the_table_calls_them(tmp_path: Path) -> None:
+    # Two repeats have each of the six images once.
+    made = write_run(tmp_path, [KFOLD[0], KFOLD[0][::-1]], 3)
+    assert judged(made, made.results).judged.interval_by == "6 groups"  # type: ignore[union-attr]
+    table = pd.read_parquet(tmp_path / "oof.parquet")
+    table.groupby(["group", "repeat"]).head(1).to_parquet(tmp_path / "oof.parquet")
+    scored = [Scored(Tally.of(MASK, np.arange(18), np.eye(18)), 0)]
+    oof = run_metrics(scored, made.results, made.per_repeat).oof
+    assert oof is not None
+    found = with_judgement(made.run, made.results, oof, scored[0].tally).judged
+    assert found is not None
+    assert found.interval_by == "6 images"
+    assert found.interval_note == NO_GROUPS
 
 
 def test_a_single_fold_has_no_honest_score(tmp_path: Path) -> None:

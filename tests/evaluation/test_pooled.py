@@ -1,5 +1,6 @@
 """Held-out rows of several runs: averaged as the answers are, over the images that all share."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,18 @@ def test_repeats_are_splits_of_their_own(tmp_path: Path) -> None:
     rows = pooled([run], Combining("logits")).combined()
     np.testing.assert_allclose(rows.logits, (logits[:2].astype(float) + logits[2:]) / 2)
     assert rows.labels.tolist() == [0, 1]
+
+
+def test_held_out_images_of_groups_that_were_trained_on_are_not_fitted_on(tmp_path: Path) -> None:
+    images = ["img0", "img1", "img2", "img3"]
+    run = made(tmp_path / "a", 1, images, [*TWO, "folds.scheme=image"])
+    # Without groups there are none that a split by image could divide.
+    assert why_not_pooled([run]) == ""
+    run.write_task(replace(FRUIT, has_groups=True))
+    run = Run.at(str(tmp_path / "a"))
+    why = f"{run} was trained on images of the groups that it held out (folds.scheme=image)"
+    assert why_not_pooled([run]) == why
+    assert pool([run], Combining("logits")) == why
 
 
 def test_groups_of_one_label_are_means(tmp_path: Path) -> None:

@@ -7,11 +7,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import softmax
+from sklearn.metrics import f1_score
 
 from maskcls.cli.selection_text import selection_lines
 from maskcls.commands.ensemble import ensemble
 from maskcls.core.errors import UserError
 from maskcls.core.task import Task
+from maskcls.evaluation.held_out import read_held_out
+from maskcls.evaluation.members import Member, read_members
+from maskcls.evaluation.selected import choose_members
+from maskcls.store.run import Run
 from tests.conftest import Heard
 from tests.evaluation.held_out_runs import write_held_out_run
 from tests.statistics.answers_factory import made_up
@@ -123,11 +129,78 @@ def test_a_log_loss_gains_where_it_falls(tmp_path: Path, out: str, heard: Heard)
     runs = write_runs(tmp_path, [1.5, 0.0], task=task)
     found = entry(ensemble(runs, out, heard).provenance, "comparison")
     assert found["gain"] == pytest.approx(found["best_member"]["score"] - found["ensemble"])
+    low, high = found["ensemble_interval"]
+    assert 0 < low < found["ensemble"] < high
     assert [one["run"] for one in found["harmful_runs"]] == [runs[1]]
     votes = ensemble(runs, out, heard, rule="vote").provenance
     assert list(entry(votes, "comparison")) == ["low_folds"]
     with pytest.raises(UserError, match="votes are no probabilities, which log loss needs"):
         ensemble(runs, out, heard, rule="vote", select="greedy")
+
+
+def of_people(folder: Path) -> list[Member]:
+    """Two runs: the errors of the first are of people, those of the second of images, and larger."""
+    rng = np.random.default_rng(2)
+    people = np.repeat(np.arange(150), 4)
+    labels = rng.integers(4, size=150)[people]
+    truth = 1.6 * np.eye(4)[labels]
+    errors = rng.normal(size=(150, 4))[people], 1.3 * rng.normal(size=(600, 4))
+    images, names = [f"{n}.jpg" for n in range(600)], [f"p{n}" for n in people]
+    runs = [
+        write_held_out_run(
+            folder / f"run{number}",
+            images,
+            names,
+            labels,
+            (truth + one).astype(np.float32),
+            people % 5,
+        )
+        for number, one in enumerate(errors)
+    ]
+    return read_members(runs, allow_missing=False)
+
+
+@pytest.mark.parametrize("rule", ["logits", "probs"])
+def test_where_groups_are_answered_members_are_chosen_by_groups(rule: Any, tmp_path: Path) -> None:
+    members = of_people(tmp_path)
+    first, second = (str(member.run) for member in members)
+    by_image = choose_members(members, rule, None, "greedy").about["selection"]
+    chosen = choose_members(members, rule, None, "greedy", by_group=True)
+    found = chosen.about["selection"]
+    assert (by_image["best"], found["best"]) == (first, second)
+    assert found["weights"][second] > by_image["weights"][second]
+    assert (found["groups"], found["groups_of_several_labels"]) == (150, 0)
+    # The comparison is of what an answer by group is made of.
+    plain = choose_members(members, rule, None, by_group=True).about["comparison"]
+    logits = np.stack([read_held_out(member.run).rows.logits for member in members]).astype(float)
+    values = softmax(logits, axis=2) if rule == "probs" else logits
+    means = values.mean(axis=0).reshape(150, 4, 4).mean(axis=1)
+    labels = read_held_out(members[0].run).rows.labels[::4]
+    expected = f1_score(labels, means.argmax(axis=1), average="macro")
+    assert plain["ensemble"] == pytest.approx(expected)
+    low, high = plain["ensemble_interval"]
+    assert low < plain["ensemble"] < high
+    low, high = plain["best_member"]["interval"]
+    assert low < plain["best_member"]["score"] < high
+    (line,) = selection_lines({"comparison": plain})
+    assert f"{plain['ensemble']:.4f} [" in line
+    assert "on the means of 150 groups in 600 held-out images" in line
+
+
+def test_where_no_group_has_one_label_groups_are_not_compared(tmp_path: Path) -> None:
+    runs = [Run.at(run) for run in write_runs(tmp_path, [1.0, 1.0])]
+    members = read_members(runs, allow_missing=False)
+    kept = choose_members(members, "logits", None, by_group=True).about["comparison"]
+    assert kept["groups"] + kept["groups_of_several_labels"] == 100
+    for run in runs:
+        oof = pd.read_parquet(Path(run.folder.location) / "oof.parquet")
+        oof["group"] = [f"p{n % 2}" for n in range(len(oof))]
+        oof.to_parquet(Path(run.folder.location) / "oof.parquet")
+    found = choose_members(members, "logits", None, by_group=True).about["comparison"]
+    assert found["why"] == "no group's held-out images have one label"
+    assert list(selection_lines({"comparison": found})) == []
+    with pytest.raises(UserError, match="of no group whose images have one label; two are needed"):
+        choose_members(members, "logits", None, "greedy", by_group=True)
 
 
 def test_what_cannot_be_selected_is_refused_at_once(tmp_path: Path, out: str, heard: Heard) -> None:

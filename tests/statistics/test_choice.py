@@ -13,7 +13,9 @@ from maskcls.statistics.choice import (
     choose,
     choose_probabilities,
     judged_probabilities,
+    score_interval,
 )
+from maskcls.statistics.decision import DECIDED, judged
 from maskcls.statistics.measures import measure_of
 from tests.statistics.test_decision import SHARES, drawn
 from tests.tasks import FRUIT
@@ -47,6 +49,21 @@ def test_the_prior_corrects_what_is_asked_for() -> None:
     auto = choose(FRUIT, "auto", rows, corrected)
     assert auto.decision.is_better
     assert auto.decision.value >= found.decision.value
+
+
+@pytest.mark.parametrize("metric", ["macro_f1", "quadratic_kappa", "auc", "log_loss"])
+@pytest.mark.parametrize("ratio", [None, EVEN])
+def test_the_interval_of_a_rules_score_is_around_it(metric: MetricName, ratio: object) -> None:
+    task, rows = replace(FRUIT, metric=metric), drawn(5, 100)
+    answers = (rows.logits + np.log(EVEN)).argmax(axis=1)
+    found = score_interval(task, rows, answers, ratio)  # type: ignore[arg-type]
+    if metric in DECIDED:
+        value = judged(task, rows, [answers], ratio, 20)[0][0]  # type: ignore[arg-type]
+        plain = rows.logits.argmax(axis=1)
+        assert found != score_interval(task, rows, plain, ratio)  # type: ignore[arg-type]
+    else:
+        value = judged_probabilities(task, [rows], ratio, 20)[0][0]  # type: ignore[arg-type]
+    assert found.low < value < found.high
 
 
 @pytest.mark.parametrize("metric", ["auc", "log_loss"])

@@ -7,7 +7,8 @@ import pytest
 
 from maskcls.core.task import MetricName
 from maskcls.statistics import selection
-from maskcls.statistics.selection import fit_selection, gain_of
+from maskcls.statistics.intervals import interval_of
+from maskcls.statistics.selection import against, fit_selection
 from tests.statistics.answers_factory import made_up
 from tests.tasks import FRUIT
 
@@ -65,6 +66,8 @@ def test_few_groups_are_parts_of_their_own_and_one_is_refused() -> None:
 
 def test_a_mean_gains_nothing_over_itself() -> None:
     answers = made_up([1.0, 0.5])
-    value, interval = gain_of(FRUIT, answers, answers.values[0], answers.values[0])
-    assert (value, interval.low, interval.high) == (0, 0, 0)
+    found = against(FRUIT, answers, answers.values[0], answers.values[0])
+    assert (found.gain, found.interval.low, found.interval.high) == (0, 0, 0)
+    assert found.own == found.others
+    assert found.own == interval_of(answers.score_at(FRUIT, answers.values[0]), 60)[0]
     assert fit_selection(FRUIT, answers) == fit_selection(FRUIT, answers)

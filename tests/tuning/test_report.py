@@ -4,6 +4,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 from maskcls.cli.status_text import trial_table
+from maskcls.core.interval import Interval
 from maskcls.store.folder import Folder
 from maskcls.store.record import Record
 from maskcls.tuning.report import importance_of, page
@@ -21,7 +22,7 @@ RECORD = SearchContent(
 
 def trials() -> list[Trial]:
     first = Trial(0, {"optim.lr": 1e-3, "loss.name": "focal"}, "finished", [0.1, 0.3])
-    first.out_of_fold = FinalScore(0.31, [0.3, 0.32], 0.0141, 0)
+    first.out_of_fold = FinalScore(0.31, [0.3, 0.32], 0.0141, 0, Interval(0.95, 0.28, 0.34))
     second = Trial(1, {"optim.lr": 1e-4, "loss.name": "f1"}, "finished", [0.2, 0.4])
     second.out_of_fold = FinalScore(0.29, [0.4, 0.18], 0.1556, 0)
     stopped = Trial(2, {"optim.lr": 5e-3, "loss.name": "f1"}, "stopped", [0.05])
@@ -41,6 +42,8 @@ def test_the_page_is_whole_and_names_every_trial() -> None:
     assert "4 trials by optuna in 10 minutes: 2 finished, 1 stopped, 1 failed." in text
     assert " 84 images of 12 groups. Each trial trained fold 0 first;" in text
     assert "loss became &lt;nan&gt;" in text
+    assert "<td class=n>0.3100</td><td>[0.2800, 0.3400]</td><td class=n>0.0141</td>" in text
+    assert "<td class=n>0.2900</td><td>-</td>" in text
     for trial in trials():
         assert f"<td class=n>{trial.number}</td>" in text
     # Each picture is XML, with a dot for each trial that has a score.

@@ -3,9 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from maskcls.core.interval import Interval
+from maskcls.core.tally import score_predictions
 from maskcls.store.folder import Folder
+from maskcls.store.results import Judged, Metrics, OutOfFold
+from maskcls.tuning.finalists import _out_of_fold
 from maskcls.tuning.trials import (
     FinalScore,
     Trial,
@@ -15,8 +20,9 @@ from maskcls.tuning.trials import (
     shown,
     write_trial,
 )
+from tests.tasks import MASK
 
-FINAL = FinalScore(0.7, [0.6, 0.8, None], 0.1, 2)
+FINAL = FinalScore(0.7, [0.6, 0.8, None], 0.1, 2, Interval(0.95, 0.6, 0.75))
 SCORES: list[list[float]] = [[0.9, 0.2], [0.4, 0.5], []]
 
 
@@ -31,6 +37,13 @@ def test_records_are_read_as_written_and_by_number(tmp_path: Path) -> None:
         write_trial(root, trial)
     (tmp_path / "trials" / "003").mkdir()  # the trial's own run
     assert read_trials(root) == written[::-1]
+
+
+def test_a_finalist_has_the_interval_of_its_run() -> None:
+    known = score_predictions(MASK, np.arange(18), np.arange(18))
+    oof = OutOfFold(known, 18, 0, judged=Judged(FINAL.interval, "18 images"))
+    assert _out_of_fold(Metrics(oof, [])).interval == FINAL.interval
+    assert _out_of_fold(Metrics(replace(oof, judged=None), [])).interval is None
 
 
 def test_a_finalist_is_before_a_better_fold_0_and_equal_trials_are_by_number() -> None:

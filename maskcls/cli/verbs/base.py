@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from maskcls.core.names import without_credentials
+from maskcls.store.outputs import OutputFile
 
 LOCATION = "local path or object-store URI (s3://..., gs://...)"
 
@@ -29,6 +30,16 @@ def say(text: str = "") -> None:
     """Print a line of the result."""
     # Flushed, since a reader of a pipe may wait for it; and no location shows its credentials.
     print(without_credentials(text), flush=True)
+
+
+def sources_at(out: str) -> str:
+    """The end of a line about a file of answers: where its sources are named; "" for a stream."""
+    # Here: it loads pandas, and the command that has written the file has it already.
+    from maskcls.store.provenance import ENDING
+
+    if OutputFile.at(out).is_stream:
+        return ""
+    return f"; {out}{ENDING} names their sources"
 
 
 def add_set(parser: argparse.ArgumentParser, text: str) -> None:

@@ -4,10 +4,10 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from maskcls.cli.decided_text import decided_lines
+from maskcls.cli.decided_text import decided_lines, with_brackets_told
 from maskcls.cli.progress import make_progress
 from maskcls.cli.selection_text import selection_lines
-from maskcls.cli.verbs.base import LOCATION, Verb, say
+from maskcls.cli.verbs.base import LOCATION, Verb, say, sources_at
 from maskcls.core.errors import UserError
 
 
@@ -23,7 +23,8 @@ def _ensemble_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("none", "greedy"),
         default="none",
         help="greedy: choose runs and their weights by the held-out images, and say what that gains"
-        " on people (groups) it was not chosen on; the mean of all where it gains nothing",
+        " on people (groups) it was not chosen on; the mean of all where it gains nothing; with"
+        " --by-group by the means of groups, as they are answered",
     )
     add_by_group(parser)
     add_decide(parser)
@@ -61,9 +62,9 @@ def add_decide(parser: argparse.ArgumentParser) -> None:
         "--decide",
         choices=("argmax", "tuned", "auto"),
         default="auto",
-        help="the likeliest class; or weights of the classes that maximise the task's metric, fitted on"
-        " the held-out images (AUC, log loss: calibrated probabilities); auto (default): tuned where it"
-        " is surely better there",
+        help="the likeliest class; or factors on the class probabilities that maximise the task's"
+        " metric, fitted on the held-out images (AUC, log loss: calibrated probabilities); auto"
+        " (default): tuned where it is surely better there",
     )
     parser.add_argument(
         "--prior",
@@ -106,10 +107,10 @@ def print_ensemble(out: str, provenance: Mapping[str, Any]) -> None:
     members, lost = provenance["members"], provenance["fallback"]["images"]
     rows = "groups" if "by_group" in provenance else "images"
     say(
-        f"{out}: {provenance['images']:,} {rows}, {len(members)} folds, {provenance['rule']};"
-        f" {out}.provenance.json names their sources"
+        f"{out}: {provenance['images']:,} {rows}, {len(members)} folds, {provenance['rule']}"
+        + sources_at(out)
     )
-    for line in [*selection_lines(provenance), *decided_lines(provenance)]:
+    for line in with_brackets_told([*selection_lines(provenance), *decided_lines(provenance)]):
         say(line)
     # Names of images may be thousands: the provenance has them, here their number is enough.
     if lost:

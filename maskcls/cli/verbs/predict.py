@@ -2,9 +2,9 @@
 
 import argparse
 
-from maskcls.cli.decided_text import decided_lines
+from maskcls.cli.decided_text import decided_lines, with_brackets_told
 from maskcls.cli.progress import make_progress
-from maskcls.cli.verbs.base import LOCATION, Verb, add_set, say
+from maskcls.cli.verbs.base import LOCATION, Verb, add_set, say, sources_at
 from maskcls.cli.verbs.ensemble import add_decide
 
 
@@ -45,8 +45,10 @@ def _predict(args: argparse.Namespace, command: list[str]) -> int:
             args.run_folder, args.images, args.out, progress, placing, args.by_group, args.decide,
             args.prior,
         )  # fmt: skip
-    say(f"{args.out}: {done.images:,} images, {len(done.faults)} of them without an answer")
-    for line in decided_lines(done.decided):
+    groups = f", {done.provenance['images']:,} groups" if args.by_group else ""
+    counts = f"{done.images:,} images, {len(done.faults)} of them without an answer{groups}"
+    say(f"{args.out}: {counts}{sources_at(args.out)}")
+    for line in with_brackets_told(decided_lines(done.decided)):
         say(line)
     return done.exit_code
 

@@ -4,8 +4,9 @@ import argparse
 import json
 import sys
 
+from maskcls.cli.judgement import what_brackets_hold
 from maskcls.cli.verbs.base import LOCATION, Verb, say
-from maskcls.core.metrics import shown_values
+from maskcls.core.metrics import shown_values, with_interval
 
 
 def _score_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,11 +42,17 @@ def _score(args: argparse.Namespace, command: list[str]) -> int:
     shown = shown_values(found.score.metric, found.score.values, interval=found.interval)
     say(f"{shown}  ({found.images:,} images)")
     if found.interval is not None:
-        level = f"{100 * found.interval.level:.0f} %"
-        note = f": {found.interval_note}" if found.interval_note else ""
-        say(f"[{level} interval by bootstrap over {found.interval_by}{note}]")
-    for row in found.score.per_class:
-        say(f"{row.number:>5}  F1 {row.f1:.3f}  {row.images:>6,}  {row.name}")
+        note = f" ({found.interval_note})" if found.interval_note else ""
+        say(what_brackets_hold(found.interval, found.interval_by) + note)
+    for name, part in found.score.parts.items():
+        shown = with_interval(f"{part.macro_f1:.3f}", part.interval, 3)
+        say(f"{name}: macro F1 {shown}  accuracy {part.accuracy:.3f}")
+    rows = found.score.per_class
+    around = [row.interval.shown(3) if row.interval else "" for row in rows]
+    width = max(map(len, around))
+    for row, interval in zip(rows, around, strict=True):
+        shown = f" {interval:<{width}}" if width else ""
+        say(f"{row.number:>5}  F1 {row.f1:.3f}{shown}  {row.images:>6,}  {row.name}")
     return 0
 
 

@@ -7,7 +7,9 @@ from maskcls.cli.verbs.base import LOCATION, Verb, say
 
 def _submitted_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "file", metavar="FILE", help=f"the submission that maskcls ensemble has written: {LOCATION}"
+        "file",
+        metavar="FILE",
+        help=f"the submission that maskcls ensemble or predict has written: {LOCATION}",
     )
     parser.add_argument("--public", type=float, metavar="X", help="the public leaderboard's value")
     parser.add_argument("--private", type=float, metavar="Y", help="the private one's, once known")

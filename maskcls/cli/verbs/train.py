@@ -13,7 +13,7 @@ from maskcls.cli.verbs.base import (
     say,
     settings_epilog,
 )
-from maskcls.core.metrics import shown_values
+from maskcls.core.metrics import shown_values, with_interval
 
 if TYPE_CHECKING:
     from maskcls.store.folder import Folder
@@ -76,17 +76,20 @@ def print_metrics(metrics: "Metrics") -> None:
         say("out-of-fold  no score: there is no validation set")
     else:
         score = metrics.oof.score
-        parts = "  ".join(f"{name} {part.macro_f1:.3f}" for name, part in score.parts.items())
+        parts = "  ".join(
+            with_interval(f"{name} {part.macro_f1:.3f}", part.interval, 3)
+            for name, part in score.parts.items()
+        )
         images = f"{metrics.oof.images:,} images" + (f"; {parts}" if parts else "")
         judged = metrics.oof.judged
         interval = judged.interval if judged else None
         shown = shown_values(score.metric, score.values, interval=interval)
         say(f"out-of-fold  {shown}  ({images})")
         if judged is not None:
-            for line in judgement_lines(score.metric, judged):
+            for line in judgement_lines(score.metric, judged, metrics.no_groups is not None):
                 say(line)
         if (groups := metrics.oof.by_group) is not None:
-            shown = shown_values(score.metric, groups.metrics)
+            shown = shown_values(score.metric, groups.metrics, interval=groups.interval)
             mixed = f"; {groups.mixed:,} with several labels left out" if groups.mixed else ""
             say(f"by group     {shown}  (means of {groups.groups:,} groups{mixed})")
     if metrics.warning:
