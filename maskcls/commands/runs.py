@@ -111,15 +111,15 @@ def runs(
         if is_run_with(names):
             found.append(Run(inside))
         for name in (name for name in names if name.endswith(ENDING)):
-            with _skipping(warn):
+            with _skipping(warn, f"{inside}/{name}"):
                 submissions.append(read_submission(inside, name))
     listed: list[Listed] = []
     runs_of: list[tuple[Submission, frozenset[str]]] = []
     for one in submissions:
-        with _skipping(warn):
+        with _skipping(warn, one.file):
             runs_of.append((one, runs_in(one, found)))
     for run in found:
-        with _skipping(warn):
+        with _skipping(warn, run):
             into = [one for one, places in runs_of if run.folder.location in places]
             listed.append(_listed(run, into))
     kept = [
@@ -132,12 +132,15 @@ def runs(
 
 
 @contextmanager
-def _skipping(warn: Callable[[str], None]) -> Iterator[None]:
-    """One file that cannot be read must not hide the others."""
+def _skipping(warn: Callable[[str], None], where: object) -> Iterator[None]:
+    """One run, submission or folder that cannot be read must not hide the others."""
     try:
         yield
-    except (OSError, UserError, ValueError, KeyError) as e:
-        warn(f"skipped: {e}")
+    except (OSError, UserError) as e:  # these name the file
+        warn(f"left out of the list: {e}")
+    except (AttributeError, KeyError, TypeError, ValueError) as e:
+        why = f"{type(e).__name__}: {e}".partition("\n")[0][:200]
+        warn(f"left out of the list: {where}: a file in it is damaged ({why}); restore it.")
 
 
 def _folders(root: Folder, warn: Callable[[str], None]) -> Iterator[tuple[Folder, frozenset[str]]]:
@@ -150,7 +153,7 @@ def _folders(root: Folder, warn: Callable[[str], None]) -> Iterator[tuple[Folder
         if real in seen:
             continue
         seen.add(real)
-        with _skipping(warn):
+        with _skipping(warn, folder):
             entries = folder.list()
             names = frozenset(entry.name for entry in entries if entry.is_file)
             yield folder, names

@@ -169,7 +169,26 @@ def test_what_cannot_be_read_is_named_and_hides_nothing(tmp_path: Path):
     found = runs(str(tmp_path), said.append).runs
     assert [Path(run.location).name for run in found] == ["a"]
     assert len(said) == 1
-    assert said[0].startswith("skipped: ")
+    assert said[0].startswith(f"left out of the list: {tmp_path}/b/config.json")
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "config.json", "task.json", "record.json"])
+@pytest.mark.parametrize("content", ["null", "[]", "{", '{"oof": 3}'])
+def test_a_damaged_file_of_a_run_is_named_with_what_to_do_and_the_others_are_listed(
+    tmp_path: Path, name: str, content: str, capsys: pytest.CaptureFixture[str]
+):
+    _two_runs(tmp_path)
+    damaged = tmp_path / "b" / name
+    damaged.write_text(content)
+    assert main(["runs", str(tmp_path)]) == 0
+    out, err = capsys.readouterr()
+    assert "deep/a" in out
+    assert f"{tmp_path}/b " not in out
+    assert len(err.splitlines()) == 1
+    assert err.startswith(f"left out of the list: {damaged}")
+    # A record without format is of another version of the program.
+    advice = {"metrics.json": "delete", "record.json": "restore" if content[:1] != "{" else ""}
+    assert advice.get(name, "restore") in err
 
 
 def test_a_note_is_kept_as_typed_and_shown_in_one_line(
