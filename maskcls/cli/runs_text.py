@@ -74,12 +74,10 @@ def _submissions(submissions: Sequence[Submission]) -> list[str]:
 
 
 def _row(one: Submission) -> tuple[str, str, str, str, str, str]:
-    last = one.submitted[-1] if one.submitted else None
     forecast = one.forecast
     value = "-" if forecast is None else f"{forecast.value:.4f}"
     interval = _interval(forecast.interval if forecast else None)
-    answers = ("-", "-") if last is None else (_number(last.public), _number(last.private))
-    return one.file, value, interval, *answers, judgement(one)
+    return one.file, value, interval, _number(one.public), _number(one.private), judgement(one)
 
 
 def _number(value: float | None) -> str:
@@ -87,12 +85,17 @@ def _number(value: float | None) -> str:
 
 
 def judgement(one: Submission) -> str:
-    """Whether what came back last, the private score if known, is within the forecast."""
-    last, forecast = one.submitted[-1] if one.submitted else None, one.forecast
-    if last is None or forecast is None or forecast.interval is None:
+    """Whether each score that came back is within the forecast's interval; "" where nothing tells."""
+    if one.forecast is None or one.forecast.interval is None:
         return ""
-    value = last.public if last.private is None else last.private
-    if value is None:
-        return ""
-    low, high = forecast.interval
-    return "as forecast" if low <= value <= high else "below" if value < low else "above"
+    low, high = one.forecast.interval
+    found = {
+        name: "as forecast" if low <= value <= high else "below" if value < low else "above"
+        for name, value in (("public", one.public), ("private", one.private))
+        if value is not None
+    }
+    if len(found) < 2:
+        return "".join(found.values())
+    if found["public"] == found["private"]:
+        return f"both {found['public']}"
+    return ", ".join(f"{name} {text}" for name, text in found.items())

@@ -279,6 +279,8 @@ def _plain(one: Submission) -> dict[str, Any]:
             "value": forecast.value,
             "interval": forecast.interval and list(forecast.interval),
         },
+        "public": one.public,
+        "private": one.private,
         "submitted": [
             {"time": x.time, "public": x.public, "private": x.private} for x in one.submitted
         ],

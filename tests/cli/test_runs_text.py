@@ -67,13 +67,19 @@ def test_forecasts_are_listed_against_what_came_back():
     ]
 
 
-def test_the_private_score_of_the_last_answer_is_judged():
+def test_each_score_that_came_back_last_is_judged():
     def judged(*answers: CameBack) -> str:
         return judgement(replace(SUBMISSION, submitted=answers))
 
     assert judged() == ""
-    assert judged(CameBack("", 0.9, None), CameBack("", 0.9, 0.6)) == "as forecast"
-    assert judged(CameBack("", 0.6, 0.71)) == "above"
+    assert judged(CameBack("", 0.9, None), CameBack("", None, 0.6)) == (
+        "public above, private as forecast"
+    )
+    assert judged(CameBack("", 0.9, 0.8), CameBack("", 0.6, None)) == (
+        "public as forecast, private above"
+    )
+    assert judged(CameBack("", 0.9, 0.71)) == "both above"
+    assert judged(CameBack("", None, 0.6)) == "as forecast"
     assert judged(CameBack("", 0.49, None)) == "below"
     assert judgement(replace(SUBMISSION, forecast=None)) == ""
     assert judgement(replace(SUBMISSION, forecast=Forecast("auc", 0.5, None))) == ""

@@ -63,10 +63,11 @@ def test_what_came_back_is_kept_beside_the_forecast(
     beside.write_text(json.dumps({"runs": [], "forecast": forecast}))
     assert main(["submitted", str(file), "--public", "0.65"]) == 0
     assert "as forecast" in capsys.readouterr().out
-    assert submitted(str(file), 0.65, 0.4).submitted[-1].private == 0.4
-    assert [x["public"] for x in json.loads(beside.read_text())["submitted"]] == [0.65, 0.65]
+    # The private one comes later, and alone.
+    assert submitted(str(file), None, 0.4).submitted[-1].private == 0.4
+    assert [x["public"] for x in json.loads(beside.read_text())["submitted"]] == [0.65, None]
     assert main(["runs", str(tmp_path)]) == 0
-    assert "0.4000  below" in capsys.readouterr().out
+    assert "0.6500   0.4000  public as forecast, private below" in capsys.readouterr().out
 
 
 def test_answers_without_number_or_submission_are_refused(tmp_path: Path):
