@@ -40,7 +40,7 @@ def _runs(runs: Sequence[Listed]) -> list[str]:
 
 def _differs(run: Listed) -> str:
     settings = [f"{name}={_short(values[1])}" for name, values in run.differs.items()]
-    return f"{run.base}: {' '.join(settings) or 'nothing'}"
+    return f"{one_line(_short(run.base))}: {' '.join(settings) or 'nothing'}"
 
 
 def _short(value: object) -> str:

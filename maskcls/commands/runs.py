@@ -1,21 +1,20 @@
-"""`maskcls runs`: all runs below a folder, with score, what differs from their preset, notes."""
+"""`maskcls runs`: all runs below a folder, with score, what differs from their origin, notes."""
 
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from maskcls.config.layers import parse_value, preset_names
-from maskcls.config.resolve import resolve
+from maskcls.commands.derived_from import Bases, Derived
+from maskcls.config.layers import parse_value
 from maskcls.config.schema import Config
 from maskcls.core.errors import Exit, UserError
 from maskcls.core.metrics import oriented
 from maskcls.core.task import MetricName
-from maskcls.evaluation.what_differs import SEED, Settings, numbers_of, settings_that_differ
+from maskcls.evaluation.what_differs import Settings, numbers_of
 from maskcls.store.folder import Folder
 from maskcls.store.notes import Note
 from maskcls.store.provenance import ENDING, Submission, read_submission, runs_in
@@ -33,8 +32,8 @@ class Listed:
     """A run. state: started: neither finished nor in progress, and its command did not fail.
 
     score: of the ranking metric, higher is better (log loss with its sign changed); interval: of the
-    score, 95 %. base: the preset that it was derived from; differs: (there, here) of the settings that
-    are others. submissions: those below the same folder that the run is in.
+    score, 95 %. base, preset, differs: what it was derived from, see derived_from.Derived. submissions:
+    those below the same folder that the run is in.
     """
 
     run: str
@@ -44,6 +43,7 @@ class Listed:
     score: float | None
     interval: tuple[float, float] | None
     base: str
+    preset: str | None
     differs: Settings
     tags: tuple[str, ...]
     notes: tuple[Note, ...]
@@ -71,7 +71,8 @@ class Listed:
             "value": self.value,
             "interval": self.interval and list(self.interval),
             "value_interval": self.value_interval and list(self.value_interval),
-            "preset": self.base,
+            "base": self.base,
+            "preset": self.preset,
             "differs": {name: list(values) for name, values in self.differs.items()},
             "tags": list(self.tags),
             "notes": [{"time": note.time, "text": note.text} for note in self.notes if note.text],
@@ -114,6 +115,7 @@ def runs(
             with _skipping(warn, f"{inside}/{name}"):
                 submissions.append(read_submission(inside, name))
     listed: list[Listed] = []
+    bases = Bases()
     runs_of: list[tuple[Submission, frozenset[str]]] = []
     for one in submissions:
         with _skipping(warn, one.file):
@@ -121,7 +123,7 @@ def runs(
     for run in found:
         with _skipping(warn, run):
             into = [one for one, places in runs_of if run.folder.location in places]
-            listed.append(_listed(run, into))
+            listed.append(_listed(run, bases.of(run), into))
     kept = [
         run
         for run in listed
@@ -162,22 +164,15 @@ def _folders(root: Folder, warn: Callable[[str], None]) -> Iterator[tuple[Folder
                 pending += [folder.child(name) for name in reversed(below) if folder.is_dir(name)]
 
 
-def _listed(run: Run, submissions: Sequence[Submission]) -> Listed:
+def _listed(run: Run, derived: Derived, submissions: Sequence[Submission]) -> Listed:
     metrics, record, notes = run.metrics(), run.record(), run.notes()
-    base, config = _base(run), run.config
-    preset = _preset(base)
-    found = settings_that_differ(preset, config)
-    # "auto" is settled when the data is read: nobody changed it.
-    differs = {name: values for name, values in found.items() if values[0] != "auto"}
-    if preset.train.seed != config.train.seed:
-        differs[SEED] = (preset.train.seed, config.train.seed)
     metric = run.task.metric if run.has_task else None
     return Listed(
         str(run), run.folder.location, _state(run), metric,
         metrics.oof.score.score if metrics and metrics.oof else None,
-        _oriented(metric, run.oof_interval()), base, differs,
+        _oriented(metric, run.oof_interval()), derived.base, derived.preset, derived.differs,
         tuple(dict.fromkeys(tag for note in notes for tag in note.tags)), tuple(notes),
-        record.created if record else "", numbers_of(config),
+        record.created if record else "", numbers_of(run.config),
         tuple(submissions),
     )  # fmt: skip
 
@@ -210,25 +205,6 @@ def _is_alive(run: Run, last: Start) -> bool:
         return Path(f"/proc/{last.pid}").exists()
     ages = [beat.age_s() for fold in run.folds() if (beat := fold.heartbeat()) is not None]
     return any(age < SILENT_S for age in ages)
-
-
-def _base(run: Run) -> str:
-    """The preset that the run's first command named, else that of its task."""
-    record = run.record()
-    words = record.starts[0].command if record and record.starts else []
-    for i, word in enumerate(words):
-        name = words[i + 1] if word == "--preset" and i + 1 < len(words) else ""
-        name = word.partition("=")[2] if word.startswith("--preset=") else name
-        if name in preset_names():
-            return name
-    if words[1:2] == ["demo"]:
-        return "demo"
-    return "report" if not run.has_task or run.task.is_mask else "plain"
-
-
-@cache
-def _preset(name: str) -> Config:
-    return resolve(name)
 
 
 def _wanted(text: str) -> tuple[str, str]:

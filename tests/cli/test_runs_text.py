@@ -9,7 +9,7 @@ from maskcls.store.provenance import CameBack, Forecast, Submission
 
 FINISHED = Listed(
     run="r/a", location="/r/a", state="finished", metric="macro_f1", score=0.5, interval=(0.4, 0.6),
-    base="report", differs={"optim.lr": (0.1, 0.2)}, tags=("best",),
+    base="report", preset="report", differs={"optim.lr": (0.1, 0.2)}, tags=("best",),
     notes=(Note("2026-11-28T01:00", "a text"), Note("2026-11-28T02:00", "", ("best",))),
     created="", settings={}, submissions=(),
 )  # fmt: skip
