@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from maskcls.commands.derived_from import Bases, Derived
-from maskcls.config.layers import parse_value
-from maskcls.config.schema import Config
+from maskcls.config.one_setting import did_you_mean, read_value, require_setting
 from maskcls.core.errors import Exit, UserError
 from maskcls.core.metrics import oriented
 from maskcls.core.task import MetricName
@@ -96,16 +95,17 @@ def runs(
     """The runs below a folder.
 
     warn: called for each that cannot be read; these are skipped. sort: score (best first), run, state,
-    created, or a setting. where: NAME=VALUE, settings (or state) that a run must have. tags: likewise.
+    created, or a setting; with a minus before it, the other way round. where: NAME=VALUE, settings (or
+    state) that a run must have. tags: likewise.
 
-    Raises UserError for a folder that does not exist, and a name that no setting has.
+    Raises UserError for a folder that does not exist, a name that no setting has, and a value that it
+    cannot have.
     """
     folder = Folder.at(root)
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder; name one with runs below it.")
     wanted = [_wanted(text) for text in where]
-    if sort not in KEYS:
-        _require_setting("--sort", sort)
+    require_setting(sort.removeprefix("-"), f"--sort {sort}", KEYS)
     found: list[Run] = []
     submissions: list[Submission] = []
     for inside, names in _folders(folder, warn):
@@ -207,37 +207,38 @@ def _is_alive(run: Run, last: Start) -> bool:
     return any(age < SILENT_S for age in ages)
 
 
-def _wanted(text: str) -> tuple[str, str]:
+def _wanted(text: str) -> tuple[str, Any]:
     name, sign, value = (part.strip() for part in text.partition("="))
+    where = f"--where {text}"
     if not sign or not value:
-        raise UserError(f"--where {text}: write it as NAME=VALUE, such as --where optim.lr=1e-3")
+        raise UserError(f"{where}: write it as NAME=VALUE, such as --where optim.lr=1e-3.")
     if name != "state":
-        _require_setting("--where", name)
+        require_setting(name, where, ["state"])
+        return name, read_value(name, value, where)
+    if value not in get_args(State):
+        raise UserError(f"{where}: there is no state {value}{did_you_mean(value, get_args(State))}")
     return name, value
 
 
-def _require_setting(option: str, name: str) -> None:
-    # A choice's own settings are in the runs that made the choice only.
-    if name not in numbers_of(Config()) and name.count(".") != 2:
-        raise UserError(
-            f"{option} {name}: no such setting that can change a number; see maskcls train --help."
-        )
-
-
-def _has(run: Listed, name: str, value: str) -> bool:
-    if name == "state":
-        return run.state == value
-    there = run.settings.get(name)
-    return there is not None and (there == parse_value(value) or str(there) == value)
+def _has(run: Listed, name: str, value: Any) -> bool:
+    return bool(value == (run.state if name == "state" else run.settings.get(name)))
 
 
 def _in_order(found: list[Listed], sort: str) -> list[Listed]:
+    """Those without the value last, in either direction."""
+    key, is_reversed = sort.removeprefix("-"), sort.startswith("-")
+
+    def value(run: Listed) -> Any:
+        return getattr(run, key) if key in KEYS else run.settings.get(key)
+
     by_name = sorted(found, key=lambda run: run.run)
-    if sort == "score":
-        return sorted(by_name, key=lambda run: -run.score if run.score is not None else 1e9)
-    if sort in KEYS:
-        return sorted(by_name, key=lambda run: str(getattr(run, sort)))
-    return sorted(by_name, key=lambda run: _comparable(run.settings.get(sort)))
+    known = [run for run in by_name if value(run) not in (None, "")]
+    last = [run for run in by_name if value(run) in (None, "")]
+    # Scores begin with the best one: without a sign, downwards.
+    known.sort(key=lambda run: _comparable(value(run)), reverse=is_reversed != (key == "score"))
+    if key == "score":  # those of two metrics cannot be compared
+        known.sort(key=lambda run: str(run.metric))
+    return known + last
 
 
 def _comparable(value: Any) -> tuple[bool, float, str]:

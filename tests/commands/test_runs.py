@@ -37,8 +37,76 @@ def test_runs_are_found_below_best_first_with_what_differs(tmp_path: Path):
     assert found[0].differs["optim.lr"][1] == 0.5
     assert not {"optim.lr", "folds.scheme"} & found[1].differs.keys()
     assert [run.run for run in runs(str(tmp_path), where=["optim.lr=5e-1"]).runs] == [found[0].run]
-    with pytest.raises(UserError, match="no such setting"):
+    with pytest.raises(UserError, match=r"no optim\.rl; did you mean optim\.lr"):
         runs(str(tmp_path), where=["optim.rl=1"])
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--where", "state=finised"], "no state finised; did you mean finished?"),
+        (["--where", "train.keep=lst"], "did you mean last?"),
+        (["--where", "loss.name=focl"], "did you mean focal?"),
+        (["--where", "loss.fokal.gamma=2"], "did you mean loss.focal.gamma?"),
+        (["--where", "stat=finished"], "did you mean state?"),
+        (["--where", "optim.lr"], "write it as NAME=VALUE"),
+        (["--sort", "scroe"], "did you mean score?"),
+        (["--sort", "-optim.rl"], "did you mean optim.lr?"),
+        (["--sort", "a.b.c"], "there is no a.b.c"),
+    ],
+)
+def test_what_no_run_can_have_is_refused_in_one_sentence(
+    tmp_path: Path, words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["runs", str(tmp_path), *words]) == 2
+    out, err = capsys.readouterr()
+    assert (out, len(err.splitlines())) == ("", 1)
+    assert err.startswith(f"maskcls runs: {' '.join(words)}: ")
+    assert says in err
+
+
+def test_a_minus_turns_the_order_round_and_runs_without_the_value_stay_last(tmp_path: Path):
+    _two_runs(tmp_path)
+    _begun(tmp_path / "c", ended=ENDED, exit_code=1)
+
+    def order(sort: str) -> list[str]:
+        return [Path(run.location).name for run in runs(str(tmp_path), sort=sort).runs]
+
+    assert order("score") == ["b", "a", "c"]
+    assert order("-score") == ["a", "b", "c"]
+    assert order("optim.lr") == ["c", "a", "b"]
+    assert order("-optim.lr") == ["b", "c", "a"]
+    assert order("run") == ["b", "c", "a"]
+    assert order("-run") == ["a", "c", "b"]
+    assert order("loss.focal.gamma") == order("run")
+
+
+def test_the_minus_is_typed_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    _two_runs(tmp_path)
+    for words in (["--sort", "-score"], ["--sort=-score"]):
+        assert main(["runs", str(tmp_path), *words, "--json"]) == 0
+        found = [Path(run["run"]).name for run in json.loads(capsys.readouterr().out)]
+        assert found == ["a", "b"]
+
+
+def test_scores_of_several_metrics_are_not_mixed(tmp_path: Path):
+    better, worse = made_up_sides(0, 20, (2, 0))
+    for metric in ("log_loss", "macro_f1"):
+        task = replace(FRUIT, metric=metric)  # type: ignore[arg-type]
+        write_held_out(tmp_path / metric / "worse", worse[0], task=task)
+        write_held_out(tmp_path / metric / "better", better[0], task=task)
+    for sort, names in (("score", ["better", "worse"]), ("-score", ["worse", "better"])):
+        found = [Path(run.location) for run in runs(str(tmp_path), sort=sort).runs]
+        assert [path.parent.name for path in found] == ["log_loss"] * 2 + ["macro_f1"] * 2
+        assert [path.name for path in found] == names * 2
+
+
+def test_a_value_is_found_however_it_is_spelled(tmp_path: Path):
+    (a,), _ = made_up_sides(0, 20)
+    write_held_out(tmp_path / "a", a, ["image.crop=face", "rows.drop_ages=57"])
+    for text in ("image.crop=face", "image.crop=face:.30", "rows.drop_ages=57", "state=finished"):
+        assert len(runs(str(tmp_path), where=[text]).runs) == 1
+    assert runs(str(tmp_path), where=["image.crop=none"]).runs == ()
 
 
 def test_notes_and_tags_change_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
