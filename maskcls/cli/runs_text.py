@@ -24,7 +24,9 @@ def _runs(runs: Sequence[Listed]) -> list[str]:
         score = shown_score(run.metric, run.score) if run.metric else "-"
         if not only and run.score is not None and run.metric:
             score = f"{TITLES[run.metric]} {score}"
-        rows.append((run.run, run.state, score, _interval(run.value_interval), _differs(run)))
+        mark = "*" if run.interval_note else ""
+        interval = _interval(run.value_interval) + mark
+        rows.append((run.run, run.state, score, interval, _differs(run)))
     width = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = []
     for place, row in enumerate(rows):
@@ -35,7 +37,8 @@ def _runs(runs: Sequence[Listed]) -> list[str]:
         )
         if place:
             lines += _notes(runs[place - 1])
-    return lines
+    notes = dict.fromkeys(run.interval_note for run in runs if run.interval_note)
+    return [*lines, *(f"* {note}" for note in notes)]
 
 
 def _differs(run: Listed) -> str:

@@ -18,6 +18,7 @@ from maskcls.store.folder import Folder
 from maskcls.store.notes import Note
 from maskcls.store.provenance import ENDING, Submission, read_submission, runs_in
 from maskcls.store.record import Start
+from maskcls.store.results import Metrics
 from maskcls.store.run import Run, is_run_with
 
 State = Literal["finished", "running", "failed", "started"]
@@ -31,8 +32,8 @@ class Listed:
     """A run. state: started: neither finished nor in progress, and its command did not fail.
 
     score: of the ranking metric, higher is better (log loss with its sign changed); interval: of the
-    score, 95 %. base, preset, differs: what it was derived from, see derived_from.Derived. submissions:
-    those below the same folder that the run is in.
+    score, 95 %; interval_note: what to know of it. base, preset, differs: what it was derived from, see
+    derived_from.Derived. submissions: those below the same folder that the run is in.
     """
 
     run: str
@@ -41,6 +42,7 @@ class Listed:
     metric: MetricName | None
     score: float | None
     interval: tuple[float, float] | None
+    interval_note: str | None
     base: str
     preset: str | None
     differs: Settings
@@ -70,6 +72,7 @@ class Listed:
             "value": self.value,
             "interval": self.interval and list(self.interval),
             "value_interval": self.value_interval and list(self.value_interval),
+            "interval_note": self.interval_note,
             "base": self.base,
             "preset": self.preset,
             "differs": {name: list(values) for name, values in self.differs.items()},
@@ -167,14 +170,25 @@ def _folders(root: Folder, warn: Callable[[str], None]) -> Iterator[tuple[Folder
 def _listed(run: Run, derived: Derived, submissions: Sequence[Submission]) -> Listed:
     metrics, record, notes = run.metrics(), run.record(), run.notes()
     metric = run.task.metric if run.has_task else None
+    interval = run.oof_interval()
     return Listed(
         str(run), run.folder.location, _state(run), metric,
         metrics.oof.score.score if metrics and metrics.oof else None,
-        _oriented(metric, run.oof_interval()), derived.base, derived.preset, derived.differs,
+        _oriented(metric, interval), _note(metrics) if interval else None,
+        derived.base, derived.preset, derived.differs,
         tuple(dict.fromkeys(tag for note in notes for tag in note.tags)), tuple(notes),
         record.created if record else "", numbers_of(run.config),
         tuple(submissions),
     )  # fmt: skip
+
+
+def _note(metrics: Metrics | None) -> str | None:
+    """What to know of a run's interval."""
+    if metrics is None or metrics.oof is None:
+        return None
+    if (judged := metrics.oof.judged) is not None:
+        return judged.interval_note
+    return metrics.no_groups  # of a version that judged no score
 
 
 def _oriented(

@@ -9,6 +9,7 @@ from maskcls.store.provenance import CameBack, Forecast, Submission
 
 FINISHED = Listed(
     run="r/a", location="/r/a", state="finished", metric="macro_f1", score=0.5, interval=(0.4, 0.6),
+    interval_note=None,
     base="report", preset="report", differs={"optim.lr": (0.1, 0.2)}, tags=("best",),
     notes=(Note("2026-11-28T01:00", "a text"), Note("2026-11-28T02:00", "", ("best",))),
     created="", settings={}, submissions=(),
@@ -36,6 +37,15 @@ def test_a_line_for_each_run_and_its_notes_below():
         "    2026-11-28 a text",
         "r/longer  running          -  -                 report: nothing",
     ]
+
+
+def test_an_interval_over_images_is_marked_and_explained_once():
+    marked = replace(FINISHED, interval_note="each image counts", notes=(), tags=())
+    lines = lines_of(Found((marked, replace(marked, run="r/b"), FINISHED), ()))
+    assert "[0.4000, 0.6000]*  report" in lines[1]
+    assert "[0.4000, 0.6000]   report" in lines[3]
+    assert [line for line in lines if line.startswith("*")] == ["* each image counts"]
+    assert lines[-1] == "* each image counts"
 
 
 def test_nothing_is_said_too():

@@ -15,6 +15,7 @@ from maskcls.commands.runs import SILENT_S, runs
 from maskcls.commands.submitted import submitted
 from maskcls.config.resolve import resolve
 from maskcls.core.errors import UserError
+from maskcls.statistics.judging import NO_GROUPS
 from maskcls.store.folder import Folder
 from maskcls.store.run import Run
 from tests.evaluation.oof_factory import write_held_out
@@ -176,6 +177,29 @@ def test_score_and_interval_point_the_same_way_beside_the_value(
     assert (found["interval"], found["value_interval"]) == ([-1.5, -1.0], [1.0, 1.5])
     assert main(["runs", str(tmp_path)]) == 0
     assert "[1.0000, 1.5000]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("judged", [True, False])
+def test_an_interval_that_takes_each_image_for_a_group_says_so(
+    tmp_path: Path, judged: bool, capsys: pytest.CaptureFixture[str]
+):
+    _two_runs(tmp_path)
+    for name in ("b", "deep/a"):
+        path = tmp_path / name / "metrics.json"
+        values = json.loads(path.read_text())
+        values["oof"]["interval"] = {"level": 0.95, "low": 0.2, "high": 0.9}
+        if name == "b" and judged:
+            values["oof"] |= {"interval_by": "20 images", "interval_note": NO_GROUPS}
+        elif name == "b":  # of a version that judged no score
+            values["no_groups"] = NO_GROUPS
+        path.write_text(json.dumps(values))
+    assert main(["runs", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert ["*" in line for line in lines] == [False, True, False, True]
+    assert lines[-1] == f"* {NO_GROUPS}"
+    assert main(["runs", str(tmp_path), "--json"]) == 0
+    notes = [run["interval_note"] for run in json.loads(capsys.readouterr().out)]
+    assert notes == [NO_GROUPS, None]
 
 
 def _begun(at: Path, beat_ago_s: float | None = None, **start: Any) -> str:
