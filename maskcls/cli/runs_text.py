@@ -10,7 +10,8 @@ from maskcls.store.provenance import Submission
 
 def lines_of(found: Found) -> list[str]:
     """Plain lines without control characters."""
-    lines = _runs(found.runs) if found.runs else ["no run is there"]
+    none = f"no run of this kind is there; others: {found.others}"
+    lines = _runs(found.runs) if found.runs else [none if found.others else "no run is there"]
     if found.submissions:
         lines += ["", *_submissions(found.submissions)]
     return lines

@@ -85,10 +85,14 @@ class Listed:
 
 @dataclass(frozen=True)
 class Found:
-    """Runs, in order, and submissions that have a forecast or an answer, below a folder."""
+    """Runs, in order, and submissions that have a forecast or an answer, below a folder.
+
+    others: number of runs that were not asked for.
+    """
 
     runs: tuple[Listed, ...]
     submissions: tuple[Submission, ...]
+    others: int = 0
 
 
 def runs(
@@ -133,7 +137,7 @@ def runs(
         if set(tags) <= set(run.tags) and all(_has(run, name, value) for name, value in wanted)
     ]
     judged = [one for one in submissions if one.forecast or one.submitted]
-    return Found(tuple(_in_order(kept, sort)), tuple(judged))
+    return Found(tuple(_in_order(kept, sort)), tuple(judged), len(listed) - len(kept))
 
 
 @contextmanager

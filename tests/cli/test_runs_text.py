@@ -50,6 +50,7 @@ def test_an_interval_over_images_is_marked_and_explained_once():
 
 def test_nothing_is_said_too():
     assert lines_of(Found((), ())) == ["no run is there"]
+    assert lines_of(Found((), (), 2)) == ["no run of this kind is there; others: 2"]
 
 
 def test_runs_of_several_metrics_name_theirs_and_log_loss_is_shown_as_it_is():
