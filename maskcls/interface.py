@@ -56,16 +56,17 @@ def train(
     task: a task file, or "mask"; None: DATA/task.toml, else what DATA looks like. preset: name; None is
     the task's. config: a TOML file of settings.
     """
-    from maskcls.runs.settings import settings_for
+    from maskcls.runs.settings import asked_for
 
     # Before the next import: a wrong setting is refused without waiting for torch and Ray.
     data, run, which = _text(data), _text(run), None if task is None else _text(task)
-    own = settings_for(data, which, preset, None if config is None else _text(config), _sets(set))
+    asked = asked_for(data, which, preset, None if config is None else _text(config), _sets(set))
     _require_start()
     from maskcls.commands.train import train as command
 
     with make_progress(_stream()) as progress:
-        return command(data, run, own, progress, ["python", "maskcls.train"], which)
+        words = ["python", "maskcls.train"]
+        return command(data, run, asked.config, progress, words, which, None, asked.origin)
 
 
 def study(

@@ -5,6 +5,7 @@ import contextlib
 import errno
 import logging
 import os
+import re
 import signal
 import sys
 import traceback
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Before argparse, whose messages repeat what they do not understand.
         for word in words:
             refuse_credentials(word)
-        args = _parser(words).parse_args(words)
+        args = _parser(words).parse_args(_joined(words))
     except UserError as e:  # also help for a preset that does not exist
         _report("", e)
         return Exit.MISTAKE
@@ -169,6 +170,17 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         verb.add_arguments(own)
         own.set_defaults(run=verb.run)
     return parser
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """--sort -created as one word: argparse would take a value with a minus for an option."""
+    found: list[str] = []
+    for word in words:
+        if found and found[-1] == "--sort" and re.match(r"-[a-z]", word):
+            found[-1] += f"={word}"
+        else:
+            found.append(word)
+    return found
 
 
 def _version() -> str:

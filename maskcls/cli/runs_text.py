@@ -10,7 +10,8 @@ from maskcls.store.provenance import Submission
 
 def lines_of(found: Found) -> list[str]:
     """Plain lines without control characters."""
-    lines = _runs(found.runs) if found.runs else ["no run is there"]
+    none = f"no run of this kind is there; others: {found.others}"
+    lines = _runs(found.runs) if found.runs else [none if found.others else "no run is there"]
     if found.submissions:
         lines += ["", *_submissions(found.submissions)]
     return lines
@@ -24,7 +25,9 @@ def _runs(runs: Sequence[Listed]) -> list[str]:
         score = shown_score(run.metric, run.score) if run.metric else "-"
         if not only and run.score is not None and run.metric:
             score = f"{TITLES[run.metric]} {score}"
-        rows.append((run.run, run.state, score, _interval(run.value_interval), _differs(run)))
+        mark = "*" if run.interval_note else ""
+        interval = _interval(run.value_interval) + mark
+        rows.append((run.run, run.state, score, interval, _differs(run)))
     width = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = []
     for place, row in enumerate(rows):
@@ -35,12 +38,13 @@ def _runs(runs: Sequence[Listed]) -> list[str]:
         )
         if place:
             lines += _notes(runs[place - 1])
-    return lines
+    notes = dict.fromkeys(run.interval_note for run in runs if run.interval_note)
+    return [*lines, *(f"* {note}" for note in notes)]
 
 
 def _differs(run: Listed) -> str:
     settings = [f"{name}={_short(values[1])}" for name, values in run.differs.items()]
-    return f"{run.base}: {' '.join(settings) or 'nothing'}"
+    return f"{one_line(_short(run.base))}: {' '.join(settings) or 'nothing'}"
 
 
 def _short(value: object) -> str:
@@ -74,12 +78,10 @@ def _submissions(submissions: Sequence[Submission]) -> list[str]:
 
 
 def _row(one: Submission) -> tuple[str, str, str, str, str, str]:
-    last = one.submitted[-1] if one.submitted else None
     forecast = one.forecast
     value = "-" if forecast is None else f"{forecast.value:.4f}"
     interval = _interval(forecast.interval if forecast else None)
-    answers = ("-", "-") if last is None else (_number(last.public), _number(last.private))
-    return one.file, value, interval, *answers, judgement(one)
+    return one.file, value, interval, _number(one.public), _number(one.private), judgement(one)
 
 
 def _number(value: float | None) -> str:
@@ -87,12 +89,17 @@ def _number(value: float | None) -> str:
 
 
 def judgement(one: Submission) -> str:
-    """Whether what came back last, the private score if known, is within the forecast."""
-    last, forecast = one.submitted[-1] if one.submitted else None, one.forecast
-    if last is None or forecast is None or forecast.interval is None:
+    """Whether each score that came back is within the forecast's interval; "" where nothing tells."""
+    if one.forecast is None or one.forecast.interval is None:
         return ""
-    value = last.public if last.private is None else last.private
-    if value is None:
-        return ""
-    low, high = forecast.interval
-    return "as forecast" if low <= value <= high else "below" if value < low else "above"
+    low, high = one.forecast.interval
+    found = {
+        name: "as forecast" if low <= value <= high else "below" if value < low else "above"
+        for name, value in (("public", one.public), ("private", one.private))
+        if value is not None
+    }
+    if len(found) < 2:
+        return "".join(found.values())
+    if found["public"] == found["private"]:
+        return f"both {found['public']}"
+    return ", ".join(f"{name} {text}" for name, text in found.items())

@@ -1,25 +1,24 @@
-"""`maskcls runs`: all runs below a folder, with score, what differs from their preset, notes."""
+"""`maskcls runs`: all runs below a folder, with score, what differs from their origin, notes."""
 
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from maskcls.config.layers import parse_value, preset_names
-from maskcls.config.resolve import resolve
-from maskcls.config.schema import Config
+from maskcls.commands.derived_from import Bases, Derived
+from maskcls.config.one_setting import did_you_mean, read_value, require_setting
 from maskcls.core.errors import Exit, UserError
 from maskcls.core.metrics import oriented
 from maskcls.core.task import MetricName
-from maskcls.evaluation.what_differs import SEED, Settings, numbers_of, settings_that_differ
+from maskcls.evaluation.what_differs import Settings, numbers_of
 from maskcls.store.folder import Folder
 from maskcls.store.notes import Note
 from maskcls.store.provenance import ENDING, Submission, read_submission, runs_in
 from maskcls.store.record import Start
+from maskcls.store.results import Metrics
 from maskcls.store.run import Run, is_run_with
 
 State = Literal["finished", "running", "failed", "started"]
@@ -33,8 +32,8 @@ class Listed:
     """A run. state: started: neither finished nor in progress, and its command did not fail.
 
     score: of the ranking metric, higher is better (log loss with its sign changed); interval: of the
-    score, 95 %. base: the preset that it was derived from; differs: (there, here) of the settings that
-    are others. submissions: those below the same folder that the run is in.
+    score, 95 %; interval_note: what to know of it. base, preset, differs: what it was derived from, see
+    derived_from.Derived. submissions: those below the same folder that the run is in.
     """
 
     run: str
@@ -43,7 +42,9 @@ class Listed:
     metric: MetricName | None
     score: float | None
     interval: tuple[float, float] | None
+    interval_note: str | None
     base: str
+    preset: str | None
     differs: Settings
     tags: tuple[str, ...]
     notes: tuple[Note, ...]
@@ -71,7 +72,9 @@ class Listed:
             "value": self.value,
             "interval": self.interval and list(self.interval),
             "value_interval": self.value_interval and list(self.value_interval),
-            "preset": self.base,
+            "interval_note": self.interval_note,
+            "base": self.base,
+            "preset": self.preset,
             "differs": {name: list(values) for name, values in self.differs.items()},
             "tags": list(self.tags),
             "notes": [{"time": note.time, "text": note.text} for note in self.notes if note.text],
@@ -82,10 +85,14 @@ class Listed:
 
 @dataclass(frozen=True)
 class Found:
-    """Runs, in order, and submissions that have a forecast or an answer, below a folder."""
+    """Runs, in order, and submissions that have a forecast or an answer, below a folder.
+
+    others: number of runs that were not asked for.
+    """
 
     runs: tuple[Listed, ...]
     submissions: tuple[Submission, ...]
+    others: int = 0
 
 
 def runs(
@@ -95,49 +102,54 @@ def runs(
     """The runs below a folder.
 
     warn: called for each that cannot be read; these are skipped. sort: score (best first), run, state,
-    created, or a setting. where: NAME=VALUE, settings (or state) that a run must have. tags: likewise.
+    created, or a setting; with a minus before it, the other way round. where: NAME=VALUE, settings (or
+    state) that a run must have. tags: likewise.
 
-    Raises UserError for a folder that does not exist, and a name that no setting has.
+    Raises UserError for a folder that does not exist, a name that no setting has, and a value that it
+    cannot have.
     """
     folder = Folder.at(root)
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder; name one with runs below it.")
     wanted = [_wanted(text) for text in where]
-    if sort not in KEYS:
-        _require_setting("--sort", sort)
+    require_setting(sort.removeprefix("-"), f"--sort {sort}", KEYS)
     found: list[Run] = []
     submissions: list[Submission] = []
     for inside, names in _folders(folder, warn):
         if is_run_with(names):
             found.append(Run(inside))
         for name in (name for name in names if name.endswith(ENDING)):
-            with _skipping(warn):
+            with _skipping(warn, f"{inside}/{name}"):
                 submissions.append(read_submission(inside, name))
     listed: list[Listed] = []
+    bases = Bases()
     runs_of: list[tuple[Submission, frozenset[str]]] = []
     for one in submissions:
-        with _skipping(warn):
+        with _skipping(warn, one.file):
             runs_of.append((one, runs_in(one, found)))
     for run in found:
-        with _skipping(warn):
+        with _skipping(warn, run):
             into = [one for one, places in runs_of if run.folder.location in places]
-            listed.append(_listed(run, into))
+            listed.append(_listed(run, bases.of(run), into))
     kept = [
         run
         for run in listed
         if set(tags) <= set(run.tags) and all(_has(run, name, value) for name, value in wanted)
     ]
     judged = [one for one in submissions if one.forecast or one.submitted]
-    return Found(tuple(_in_order(kept, sort)), tuple(judged))
+    return Found(tuple(_in_order(kept, sort)), tuple(judged), len(listed) - len(kept))
 
 
 @contextmanager
-def _skipping(warn: Callable[[str], None]) -> Iterator[None]:
-    """One file that cannot be read must not hide the others."""
+def _skipping(warn: Callable[[str], None], where: object) -> Iterator[None]:
+    """One run, submission or folder that cannot be read must not hide the others."""
     try:
         yield
-    except (OSError, UserError, ValueError, KeyError) as e:
-        warn(f"skipped: {e}")
+    except (OSError, UserError) as e:  # these name the file
+        warn(f"left out of the list: {e}")
+    except (AttributeError, KeyError, TypeError, ValueError) as e:
+        why = f"{type(e).__name__}: {e}".partition("\n")[0][:200]
+        warn(f"left out of the list: {where}: a file in it is damaged ({why}); restore it.")
 
 
 def _folders(root: Folder, warn: Callable[[str], None]) -> Iterator[tuple[Folder, frozenset[str]]]:
@@ -150,7 +162,7 @@ def _folders(root: Folder, warn: Callable[[str], None]) -> Iterator[tuple[Folder
         if real in seen:
             continue
         seen.add(real)
-        with _skipping(warn):
+        with _skipping(warn, folder):
             entries = folder.list()
             names = frozenset(entry.name for entry in entries if entry.is_file)
             yield folder, names
@@ -159,24 +171,28 @@ def _folders(root: Folder, warn: Callable[[str], None]) -> Iterator[tuple[Folder
                 pending += [folder.child(name) for name in reversed(below) if folder.is_dir(name)]
 
 
-def _listed(run: Run, submissions: Sequence[Submission]) -> Listed:
+def _listed(run: Run, derived: Derived, submissions: Sequence[Submission]) -> Listed:
     metrics, record, notes = run.metrics(), run.record(), run.notes()
-    base, config = _base(run), run.config
-    preset = _preset(base)
-    found = settings_that_differ(preset, config)
-    # "auto" is settled when the data is read: nobody changed it.
-    differs = {name: values for name, values in found.items() if values[0] != "auto"}
-    if preset.train.seed != config.train.seed:
-        differs[SEED] = (preset.train.seed, config.train.seed)
     metric = run.task.metric if run.has_task else None
+    interval = run.oof_interval()
     return Listed(
         str(run), run.folder.location, _state(run), metric,
         metrics.oof.score.score if metrics and metrics.oof else None,
-        _oriented(metric, run.oof_interval()), base, differs,
+        _oriented(metric, interval), _note(metrics) if interval else None,
+        derived.base, derived.preset, derived.differs,
         tuple(dict.fromkeys(tag for note in notes for tag in note.tags)), tuple(notes),
-        record.created if record else "", numbers_of(config),
+        record.created if record else "", numbers_of(run.config),
         tuple(submissions),
     )  # fmt: skip
+
+
+def _note(metrics: Metrics | None) -> str | None:
+    """What to know of a run's interval."""
+    if metrics is None or metrics.oof is None:
+        return None
+    if (judged := metrics.oof.judged) is not None:
+        return judged.interval_note
+    return metrics.no_groups  # of a version that judged no score
 
 
 def _oriented(
@@ -209,56 +225,38 @@ def _is_alive(run: Run, last: Start) -> bool:
     return any(age < SILENT_S for age in ages)
 
 
-def _base(run: Run) -> str:
-    """The preset that the run's first command named, else that of its task."""
-    record = run.record()
-    words = record.starts[0].command if record and record.starts else []
-    for i, word in enumerate(words):
-        name = words[i + 1] if word == "--preset" and i + 1 < len(words) else ""
-        name = word.partition("=")[2] if word.startswith("--preset=") else name
-        if name in preset_names():
-            return name
-    if words[1:2] == ["demo"]:
-        return "demo"
-    return "report" if not run.has_task or run.task.is_mask else "plain"
-
-
-@cache
-def _preset(name: str) -> Config:
-    return resolve(name)
-
-
-def _wanted(text: str) -> tuple[str, str]:
+def _wanted(text: str) -> tuple[str, Any]:
     name, sign, value = (part.strip() for part in text.partition("="))
+    where = f"--where {text}"
     if not sign or not value:
-        raise UserError(f"--where {text}: write it as NAME=VALUE, such as --where optim.lr=1e-3")
+        raise UserError(f"{where}: write it as NAME=VALUE, such as --where optim.lr=1e-3.")
     if name != "state":
-        _require_setting("--where", name)
+        require_setting(name, where, ["state"])
+        return name, read_value(name, value, where)
+    if value not in get_args(State):
+        raise UserError(f"{where}: there is no state {value}{did_you_mean(value, get_args(State))}")
     return name, value
 
 
-def _require_setting(option: str, name: str) -> None:
-    # A choice's own settings are in the runs that made the choice only.
-    if name not in numbers_of(Config()) and name.count(".") != 2:
-        raise UserError(
-            f"{option} {name}: no such setting that can change a number; see maskcls train --help."
-        )
-
-
-def _has(run: Listed, name: str, value: str) -> bool:
-    if name == "state":
-        return run.state == value
-    there = run.settings.get(name)
-    return there is not None and (there == parse_value(value) or str(there) == value)
+def _has(run: Listed, name: str, value: Any) -> bool:
+    return bool(value == (run.state if name == "state" else run.settings.get(name)))
 
 
 def _in_order(found: list[Listed], sort: str) -> list[Listed]:
+    """Those without the value last, in either direction."""
+    key, is_reversed = sort.removeprefix("-"), sort.startswith("-")
+
+    def value(run: Listed) -> Any:
+        return getattr(run, key) if key in KEYS else run.settings.get(key)
+
     by_name = sorted(found, key=lambda run: run.run)
-    if sort == "score":
-        return sorted(by_name, key=lambda run: -run.score if run.score is not None else 1e9)
-    if sort in KEYS:
-        return sorted(by_name, key=lambda run: str(getattr(run, sort)))
-    return sorted(by_name, key=lambda run: _comparable(run.settings.get(sort)))
+    known = [run for run in by_name if value(run) not in (None, "")]
+    last = [run for run in by_name if value(run) in (None, "")]
+    # Scores begin with the best one: without a sign, downwards.
+    known.sort(key=lambda run: _comparable(value(run)), reverse=is_reversed != (key == "score"))
+    if key == "score":  # those of two metrics cannot be compared
+        known.sort(key=lambda run: str(run.metric))
+    return known + last
 
 
 def _comparable(value: Any) -> tuple[bool, float, str]:
@@ -276,6 +274,8 @@ def _plain(one: Submission) -> dict[str, Any]:
             "value": forecast.value,
             "interval": forecast.interval and list(forecast.interval),
         },
+        "public": one.public,
+        "private": one.private,
         "submitted": [
             {"time": x.time, "public": x.public, "private": x.private} for x in one.submitted
         ],

@@ -34,6 +34,7 @@ from maskcls.statistics.choice import Decide
 from maskcls.store.folder import Folder
 from maskcls.store.lease import Lease
 from maskcls.store.outputs import OutputFile
+from maskcls.store.record import Origin
 from maskcls.store.results import Metrics
 
 if TYPE_CHECKING:
@@ -51,14 +52,14 @@ class Trained:
 
 def train(
     data: str, run: str, config: Config, progress: Progress, command: Sequence[str] = (),
-    task: str | None = None, by_group: bool | None = None,
+    task: str | None = None, by_group: bool | None = None, origin: Origin | None = None,
 ) -> Trained:  # fmt: skip
     """Train what is left of a run, then collect its folds.
 
     data, run: local paths or object-store URIs. command: what the user typed, for the record. task: a
     task file or a built-in task's name; None for the one that the data implies. by_group: whether
     answers by group are to be written afterwards, or by image, so that what they lack is refused; None
-    for neither.
+    for neither. origin: of the settings, for the record.
     Raises UserError before anything starts for bad input or a run that was started otherwise,
     RunFailed when a fold failed (the others are finished first).
     """
@@ -66,7 +67,7 @@ def train(
     with Lease(prepared.run.folder, "train", progress.say) as lease:
         context = begin(prepared, progress, lease.check)
         del prepared  # the tables are held once
-        with recorded(context, command, lease) as end:
+        with recorded(context, command, lease, origin) as end:
             metrics = finish_without_ray(context)
             if metrics is None:
                 with _ray(context) as session:
@@ -105,7 +106,7 @@ class Piped:
 def pipeline(
     data: str, run: str, out: str, config: Config, progress: Progress, rule: Rule = "logits",
     command: Sequence[str] = (), task: str | None = None, by_group: bool = False,
-    decide: Decide = "auto", prior: str = "none",
+    decide: Decide = "auto", prior: str = "none", origin: Origin | None = None,
 ) -> Piped:  # fmt: skip
     """Train what is left of a run, then write the submission of its folds.
 
@@ -121,6 +122,6 @@ def pipeline(
     if file.answers.values.startswith("probabilit"):
         require_probabilities(rule)
     require_possible(decide, prior, rule)
-    trained = train(data, run, config, progress, command, task, by_group)
+    trained = train(data, run, config, progress, command, task, by_group, origin)
     ended = ensemble([run], out, progress, rule=rule, by_group=by_group, decide=decide, prior=prior)
     return Piped(trained, ended)

@@ -98,7 +98,7 @@ def _adapter() -> Any:
     return TypeAdapter(Config)
 
 
-def _known() -> dict[str, Any]:
+def known_settings() -> dict[str, Any]:
     """Every setting's flat name -> its type."""
     names: dict[str, Any] = {}
     for section in dataclasses.fields(Config):
@@ -110,7 +110,7 @@ def _known() -> dict[str, Any]:
 
 def _tree(flat: Mapping[str, Value]) -> tuple[dict[str, Any], list[str]]:
     """The values by section, without those that are refused here, and the reasons of the refusals."""
-    known, own = _known(), _own()
+    known, own = known_settings(), own_settings()
     faults: list[str] = []
     in_force = {setting: _chosen(setting, flat, faults) for setting in parts.FOLDERS}
     tree: dict[str, Any] = {section: {"settings": {}} for section in _PART_SECTIONS}
@@ -154,7 +154,7 @@ _PART_SECTIONS = tuple(dict.fromkeys(parts.section_of(setting) for setting in pa
 
 
 @dataclasses.dataclass(frozen=True)
-class _Own:
+class Own:
     """A choice's own setting: which setting chooses it, the choice, and the annotation's text."""
 
     setting: str
@@ -162,10 +162,10 @@ class _Own:
     kind: str
 
 
-def _own() -> dict[str, _Own]:
+def own_settings() -> dict[str, Own]:
     """Flat names of all choices' own settings."""
     return {
-        own.name: _Own(setting, choice, own.kind)
+        own.name: Own(setting, choice, own.kind)
         for setting in parts.FOLDERS
         for choice in parts.choices(setting)
         for own in parts.own_settings(setting, choice)

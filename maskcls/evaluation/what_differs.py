@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from maskcls.config import parts
 from maskcls.config.resolve import flat_json, to_json
 from maskcls.config.schema import PLACEMENT_ONLY, Config
 from maskcls.store.run import Run
@@ -24,6 +25,33 @@ def settings_that_differ(a: Config, b: Config) -> Settings:
     first, second = numbers_of(a), numbers_of(b)
     both = [name for name in first if name in second]
     return {n: (first[n], second[n]) for n in both if first[n] != second[n] and n != SEED}
+
+
+def settings_changed(base: Config, config: Config) -> Settings:
+    """What a configuration that was derived from another one has otherwise.
+
+    As settings_that_differ, with the seed, and with the own settings of a choice that only the second
+    made, where they are not the choice's defaults; of these the base has None.
+    """
+    found = settings_that_differ(base, config)
+    if base.train.seed != config.train.seed:
+        found[SEED] = (base.train.seed, config.train.seed)
+    there = numbers_of(base)
+    for name, value in numbers_of(config).items():
+        if name not in there and value != _own_default(name):
+            found[name] = (None, value)
+    return found
+
+
+def _own_default(name: str) -> Any:
+    """Of a choice's own setting, such as loss.focal.gamma."""
+    section, choice, key = name.split(".")
+    setting = next(
+        one
+        for one in parts.FOLDERS
+        if parts.section_of(one) == section and choice in parts.choices(one)
+    )
+    return parts.own_defaults(setting, choice).get(key)
 
 
 def numbers_of(config: Config) -> dict[str, Any]:

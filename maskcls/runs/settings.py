@@ -1,19 +1,22 @@
 """Settings as they are typed: preset, --config and --set; the file may be local or an object."""
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from maskcls.config.layers import TomlFile, Value, gather, preset_names
-from maskcls.config.resolve import from_flat, to_json
+from maskcls.config.resolve import from_flat, resolve, to_json
 from maskcls.config.schema import Cluster, Config
 from maskcls.core.errors import UserError
+from maskcls.core.hashing import digest_of_bytes
 from maskcls.data.find_task import find_task
 from maskcls.data.task_file import BUILT_IN
+from maskcls.evaluation.what_differs import settings_changed
 from maskcls.runs.inputs import PUBLISHED
 from maskcls.store.folder import Folder, absolute_path
+from maskcls.store.record import Origin
 from maskcls.store.uris import Uri, is_uri, refuse_credentials
 
 _NOT_FOR_PREDICT = (
@@ -30,6 +33,38 @@ def settings(
     all errors of the settings at once; see config/resolve.py.
     """
     return from_flat(flat_settings(preset, file, sets))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Settings as they were typed, and what they were derived from."""
+
+    config: Config
+    origin: Origin
+
+
+def asked_for(
+    data: str,
+    task: str | None,
+    preset: str | None = None,
+    file: str | None = None,
+    sets: Iterable[str] = (),
+) -> Asked:
+    """As settings_for, with their origin, which the run's record is to have."""
+    sets = list(sets)
+    preset = _preset_for(data, task, preset, file, sets)
+    _refuse_credentials_typed(sets)
+    text = None if file is None else read_toml(file)
+    config = from_flat(gather(preset, text, sets))
+    digest = None
+    try:
+        base = from_flat(gather(preset, text))
+        if text is not None:
+            digest = digest_of_bytes(text.content).hex()[:8]
+    except UserError:  # the file is only valid with what was typed on top of it
+        base, text = resolve(preset), None
+    differs = {name: list(values) for name, values in settings_changed(base, config).items()}
+    return Asked(config, Origin(preset, None if text is None else text.name, digest, differs))
 
 
 def settings_for(
@@ -51,12 +86,18 @@ def flat_settings_for(
     sets: Iterable[str] = (),
 ) -> dict[str, Value]:
     """As settings_for, before they are checked together."""
+    sets = list(sets)
+    return flat_settings(_preset_for(data, task, preset, file, sets), file, sets)
+
+
+def _preset_for(
+    data: str, task: str | None, preset: str | None, file: str | None, sets: Sequence[str]
+) -> str:
     try:
-        preset = preset or default_preset(data, task)
+        return preset or default_preset(data, task)
     except UserError:
         settings(preset, file, sets)  # a wrong setting is reported whatever is wrong with the data
         raise
-    return flat_settings(preset, file, sets)
 
 
 def default_preset(data: str, task: str | None) -> str:
@@ -95,12 +136,16 @@ def flat_settings(
     preset: str | None = None, file: str | None = None, sets: Iterable[str] = ()
 ) -> dict[str, Value]:
     """As settings, before they are checked together: each value with its origin."""
-    # Before anything else: other messages quote values, and Ray's lists and a run's records keep them.
     sets = list(sets)
+    _refuse_credentials_typed(sets)
+    return gather(preset, None if file is None else read_toml(file), sets)
+
+
+def _refuse_credentials_typed(sets: Sequence[str]) -> None:
+    # Before anything else: other messages quote values, and Ray's lists and a run's records keep them.
     for text in sets:
         name, _, value = text.partition("=")
         refuse_credentials(value, f"{name.strip()} (from --set)")
-    return gather(preset, None if file is None else read_toml(file), sets)
 
 
 def read_toml(location: str) -> TomlFile:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from maskcls.core.errors import Exit
 from maskcls.runs.run import RunContext, collect, decode, finish_without_ray, place, train_folds
 from maskcls.store.lease import Lease
-from maskcls.store.record import Ending, ending
+from maskcls.store.record import Ending, Origin, ending
 from maskcls.store.results import Metrics
 
 if TYPE_CHECKING:
@@ -23,11 +23,16 @@ Sessions = Callable[[RunContext], AbstractContextManager["Session"]]
 
 
 @contextmanager
-def recorded(context: RunContext, command: Sequence[str], lease: Lease) -> Iterator[Ending]:
+def recorded(
+    context: RunContext, command: Sequence[str], lease: Lease, origin: Origin | None = None
+) -> Iterator[Ending]:
     """This start in the run's record, with its end; the caller sets exit_code.
 
-    command: what the user typed. lease: of the run, held.
+    command: what the user typed. lease: of the run, held. origin: of the settings; that of the first
+    start stays.
     """
+    if not context.record.starts:
+        context.record.origin = origin
     start = context.record.add_start(command)
     context.run.write_record(context.record)
 

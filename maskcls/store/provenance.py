@@ -44,6 +44,20 @@ class Submission:
     forecast: Forecast | None
     submitted: tuple[CameBack, ...]
 
+    @property
+    def public(self) -> float | None:
+        """The public score that came back last."""
+        return self._last("public")
+
+    @property
+    def private(self) -> float | None:
+        """The private one; mostly recorded later, and without the public one."""
+        return self._last("private")
+
+    def _last(self, name: str) -> float | None:
+        values = (getattr(one, name) for one in reversed(self.submitted))
+        return next((value for value in values if value is not None), None)
+
     @classmethod
     def from_json(cls, file: str, values: Mapping[str, Any]) -> Self:
         """Read what is needed of a provenance; older ones have neither forecast nor answers."""

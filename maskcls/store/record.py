@@ -113,11 +113,31 @@ class Start:
     dashboard: str | None = None
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What a run's settings were derived from: a preset, and a TOML file on top of it if one was given.
+
+    file: as it was typed; digest: the first digits of one of its content. differs: [there, here]
+    of the settings that were then typed with another value, before the data has settled any of them.
+    """
+
+    preset: str
+    file: str | None = None
+    digest: str | None = None
+    differs: dict[str, list[Any]] = field(default_factory=dict)
+
+    @property
+    def base(self) -> str:
+        """In a word: report, or mine.toml@1a2b3c4d."""
+        return self.preset if self.file is None else f"{self.file}@{self.digest}"
+
+
 @dataclass
 class Record:
     """record.json: where the run came from, and each command that worked on it.
 
-    data: see Described. plan: where folds were placed at the first start (cluster/plan.py).
+    data: see Described. plan: where folds were placed at the first start (cluster/plan.py). origin:
+    None where the command does not say, and in runs of earlier versions.
     """
 
     format: int
@@ -128,6 +148,7 @@ class Record:
     data: Described
     starts: list[Start] = field(default_factory=list)
     plan: Mapping[str, object] | None = None
+    origin: Origin | None = None
 
     @classmethod
     def new(cls, data: Described) -> Self:

@@ -18,10 +18,10 @@ Folds are numbered over all repeats: fold-K is fold K % n of repeat K // n, with
 """
 
 import json
-from collections.abc import Container
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +57,9 @@ _RESULT, _HISTORY, _PROGRESS, _ATTEMPT = (
     "attempt.json",
 )
 
+_COLLECT_AGAIN = "delete it, and the same train command collects the folds again"
+
+T = TypeVar("T")
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
 
@@ -137,7 +140,17 @@ class Run:
         Raises UserError for a run of another format, which the record names.
         """
         self.record()
-        return from_json(self.folder.read_json(_CONFIG))
+
+        def build(values: Mapping[str, Any]) -> Config:
+            try:
+                return from_json(values)
+            except UserError as e:
+                why = "; ".join(line.rstrip(".") for line in str(e).splitlines())
+                raise UserError(
+                    f"{self}/{_CONFIG}: {why}; restore the file, or use the version that wrote it."
+                ) from e
+
+        return self._read(_CONFIG, build, "restore the file")
 
     @cached_property
     def task(self) -> Task:
@@ -147,7 +160,7 @@ class Run:
             # Without it a prepared run could be of another metric or other class names: nobody knows.
             what = "restore it" if self.is_prepared else "run the same train command again"
             raise UserError(f"{self}/{_TASK}: the file is missing; {what}, or use another --run.")
-        return Task.from_json(self.folder.read_json(_TASK))
+        return self._read(_TASK, Task.from_json, "restore the file")
 
     @property
     def has_task(self) -> bool:
@@ -190,7 +203,11 @@ class Run:
         """Where the run came from and who worked on it; None before the first start."""
         if not self.folder.exists(_RECORD):
             return None
-        return Record.from_json(self.folder.read_json(_RECORD), f"{self}/{_RECORD}")
+
+        def build(values: Mapping[str, Any]) -> Record:
+            return Record.from_json(values, f"{self}/{_RECORD}")
+
+        return self._read(_RECORD, build, "restore the file")
 
     def write_record(self, record: Record) -> None:
         """Write record.json."""
@@ -205,10 +222,10 @@ class Run:
         self.folder.write_json(_FAULTS, to_plain(faults))
 
     def metrics(self) -> Metrics | None:
-        """The run's scores; None before all folds were collected."""
+        """The run's scores; None before all folds were collected. UserError for a damaged file."""
         if not self.folder.exists(_METRICS):
             return None
-        return Metrics.from_json(self.folder.read_json(_METRICS))
+        return self._read(_METRICS, Metrics.from_json, _COLLECT_AGAIN)
 
     def write_metrics(self, metrics: Metrics) -> None:
         """Write metrics.json, last of the run."""
@@ -218,8 +235,25 @@ class Run:
         """95 % interval of the ranking metric's value; None without metrics, or in older ones."""
         if not self.folder.exists(_METRICS):
             return None
-        found = (self.folder.read_json(_METRICS)["oof"] or {}).get("interval")
-        return None if not found else (found["low"], found["high"])
+
+        def build(values: Mapping[str, Any]) -> tuple[float, float] | None:
+            found = (values["oof"] or {}).get("interval")
+            return None if not found else (found["low"], found["high"])
+
+        return self._read(_METRICS, build, _COLLECT_AGAIN)
+
+    def _read(self, name: str, build: Callable[[Mapping[str, Any]], T], advice: str) -> T:
+        """A JSON file as build makes it; UserError, with the file and the advice, where it cannot."""
+        values = self.folder.read_json(name)
+        if not isinstance(values, Mapping):
+            raise UserError(f"{self}/{name}: damaged, it holds no JSON object; {advice}.")
+        try:
+            return build(values)
+        except KeyError as e:
+            raise UserError(f"{self}/{name}: damaged, {e} is missing; {advice}.") from e
+        except (AttributeError, IndexError, TypeError, ValueError) as e:
+            why = str(e).partition("\n")[0][:200]
+            raise UserError(f"{self}/{name}: damaged ({why}); {advice}.") from e
 
     def notes(self) -> list[Note]:
         """What users wrote about the run, oldest first."""

@@ -9,7 +9,8 @@ from maskcls.store.provenance import CameBack, Forecast, Submission
 
 FINISHED = Listed(
     run="r/a", location="/r/a", state="finished", metric="macro_f1", score=0.5, interval=(0.4, 0.6),
-    base="report", differs={"optim.lr": (0.1, 0.2)}, tags=("best",),
+    interval_note=None,
+    base="report", preset="report", differs={"optim.lr": (0.1, 0.2)}, tags=("best",),
     notes=(Note("2026-11-28T01:00", "a text"), Note("2026-11-28T02:00", "", ("best",))),
     created="", settings={}, submissions=(),
 )  # fmt: skip
@@ -38,8 +39,18 @@ def test_a_line_for_each_run_and_its_notes_below():
     ]
 
 
+def test_an_interval_over_images_is_marked_and_explained_once():
+    marked = replace(FINISHED, interval_note="each image counts", notes=(), tags=())
+    lines = lines_of(Found((marked, replace(marked, run="r/b"), FINISHED), ()))
+    assert "[0.4000, 0.6000]*  report" in lines[1]
+    assert "[0.4000, 0.6000]   report" in lines[3]
+    assert [line for line in lines if line.startswith("*")] == ["* each image counts"]
+    assert lines[-1] == "* each image counts"
+
+
 def test_nothing_is_said_too():
     assert lines_of(Found((), ())) == ["no run is there"]
+    assert lines_of(Found((), (), 2)) == ["no run of this kind is there; others: 2"]
 
 
 def test_runs_of_several_metrics_name_theirs_and_log_loss_is_shown_as_it_is():
@@ -67,13 +78,19 @@ def test_forecasts_are_listed_against_what_came_back():
     ]
 
 
-def test_the_private_score_of_the_last_answer_is_judged():
+def test_each_score_that_came_back_last_is_judged():
     def judged(*answers: CameBack) -> str:
         return judgement(replace(SUBMISSION, submitted=answers))
 
     assert judged() == ""
-    assert judged(CameBack("", 0.9, None), CameBack("", 0.9, 0.6)) == "as forecast"
-    assert judged(CameBack("", 0.6, 0.71)) == "above"
+    assert judged(CameBack("", 0.9, None), CameBack("", None, 0.6)) == (
+        "public above, private as forecast"
+    )
+    assert judged(CameBack("", 0.9, 0.8), CameBack("", 0.6, None)) == (
+        "public as forecast, private above"
+    )
+    assert judged(CameBack("", 0.9, 0.71)) == "both above"
+    assert judged(CameBack("", None, 0.6)) == "as forecast"
     assert judged(CameBack("", 0.49, None)) == "below"
     assert judgement(replace(SUBMISSION, forecast=None)) == ""
     assert judgement(replace(SUBMISSION, forecast=Forecast("auc", 0.5, None))) == ""

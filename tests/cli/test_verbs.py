@@ -28,6 +28,7 @@ from maskcls.core.errors import Exit
 from maskcls.core.interval import Interval
 from maskcls.core.tally import score_predictions
 from maskcls.store.folder import Folder
+from maskcls.store.record import Origin
 from maskcls.store.results import FoldOfRun, GroupScore, Judged, Metrics, OutOfFold, RepeatScore
 from maskcls.tuning.study_results import Compared
 from tests.record_factory import result
@@ -202,6 +203,7 @@ def test_pipeline_prints_both_results_and_the_worse_exit_code(
     words = [pipeline.VERB.name, "data", "--run", "run", "--out", "a.csv", "--rule", "vote"]
     assert main([*words, "--preset", "smoke"]) == Exit.DEGRADED
     assert (asked[:3], asked[5], asked[8]) == (["data", "run", "a.csv"], "vote", False)
+    assert asked[-1] == Origin("smoke")
     out = capsys.readouterr().out
     assert "fold 0  macro F1" in out
     assert "degraded: two lacks fold 1, 3" in out
@@ -224,9 +226,11 @@ def test_train_names_the_next_command_that_can_be(
     if has_eval:
         (tmp_path / "eval_table.parquet").touch()
     done = Trained(Exit.GOOD, run_metrics(), Folder.at(tmp_path))
-    monkeypatch.setattr(train_command, "train", lambda *given: done)
-    words = ["train", "data", "--run", "run", "--preset", "smoke"]
+    asked: list[Any] = []
+    monkeypatch.setattr(train_command, "train", lambda *given: asked.extend(given) or done)
+    words = ["train", "data", "--run", "run", "--preset", "smoke", "--set", "optim.lr=0.5"]
     assert main(words) == Exit.GOOD
+    assert asked[-1] == Origin("smoke", differs={"optim.lr": [1e-3, 0.5]})
     *_, last = capsys.readouterr().out.splitlines()
     assert last == f"{tmp_path}: next, {next_command}"
 

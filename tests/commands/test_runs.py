@@ -15,6 +15,7 @@ from maskcls.commands.runs import SILENT_S, runs
 from maskcls.commands.submitted import submitted
 from maskcls.config.resolve import resolve
 from maskcls.core.errors import UserError
+from maskcls.statistics.judging import NO_GROUPS
 from maskcls.store.folder import Folder
 from maskcls.store.run import Run
 from tests.evaluation.oof_factory import write_held_out
@@ -37,8 +38,77 @@ def test_runs_are_found_below_best_first_with_what_differs(tmp_path: Path):
     assert found[0].differs["optim.lr"][1] == 0.5
     assert not {"optim.lr", "folds.scheme"} & found[1].differs.keys()
     assert [run.run for run in runs(str(tmp_path), where=["optim.lr=5e-1"]).runs] == [found[0].run]
-    with pytest.raises(UserError, match="no such setting"):
+    with pytest.raises(UserError, match=r"no optim\.rl; did you mean optim\.lr"):
         runs(str(tmp_path), where=["optim.rl=1"])
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--where", "state=finised"], "no state finised; did you mean finished?"),
+        (["--where", "train.keep=lst"], "did you mean last?"),
+        (["--where", "loss.name=focl"], "did you mean focal?"),
+        (["--where", "loss.fokal.gamma=2"], "did you mean loss.focal.gamma?"),
+        (["--where", "stat=finished"], "did you mean state?"),
+        (["--where", "optim.lr"], "write it as NAME=VALUE"),
+        (["--sort", "scroe"], "did you mean score?"),
+        (["--sort", "-optim.rl"], "did you mean optim.lr?"),
+        (["--sort", "a.b.c"], "there is no a.b.c"),
+    ],
+)
+def test_what_no_run_can_have_is_refused_in_one_sentence(
+    tmp_path: Path, words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["runs", str(tmp_path), *words]) == 2
+    out, err = capsys.readouterr()
+    assert (out, len(err.splitlines())) == ("", 1)
+    assert err.startswith(f"maskcls runs: {' '.join(words)}: ")
+    assert says in err
+
+
+def test_a_minus_turns_the_order_round_and_runs_without_the_value_stay_last(tmp_path: Path):
+    _two_runs(tmp_path)
+    _begun(tmp_path / "c", ended=ENDED, exit_code=1)
+
+    def order(sort: str) -> list[str]:
+        return [Path(run.location).name for run in runs(str(tmp_path), sort=sort).runs]
+
+    assert order("score") == ["b", "a", "c"]
+    assert order("-score") == ["a", "b", "c"]
+    assert order("optim.lr") == ["c", "a", "b"]
+    assert order("-optim.lr") == ["b", "c", "a"]
+    assert order("run") == ["b", "c", "a"]
+    assert order("-run") == ["a", "c", "b"]
+    assert order("loss.focal.gamma") == order("run")
+
+
+def test_the_minus_is_typed_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    _two_runs(tmp_path)
+    for words in (["--sort", "-score"], ["--sort=-score"]):
+        assert main(["runs", str(tmp_path), *words, "--json"]) == 0
+        found = [Path(run["run"]).name for run in json.loads(capsys.readouterr().out)]
+        assert found == ["a", "b"]
+
+
+def test_scores_of_several_metrics_are_not_mixed(tmp_path: Path):
+    better, worse = made_up_sides(0, 20, (2, 0))
+    for metric in ("log_loss", "macro_f1"):
+        task = replace(FRUIT, metric=metric)  # type: ignore[arg-type]
+        write_held_out(tmp_path / metric / "worse", worse[0], task=task)
+        write_held_out(tmp_path / metric / "better", better[0], task=task)
+    for sort, names in (("score", ["better", "worse"]), ("-score", ["worse", "better"])):
+        found = [Path(run.location) for run in runs(str(tmp_path), sort=sort).runs]
+        assert [path.parent.name for path in found] == ["log_loss"] * 2 + ["macro_f1"] * 2
+        assert [path.name for path in found] == names * 2
+
+
+def test_a_value_is_found_however_it_is_spelled(tmp_path: Path):
+    (a,), _ = made_up_sides(0, 20)
+    write_held_out(tmp_path / "a", a, ["image.crop=face", "rows.drop_ages=57"])
+    for text in ("image.crop=face", "image.crop=face:.30", "rows.drop_ages=57", "state=finished"):
+        assert len(runs(str(tmp_path), where=[text]).runs) == 1
+    found = runs(str(tmp_path), where=["image.crop=none"])
+    assert (found.runs, found.others) == ((), 1)
 
 
 def test_notes_and_tags_change_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -63,10 +133,11 @@ def test_what_came_back_is_kept_beside_the_forecast(
     beside.write_text(json.dumps({"runs": [], "forecast": forecast}))
     assert main(["submitted", str(file), "--public", "0.65"]) == 0
     assert "as forecast" in capsys.readouterr().out
-    assert submitted(str(file), 0.65, 0.4).submitted[-1].private == 0.4
-    assert [x["public"] for x in json.loads(beside.read_text())["submitted"]] == [0.65, 0.65]
+    # The private one comes later, and alone.
+    assert submitted(str(file), None, 0.4).submitted[-1].private == 0.4
+    assert [x["public"] for x in json.loads(beside.read_text())["submitted"]] == [0.65, None]
     assert main(["runs", str(tmp_path)]) == 0
-    assert "0.4000  below" in capsys.readouterr().out
+    assert "0.6500   0.4000  public as forecast, private below" in capsys.readouterr().out
 
 
 def test_answers_without_number_or_submission_are_refused(tmp_path: Path):
@@ -107,6 +178,29 @@ def test_score_and_interval_point_the_same_way_beside_the_value(
     assert (found["interval"], found["value_interval"]) == ([-1.5, -1.0], [1.0, 1.5])
     assert main(["runs", str(tmp_path)]) == 0
     assert "[1.0000, 1.5000]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("judged", [True, False])
+def test_an_interval_that_takes_each_image_for_a_group_says_so(
+    tmp_path: Path, judged: bool, capsys: pytest.CaptureFixture[str]
+):
+    _two_runs(tmp_path)
+    for name in ("b", "deep/a"):
+        path = tmp_path / name / "metrics.json"
+        values = json.loads(path.read_text())
+        values["oof"]["interval"] = {"level": 0.95, "low": 0.2, "high": 0.9}
+        if name == "b" and judged:
+            values["oof"] |= {"interval_by": "20 images", "interval_note": NO_GROUPS}
+        elif name == "b":  # of a version that judged no score
+            values["no_groups"] = NO_GROUPS
+        path.write_text(json.dumps(values))
+    assert main(["runs", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert ["*" in line for line in lines] == [False, True, False, True]
+    assert lines[-1] == f"* {NO_GROUPS}"
+    assert main(["runs", str(tmp_path), "--json"]) == 0
+    notes = [run["interval_note"] for run in json.loads(capsys.readouterr().out)]
+    assert notes == [NO_GROUPS, None]
 
 
 def _begun(at: Path, beat_ago_s: float | None = None, **start: Any) -> str:
@@ -169,7 +263,26 @@ def test_what_cannot_be_read_is_named_and_hides_nothing(tmp_path: Path):
     found = runs(str(tmp_path), said.append).runs
     assert [Path(run.location).name for run in found] == ["a"]
     assert len(said) == 1
-    assert said[0].startswith("skipped: ")
+    assert said[0].startswith(f"left out of the list: {tmp_path}/b/config.json")
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "config.json", "task.json", "record.json"])
+@pytest.mark.parametrize("content", ["null", "[]", "{", '{"oof": 3}'])
+def test_a_damaged_file_of_a_run_is_named_with_what_to_do_and_the_others_are_listed(
+    tmp_path: Path, name: str, content: str, capsys: pytest.CaptureFixture[str]
+):
+    _two_runs(tmp_path)
+    damaged = tmp_path / "b" / name
+    damaged.write_text(content)
+    assert main(["runs", str(tmp_path)]) == 0
+    out, err = capsys.readouterr()
+    assert "deep/a" in out
+    assert f"{tmp_path}/b " not in out
+    assert len(err.splitlines()) == 1
+    assert err.startswith(f"left out of the list: {damaged}")
+    # A record without format is of another version of the program.
+    advice = {"metrics.json": "delete", "record.json": "restore" if content[:1] != "{" else ""}
+    assert advice.get(name, "restore") in err
 
 
 def test_a_note_is_kept_as_typed_and_shown_in_one_line(

@@ -28,8 +28,7 @@ FORECAST = {"metric": "macro_f1", "value": 0.6, "interval": [0.5, 0.7]}
         (["--public", ".65"], {**FORECAST, "interval": None}, "forecast 0.6000\n"),
         (["--public", ".65"], FORECAST, "forecast 0.6000 [0.5000, 0.7000]: as forecast\n"),
         (["--public", ".71"], FORECAST, ": above\n"),
-        # The private one is what counts.
-        (["--public", ".65", "--private", ".4"], FORECAST, ": below\n"),
+        (["--public", ".65", "--private", ".4"], FORECAST, ": public as forecast, private below\n"),
         (["--private", ".5"], FORECAST, ": as forecast\n"),
     ],
 )  # fmt: skip
@@ -44,6 +43,17 @@ def test_what_is_printed(
 def test_a_private_score_alone(tmp_path: Path):
     (found,) = submitted(_submission(tmp_path), None, 0.5).submitted
     assert (found.public, found.private) == (None, 0.5)
+
+
+def test_a_private_score_that_comes_later_leaves_the_public_one_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    file = _submission(tmp_path, FORECAST)
+    assert main([VERB.name, file, "--public", ".65"]) == 0
+    assert main([VERB.name, file, "--private", ".75"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert "public 0.6500, private 0.7500; forecast 0.6000" in last
+    assert last.endswith(": public as forecast, private above")
 
 
 @pytest.mark.parametrize("values", [(None, None), (float("nan"), 0.5), (0.5, float("inf"))])

@@ -10,6 +10,7 @@ from maskcls.evaluation.what_differs import (
     code_that_differs,
     fingerprint_of,
     numbers_of,
+    settings_changed,
     settings_that_differ,
     shown,
 )
@@ -45,6 +46,18 @@ def test_a_choice_is_one_setting_whatever_it_brings_along():
     assert set(settings_that_differ(_config("loss.name=focal"), focal)) == {"loss.focal.gamma"}
     assert "gamma 5" in shown("loss.name", "focal", focal)
     assert shown("optim.lr", 0.5, focal) == "0.5"
+
+
+def test_what_was_changed_has_the_seed_and_a_new_choices_own_settings():
+    changed = _config("loss.name=focal", "loss.focal.gamma=5", "train.seed=7")
+    assert settings_changed(_config(), changed) == {
+        "loss.name": ("cross_entropy", "focal"),
+        "train.seed": (0, 7),
+        "loss.focal.gamma": (None, 5.0),
+    }
+    # A choice with its defaults says nothing more than the choice.
+    assert set(settings_changed(_config(), _config("loss.name=focal"))) == {"loss.name"}
+    assert settings_changed(changed, changed) == {}
 
 
 def _run(at: Path, commit: str | None, **versions: str) -> Run:

@@ -10,9 +10,9 @@ import pytest
 
 from maskcls.core.errors import Exit, FoldsFailed, UserError
 from maskcls.runs import whole_run
-from maskcls.runs.whole_run import train_whole
+from maskcls.runs.whole_run import recorded, train_whole
 from maskcls.store.folder import Folder
-from maskcls.store.record import Record
+from maskcls.store.record import Origin, Record
 from maskcls.store.results import Metrics
 from maskcls.store.run import Run
 
@@ -90,6 +90,15 @@ def test_no_ray_is_asked_for_where_nothing_is_left(world: World) -> None:
     assert world.train() == (Exit.GOOD, world.finished)
     assert world.done == []
     assert world.exit_code() == 0
+
+
+def test_the_origin_of_the_settings_is_that_of_the_first_start(world: World) -> None:
+    for name in ("plain", "smoke"):
+        with recorded(world.context, ["maskcls", "train"], world.lease, Origin(name)):
+            pass
+    record = world.run.record()
+    assert record is not None
+    assert (record.origin, len(record.starts)) == (Origin("plain"), 2)
 
 
 @pytest.mark.parametrize("faults", [{"train_faults": 1}, {"eval_faults": 2}])

@@ -20,16 +20,16 @@ def _pipeline_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _pipeline(args: argparse.Namespace, command: list[str]) -> int:
-    from maskcls.runs.settings import settings_for
+    from maskcls.runs.settings import asked_for
 
     # Before the next import: a wrong setting is refused without waiting for torch and Ray.
-    config = settings_for(args.data, args.task, args.preset, args.config, args.sets)
+    asked = asked_for(args.data, args.task, args.preset, args.config, args.sets)
     from maskcls.commands.train import pipeline
 
     with make_progress() as progress:
         done = pipeline(
-            args.data, args.run_folder, args.out, config, progress, args.rule, command, args.task,
-            args.by_group, args.decide, args.prior,
+            args.data, args.run_folder, args.out, asked.config, progress, args.rule, command,
+            args.task, args.by_group, args.decide, args.prior, asked.origin,
         )  # fmt: skip
     print_metrics(done.trained.metrics)
     print_ensemble(args.out, done.ensembled.provenance)

@@ -15,7 +15,8 @@ def _runs_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="all figures as JSON")
     parser.add_argument(
         "--sort", metavar="KEY", default="score",
-        help="score (best first; default), run, state, created, or a setting such as optim.lr",
+        help="score (best first; default), run, state, created, or a setting such as optim.lr; with a"
+        " minus before it, such as -created, the other way round; runs without the value are last",
     )  # fmt: skip
     parser.add_argument(
         "--where", metavar="NAME=VALUE", action="append", default=[],

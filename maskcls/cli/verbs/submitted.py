@@ -20,10 +20,10 @@ def _submitted(args: argparse.Namespace, command: list[str]) -> int:
     from maskcls.commands.submitted import submitted
 
     found = submitted(args.file, args.public, args.private)
-    answer, forecast = found.submitted[-1], found.forecast
+    forecast = found.forecast
     values = [
         f"{name} {value:.4f}"
-        for name, value in (("public", answer.public), ("private", answer.private))
+        for name, value in (("public", found.public), ("private", found.private))
         if value is not None
     ]
     line = f"{found.file}: {', '.join(values)}"

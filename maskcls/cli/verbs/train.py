@@ -39,14 +39,17 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(args: argparse.Namespace, command: list[str]) -> int:
-    from maskcls.runs.settings import settings_for
+    from maskcls.runs.settings import asked_for
 
     # Before the next import: a wrong setting is refused without waiting for torch and Ray.
-    config = settings_for(args.data, args.task, args.preset, args.config, args.sets)
+    asked = asked_for(args.data, args.task, args.preset, args.config, args.sets)
     from maskcls.commands.train import train
 
     with make_progress() as progress:
-        done = train(args.data, args.run_folder, config, progress, command, args.task)
+        done = train(
+            args.data, args.run_folder, asked.config, progress, command, args.task, None,
+            asked.origin,
+        )  # fmt: skip
     print_metrics(done.metrics)
     say(f"{done.run}: next, {_next(done.run, args.run_folder)}")
     return done.exit_code
