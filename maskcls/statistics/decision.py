@@ -24,7 +24,7 @@ from maskcls.statistics.class_weights import (
     metric_of_sums,
 )
 from maskcls.statistics.intervals import LEVEL, Interval, interval_of
-from maskcls.statistics.resampling import RESAMPLES, Statistic
+from maskcls.statistics.resampling import RESAMPLES, Statistic, replicates
 from maskcls.statistics.rows import Rows
 from maskcls.statistics.sums import ClassSums, GroupSums
 
@@ -34,6 +34,7 @@ Int64 = npt.NDArray[np.int64]
 DECIDED: tuple[MetricName, ...] = ("macro_f1", "accuracy", "balanced_accuracy", "quadratic_kappa")
 """Metrics of decided classes; the others are of probabilities, which are calibrated, not decided."""
 SHRINKS = (0.0, 0.25, 0.5, 0.75, 1.0)
+_SHRINK_RESAMPLES = 100
 _FOLDS = 5
 _FEWEST_GROUPS = 10
 _MOST_WEIGHTS = 100
@@ -135,39 +136,48 @@ def tune(
     nested = np.empty(len(rows), np.int64)
     for fold in places:
         inner = {k: without[fold, k] for k in places if k != fold}
-        shrink = _best_shrink(task, every, folds, inner)
+        shrink = _best_shrink(task, rows, every, folds, inner, class_ratio)
         here = folds == fold
         nested[here] = every.where(here).decided(shrink * without[fold, fold])
-    shrink = _best_shrink(task, every, folds, {k: without[k, k] for k in places})
+    outer = {k: without[k, k] for k in places}
+    shrink = _best_shrink(task, rows, every, folds, outer, class_ratio)
     whole = shrink * best_weights(task, task.metric, every.where(fitted_on))
     log_weights = whole[cells] + start
     return Tuned(log_weights - log_weights.mean(), nested, shrink)
 
 
-def _best_shrink(task: Task, rows: Decidable, folds: Int64, weights: dict[int, Float64]) -> float:
-    """The factor with the best metric of the folds' pooled answers; weights: to use on each fold."""
+def _best_shrink(
+    task: Task, rows: Rows, every: Decidable, folds: Int64, weights: dict[int, Float64],
+    class_ratio: Float64 | None,
+) -> float:  # fmt: skip
+    """The factor with the best metric of the folds' pooled answers; weights: to use on each fold.
+
+    The mean of the best factors in resamples of the groups (bagging: Breiman 1996): the metric depends
+    so little on the factor that the single best one is mostly luck.
+    """
     answers = np.empty((len(SHRINKS), len(folds)), np.int64)
     for fold, of_fold in weights.items():
         here = folds == fold
-        mine = rows.where(here)
+        mine = every.where(here)
         answers[:, here] = [mine.decided(shrink * of_fold) for shrink in SHRINKS]
     used = np.isin(folds, list(weights))
-    labels, counts = rows.labels[used], rows.counts[used]
-    values = [_value(task, labels, one, counts) for one in answers[:, used]]
-    return SHRINKS[int(np.argmax(values))]  # the first of equals: the smallest
+    judged_on = rows.where(used)
+    statistic = values_of(task, judged_on, list(answers[:, used]), class_ratio)
+    values = replicates(statistic, judged_on.num_groups, _SHRINK_RESAMPLES)
+    best = values.argmax(axis=1)  # the first of equals: the smallest
+    return float(np.take(SHRINKS, best).mean())
 
 
 def nested_folds(rows: Rows) -> Int64:
-    """A fold for each row, [N], whole groups in one: the run's own where it has one split of at least
-    three, at most five of them, else five drawn at random."""
-    numbers = np.unique(rows.folds, return_inverse=True)[1]
-    low = np.full(rows.num_groups, np.iinfo(np.int64).max)
-    high = np.full(rows.num_groups, -1)
-    np.minimum.at(low, rows.groups, numbers)
-    np.maximum.at(high, rows.groups, numbers)
-    if np.array_equal(low, high) and numbers.max() >= 2:
-        return np.asarray(numbers % _FOLDS, np.int64)
-    places = np.random.default_rng([0, rows.num_groups]).permutation(rows.num_groups) % _FOLDS
+    """A fold 0..4 for each row, [N], whole groups in one, drawn within each of the run's folds.
+
+    So each has rows of every network: weights are used on eval images that the same networks answer.
+    """
+    own = np.full(rows.num_groups, np.iinfo(np.int64).max)
+    np.minimum.at(own, rows.groups, rows.folds)
+    drawn = np.random.default_rng([0, rows.num_groups]).permutation(rows.num_groups)
+    places = np.empty(rows.num_groups, np.int64)
+    places[np.lexsort((drawn, own))] = np.arange(rows.num_groups) % _FOLDS
     return np.asarray(places[rows.groups], np.int64)
 
 
@@ -220,12 +230,6 @@ class _Answered:
         if self._task.metric == "quadratic_kappa":
             return kappa_of_sums(sums, found[3][:, 0])
         return metric_of_sums(self._task, self._task.metric, sums)
-
-
-def _value(task: Task, labels: Int64, answers: Int64, counts: Float64) -> float:
-    one_group = np.zeros(len(labels), np.int64)
-    rows = Rows(labels, np.empty((len(labels), task.num_classes)), one_group, one_group)
-    return float(_Answered(task, rows, answers, counts).at(np.ones((1, 1)))[0])
 
 
 def _counts(rows: Rows, class_ratio: Float64 | None) -> Float64:
