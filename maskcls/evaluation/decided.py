@@ -31,7 +31,7 @@ from maskcls.statistics.choice import (
 from maskcls.statistics.decision import DECIDED, Decision, no_decision
 from maskcls.statistics.forecast import Forecast, forecast
 from maskcls.statistics.intervals import Interval
-from maskcls.statistics.prior import PriorEstimate, estimate_prior
+from maskcls.statistics.prior import PriorEstimate, class_ratio, estimate_prior
 from maskcls.statistics.rows import Rows
 from maskcls.store.folder import Folder
 from maskcls.store.run import Run
@@ -299,7 +299,8 @@ def _choose(
         honest = np.asarray(apart.logits, np.float64)
     if prior.used:
         assert honest is not None
-        corrected = Corrected(pooled.combined(honest, _shift(prior)), prior.ratio)
+        possible = class_ratio(prior.training, prior.draws) if prior.is_estimated else None
+        corrected = Corrected(pooled.combined(honest, _shift(prior)), prior.ratio, possible)
     if of_probabilities:
         assert honest is not None
         calibrated = pooled.combined(honest)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from maskcls.core.metrics import TITLES, oriented
 from maskcls.core.task import Task
+from maskcls.statistics.cells import values_under
 from maskcls.statistics.decision import (
     DECIDED,
     Decision,
@@ -24,7 +25,7 @@ from maskcls.statistics.decision import (
     values_of,
     why_not,
 )
-from maskcls.statistics.intervals import Interval, interval_of
+from maskcls.statistics.intervals import LEVEL, Interval, interval_of
 from maskcls.statistics.measures import measure_of
 from maskcls.statistics.resampling import Statistic, estimate, replicates
 from maskcls.statistics.rows import Rows
@@ -38,11 +39,13 @@ Decide = Literal["argmax", "tuned", "auto"]
 class Corrected:
     """Rows as the prior corrects them: rows.logits are calibrated and have log(q / pi) added already.
 
-    ratio: q / pi, [K].
+    ratio: q / pi, [K]. possible: the same of draws from the shares' posterior, [D, K]; None: they are
+    known.
     """
 
     rows: Rows
     ratio: Float64
+    possible: Float64 | None = None
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,12 @@ def choose(task: Task, decide: Decide, rows: Rows, corrected: Corrected | None =
     rows: held-out rows whose logits come about as those of the answers. corrected: the same rows,
     where a prior is to be used. decide: "argmax" fits nothing (and corrects if it can); "tuned" takes
     the tuned candidate with the best nested metric; "auto" the candidate with the best one among those
-    whose gain over plain argmax has an interval above 0, else plain argmax.
+    whose gain over plain argmax has an interval above 0, else plain argmax. Where the shares are an
+    estimate, "auto" first chooses without it, and then a candidate that the estimate has a part in
+    only if its gain over that one has an interval above 0, as groups and shares are drawn.
     """
+    if decide == "auto" and corrected is not None and corrected.possible is not None:
+        return _choose_under_estimate(task, rows, corrected, corrected.possible)
     plain = _Candidate("argmax", False, rows.logits.argmax(axis=1), None)
     candidates = [plain]
     if corrected is not None:
@@ -108,12 +115,44 @@ def choose(task: Task, decide: Decide, rows: Rows, corrected: Corrected | None =
     if decide != "auto":
         return Chosen(found, one.corrected, one.answers, optimism)
     if not better:
-        # What was measured stays in it, so that a reader sees what was refused.
-        refused = replace(found, rule="argmax", log_weights=np.zeros(task.num_classes), shrink=0.0)
         why = f"nothing is surely better on held-out {TITLES[task.metric]}"
-        return Chosen(replace(refused, why=reason or why), False, plain.answers)
+        return Chosen(_refused(found, reason or why), False, plain.answers)
     why = f"the best held-out {TITLES[task.metric]} of those that are surely better than argmax"
     return Chosen(replace(found, why=why), one.corrected, one.answers, optimism)
+
+
+def _choose_under_estimate(
+    task: Task, rows: Rows, corrected: Corrected, possible: Float64
+) -> Chosen:
+    """What is chosen without the estimate, unless what is chosen with it is surely better than that."""
+    without = choose(task, "auto", rows)
+    under = choose(task, "auto", rows, replace(corrected, possible=None))
+    plain = rows.logits.argmax(axis=1)
+    drawn = values_under(task, rows, [without.answers, under.answers], possible, _RESAMPLES)
+    gains = drawn[:, 1] - drawn[:, 0]
+    gains = gains[np.isfinite(gains)]
+    if len(gains) and np.quantile(gains, (1 - LEVEL) / 2) > 0:
+        return under
+    is_refused = under.corrected or under.decision.rule != "argmax"
+    why = "; nor is any with the estimated shares, which are unsure" if is_refused else ""
+    if without.decision.rule == "argmax":
+        return replace(under, decision=_refused(under.decision, without.decision.why + why),
+                       corrected=False, answers=plain, optimism=0.0)  # fmt: skip
+    why = (
+        "; none with the estimated shares, which are unsure, is surely better" if is_refused else ""
+    )
+    (argmax, value), (_, interval) = judged(task, rows, [plain, without.answers], corrected.ratio)
+    decision = replace(
+        without.decision, value=value, plain=argmax, gain=value - argmax, interval=interval,
+        why=without.decision.why + why,
+    )  # fmt: skip
+    return replace(without, decision=decision)
+
+
+def _refused(decision: Decision, why: str) -> Decision:
+    """Argmax instead of this decision, whose worth it has."""
+    nothing = np.zeros(len(decision.log_weights))
+    return replace(decision, rule="argmax", log_weights=nothing, shrink=0.0, why=why)
 
 
 def choice_optimism(task: Task, statistic: Statistic, num_groups: int) -> float:

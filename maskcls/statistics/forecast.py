@@ -14,8 +14,8 @@ import numpy.typing as npt
 from maskcls.core.metrics import oriented
 from maskcls.core.task import MetricName, Task
 from maskcls.statistics.averaging import Gain
+from maskcls.statistics.cells import Cells
 from maskcls.statistics.intervals import LEVEL, Interval
-from maskcls.statistics.measures import Measure, measure_of
 from maskcls.statistics.prior import PriorEstimate, class_ratio
 from maskcls.statistics.resampling import draws
 from maskcls.statistics.rows import Rows
@@ -58,7 +58,7 @@ def forecast(
     interval is of the score that comes back, not of its expectation. Draws are shifted by their
     mean bias, since a resample lacks groups of rare classes.
     """
-    cells = _Cells(task, rows, answers)
+    cells = Cells(task, rows, answers)
     used = prior.estimated if prior.used else prior.training
     point = cells.at(class_ratio(prior.training, used), np.ones(rows.num_groups))
     if eval_groups is not None:
@@ -98,39 +98,3 @@ def _possible(task: Task, values: npt.ArrayLike) -> Float64:
     if task.metric == "log_loss":
         return np.maximum(values, 0.0)
     return np.minimum(values, 1.0)
-
-
-class _Cells:
-    """The metric at weights of classes and groups: rows of one group and class count alike."""
-
-    def __init__(self, task: Task, rows: Rows, answers: npt.NDArray[Any] | None) -> None:
-        size = np.int64(task.num_classes)
-        pairs, numbers, counts = np.unique(
-            rows.groups * size + rows.labels.astype(np.int64),
-            return_inverse=True, return_counts=True,
-        )  # fmt: skip
-        self._group, self._class = pairs // size, pairs % size
-        self._counts = counts.astype(np.float64)
-        self._num_groups = rows.num_groups
-        split = Rows(rows.labels, rows.logits, np.asarray(numbers, np.int64), rows.folds)
-        self._measure: Measure = measure_of(task, split, predicted=answers)
-        # A group occurs in each repeat, in one fold.
-        parts = np.unique(rows.groups * (rows.folds.max() + 1) + rows.folds)
-        self.images_per_group = len(rows) / len(parts)
-
-    def at(self, ratio: Float64, weights: Float64) -> float:
-        """The metric, at how often a row of each class [K] and each group [G] counts."""
-        return float(self._measure((ratio[self._class] * weights[self._group])[None])[0])
-
-    def scored(
-        self, ratio: Float64, weights: Float64, number: int, rng: np.random.Generator
-    ) -> Float64:
-        """Weights [G] of so many groups drawn from those with these weights, as classes' ratios tell."""
-        total = np.bincount(self._group, self._counts * ratio[self._class], self._num_groups)
-        size = np.bincount(self._group, self._counts, self._num_groups)
-        likely = weights * total / size
-        if not likely.sum() > 0:
-            return weights
-        times = rng.multinomial(number, likely / likely.sum())
-        # A group that is drawn twice as often as it is would count twice in total, so once when drawn.
-        return np.asarray(times * np.divide(size, total, out=np.zeros_like(size), where=total > 0))

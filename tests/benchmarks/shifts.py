@@ -5,12 +5,11 @@
 The groups are split in halves. One is what the prior and the decision are fitted on. Of the other,
 half as many groups are drawn with other shares of the strata (of the classes, for tasks without
 strata), which stand for the eval images: their labels judge. Groups of a rare stratum may be drawn
-several times. Each image has the logits of the one network that held it out. The correction is taken
-only where it serves the metric on the fitted half under the estimated shares, its interval above 0.
+several times. Each image has the logits of the one network that held it out. Gains over argmax: of the
+correction alone, always taken where the estimate is used; of --decide auto without a prior, and with it.
 """
 
 import argparse
-import importlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +18,13 @@ import numpy.typing as npt
 
 from maskcls.core.metrics import oriented
 from maskcls.core.task import Task
+from maskcls.evaluation.decided import LEAST_RATIO
 from maskcls.evaluation.held_out import read_held_out
 from maskcls.statistics.calibration import calibrate_folds
+from maskcls.statistics.choice import Corrected, choose
 from maskcls.statistics.forecast import forecast
 from maskcls.statistics.measures import measure_of
-from maskcls.statistics.prior import estimate_prior
+from maskcls.statistics.prior import class_ratio, estimate_prior
 from maskcls.statistics.rows import Rows
 from maskcls.store.folder import Folder
 from maskcls.store.run import Run
@@ -43,6 +44,7 @@ class Outcome:
     after: float
     plain: float
     prior: float
+    alone: float
     both: float
     covered: bool
     forecast_error: float
@@ -102,56 +104,34 @@ def judge(task: Task, fitted: Rows, scored: Rows, seed: int) -> Outcome:
     known = np.stack(
         [calibrations[f].apply(z) for f, z in zip(scored.folds, scored.logits, strict=True)]
     )
-    shift = np.log(np.maximum(prior.ratio, 1e-6))
-    plain = scored.logits.argmax(axis=1)
-    corrected = (known + shift).argmax(axis=1)
-    # The correction is of the likeliest class; whether that serves the metric, the fitted part tells.
-    answers = (calibrated.logits + shift).argmax(axis=1)
-    first = fitted.logits.argmax(axis=1)
-    decision = _decision()
-    if decision is not None and not decision.why_not(task, fitted):
-        _, (_, gain) = decision.judged(task, fitted, [first, answers], prior.ratio, 500)
-        helps = gain.low > 0
-    else:
-        under = [_under(task, fitted, one, prior.ratio) for one in (first, answers)]
-        helps = under[1] > under[0]
-    if not helps:
-        corrected, answers = plain, first
-    both = corrected
-    if decision is not None and not decision.why_not(task, fitted):
-        fit = decision.fit_decision(task, calibrated, prior.ratio)
-        if fit.is_better:
-            both = (known + fit.log_weights).argmax(axis=1)
-            answers = decision.tune(task, calibrated, prior.ratio).nested
-    told = forecast(task, calibrated, answers, prior, len(scored), seed=seed)
-    got = _score(task, scored, both)
+    shift = np.log(np.maximum(prior.ratio, LEAST_RATIO))
+    alone = choose(task, "auto", fitted)
+    corrected = None
+    if prior.used:
+        honest = calibrated.with_logits(calibrated.logits + shift)
+        possible = class_ratio(prior.training, prior.draws)
+        corrected = Corrected(honest, prior.ratio, possible)
+    chosen = choose(task, "auto", fitted, corrected)
+    logits = known + shift if chosen.corrected else scored.logits
+    got = _score(task, scored, (logits + chosen.decision.log_weights).argmax(axis=1))
+    told = forecast(
+        task, corrected.rows if corrected and chosen.corrected else fitted, chosen.answers, prior,
+        len(scored), optimism=chosen.optimism, seed=seed,
+    )  # fmt: skip
     value = oriented(task.metric, got)
     return Outcome(
         prior.used, prior.why,
         float(np.abs(prior.training - truth).sum()), float(np.abs(prior.estimated - truth).sum()),
-        _score(task, scored, plain), _score(task, scored, corrected), got,
+        _score(task, scored, scored.logits.argmax(axis=1)),
+        _score(task, scored, (known + shift).argmax(axis=1)),
+        _score(task, scored, (scored.logits + alone.decision.log_weights).argmax(axis=1)), got,
         told.interval.low <= value <= told.interval.high, value - told.value,
     )  # fmt: skip
-
-
-def _decision() -> Any:
-    try:
-        return importlib.import_module("maskcls.statistics.decision")
-    except ModuleNotFoundError:
-        return None
 
 
 def _score(task: Task, rows: Rows, answers: npt.NDArray[Any]) -> float:
     measure = measure_of(task, rows, predicted=answers)
     return oriented(task.metric, float(measure(np.ones((1, rows.num_groups)))[0]))
-
-
-def _under(task: Task, rows: Rows, answers: npt.NDArray[Any] | None, ratio: Float64) -> float:
-    single = Rows(rows.labels, rows.logits, rows.labels.astype(np.int64), rows.folds)
-    weights = ratio[: single.num_groups]
-    return oriented(
-        task.metric, float(measure_of(task, single, predicted=answers)(weights[None])[0])
-    )
 
 
 def main() -> None:
@@ -178,11 +158,13 @@ def _line(outcomes: list[Outcome]) -> str:
         return float(np.mean([getattr(o, name) for o in outcomes]))
 
     prior = [o.prior - o.plain for o in outcomes]
+    alone = [o.alone - o.plain for o in outcomes]
     both = [o.both - o.plain for o in outcomes]
     return (
         f"used {sum(o.used for o in outcomes)}/{len(outcomes)}  shares off {mean('before'):.3f} ->"
         f" {mean('after'):.3f}  plain {mean('plain'):.3f}  prior {np.mean(prior):+.4f} (worst"
-        f" {min(prior):+.4f})  with decision {np.mean(both):+.4f} (worst {min(both):+.4f})"
+        f" {min(prior):+.4f})  auto {np.mean(alone):+.4f} (worst {min(alone):+.4f})"
+        f"  auto, estimated {np.mean(both):+.4f} (worst {min(both):+.4f})"
         f"  covered {mean('covered'):.2f}, off by {mean('forecast_error'):+.4f}"
     )
 

@@ -66,6 +66,30 @@ def test_the_interval_of_a_rules_score_is_around_it(metric: MetricName, ratio: o
     assert found.low < value < found.high
 
 
+def test_an_estimate_has_a_part_only_where_it_surely_helps() -> None:
+    task, rows = replace(FRUIT, metric="accuracy"), drawn(3, 300)
+    of_prior = Corrected(rows.with_logits(rows.logits + np.log(EVEN)), EVEN)
+    noise = np.random.default_rng(0)
+    sure = SHARES * EVEN + noise.normal(0, 0.005, (50, 4))
+    found = choose(task, "auto", rows, replace(of_prior, possible=sure / SHARES))
+    given = choose(task, "auto", rows, of_prior)
+    assert found.corrected
+    assert (found.decision.measured, found.decision.why) == (
+        given.decision.measured,
+        given.decision.why,
+    )
+    assert (found.answers == given.answers).all()
+    # Draws on every side of the training shares.
+    unsure = noise.dirichlet(2 * SHARES, 50)
+    kept = choose(task, "auto", rows, replace(of_prior, possible=unsure / SHARES))
+    without = choose(task, "auto", rows)
+    assert not kept.corrected
+    assert kept.decision.rule == without.decision.rule
+    assert kept.decision.log_weights.tolist() == without.decision.log_weights.tolist()
+    assert "the estimated shares, which are unsure" in kept.decision.why
+    assert (kept.answers == without.answers).all()
+
+
 @pytest.mark.parametrize("metric", ["auc", "log_loss"])
 def test_gains_of_probabilities_are_of_the_metric(metric: MetricName) -> None:
     task, rows = replace(FRUIT, metric=metric), drawn(4, 100)
