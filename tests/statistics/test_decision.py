@@ -100,6 +100,29 @@ def test_judged_is_the_metric(metric: Any, options: dict[str, Any]) -> None:
     assert intervals[1].low < values[1] - values[0] < intervals[1].high
 
 
+@pytest.mark.parametrize(
+    ("metric", "difference", "low", "high"),
+    [
+        ("macro_f1", 0.0216, -0.0258, 0.0694),
+        ("accuracy", -0.0133, -0.0333, 0.0067),
+        ("balanced_accuracy", 0.0814, 0.0450, 0.1189),
+        ("quadratic_kappa", 0.0111, -0.0690, 0.0895),
+    ],
+)
+def test_intervals_of_differences_are_nearly_those_of_stambo(
+    metric: Any, difference: float, low: float, high: float
+) -> None:
+    # stambo 0.1.6: two_sample_test of the same answers and groups, 2,000 resamples, with scikit-learn's
+    # metrics. It needs matplotlib and IPython, so it is no dependency. Its intervals are quantiles,
+    # these are BCa.
+    task, rows = replace(FRUIT, metric=metric), drawn(11, 300)
+    weighted = (rows.logits + np.log([1.0, 1.0, 2.0, 4.0])).argmax(axis=1)
+    values, intervals = judged(task, rows, [rows.logits.argmax(axis=1), weighted])
+    assert values[1] - values[0] == pytest.approx(difference, abs=1e-4)
+    found = [intervals[1].low, intervals[1].high]
+    assert found == pytest.approx([low, high], abs=0.1 * (high - low))
+
+
 def test_starting_weights_are_part_of_the_result() -> None:
     rows, start = drawn(6), np.array([0.0, 1.0, 2.0, 3.0])
     tuned = tune(FRUIT, rows.with_logits(rows.logits - start), start=start)

@@ -131,6 +131,11 @@ def test_holm_as_in_the_paper():
     assert np.isnan(found[1])
 
 
+def test_holm_as_in_stambo():
+    # stambo 0.1.6, holm_bonferroni_correction.
+    assert holm([0.01, 0.04, 0.03, 0.005, 0.6]) == pytest.approx([0.04, 0.09, 0.09, 0.025, 0.6])
+
+
 @pytest.mark.parametrize(("task", "classes"), [(SKIN, 2), (FRUIT, 4)], ids=["two", "four"])
 def test_p_of_area_is_the_same_by_placement_values_and_by_ranking(task, classes, monkeypatch):
     """Also where B's logits are on another scale, so that its rows do not mix with A's."""
