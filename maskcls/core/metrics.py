@@ -29,6 +29,8 @@ TITLES: dict[MetricName, str] = {
 """The metrics as screens name them."""
 OF_PROBABILITIES: frozenset[MetricName] = frozenset({"auc", "log_loss"})
 """What a confusion matrix does not tell."""
+SHARES: frozenset[MetricName] = frozenset({"macro_f1", "accuracy", "balanced_accuracy", "auc"})
+"""What lies between 0 and 1."""
 KEYS_BESIDE_PARTS = frozenset(
     {
         "metric",

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from maskcls.core.metrics import TITLES, oriented
+from maskcls.core.metrics import SHARES, TITLES, oriented
 from maskcls.core.task import Task
 from maskcls.statistics.cells import values_under
 from maskcls.statistics.decision import (
@@ -27,7 +27,7 @@ from maskcls.statistics.decision import (
 )
 from maskcls.statistics.intervals import LEVEL, Interval, interval_of
 from maskcls.statistics.measures import measure_of
-from maskcls.statistics.resampling import Statistic, estimate, replicates
+from maskcls.statistics.resampling import RESAMPLES, Statistic, estimate, replicates
 from maskcls.statistics.rows import Rows
 
 Float64 = npt.NDArray[np.float64]
@@ -178,10 +178,11 @@ def score_interval(
     """Of the metric of a rule: of its answers [N] to these rows, or for a metric of probabilities of its
     logits, those of the rows. class_ratio: see probability_values."""
     if task.metric in DECIDED:
-        (found,) = interval_of(values_of(task, rows, [answers], class_ratio), rows.num_groups)
+        values, resamples = values_of(task, rows, [answers], class_ratio), RESAMPLES
     else:
-        values = probability_values(task, [rows], class_ratio)
-        (found,) = interval_of(values, rows.num_groups, _RESAMPLES)
+        values, resamples = probability_values(task, [rows], class_ratio), _RESAMPLES
+    is_share = task.metric in SHARES
+    (found,) = interval_of(values, rows.num_groups, resamples, shares=is_share)
     return found
 
 

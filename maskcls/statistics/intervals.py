@@ -6,12 +6,19 @@ covers about as often as it says, unless a class is very rare. With 40 groups, o
 classes, a 95 % percentile interval covers the truth in .79 to .92 of cases (macro F1 .79 to .90): a
 resample lacks groups of rare classes, so that its F1 is too low on average. BCa (Efron 1987) corrects
 that, and the t quantiles (Hesterberg 2015), by how many groups decide the spread, part of what is left
-of too narrow an interval: .88 to .94 there. What a class of three or four groups is like no interval can
-tell.
+of too narrow an interval: .88 to .94 there.
+
+A resample holds nothing that the groups do not, so few groups that are nearly all right look surer than
+they are. A score between 0 and 1 therefore has a second interval, on the logit scale, whose ends are no
+values of resamples: jackknife spread and t quantiles (Efron & Tibshirani 1993, 22.6). Each end is the
+farther one of the two. With hundreds of groups they agree.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit, logit
 from scipy.stats import norm, t
 
 from maskcls.core.interval import Interval
@@ -33,21 +40,23 @@ _FEWEST = 20
 
 def interval_of(
     statistic: Statistic, num_groups: int, resamples: int = RESAMPLES, seed: int = 0,
-    level: float = LEVEL, by_t: bool = True,
+    level: float = LEVEL, by_t: bool = True, shares: Sequence[bool] | bool = False,
 ) -> list[Interval]:  # fmt: skip
-    """The BCa interval of each value of the statistic; see bca."""
+    """The interval of each value of the statistic; see bca."""
     value = np.atleast_1d(estimate(statistic, num_groups))
     drawn = replicates(statistic, num_groups, resamples, seed).reshape(resamples, -1)
     left_out = without_blocks(statistic, num_groups, seed)
-    return bca(value, drawn, left_out.reshape(len(left_out), -1), level, by_t)
+    return bca(value, drawn, left_out.reshape(len(left_out), -1), level, by_t, shares)
 
 
 def bca(
-    value: Float64, drawn: Float64, left_out: Float64, level: float = LEVEL, by_t: bool = True
-) -> list[Interval]:
+    value: Float64, drawn: Float64, left_out: Float64, level: float = LEVEL, by_t: bool = True,
+    shares: Sequence[bool] | bool = False,
+) -> list[Interval]:  # fmt: skip
     """Bias-corrected and accelerated intervals (Efron 1987), one for each of M values.
 
-    by_t: with Student's quantiles; else Efron's own, with the normal distribution's.
+    by_t: with Student's quantiles; else Efron's own, with the normal distribution's. shares: of all or
+    each value, whether it lies between 0 and 1; then the interval on the logit scale is part of it.
     value: [M], of all groups. drawn: [B, M], of the resamples. left_out: [J, M], of a jackknife.
     Resamples in which a value is not defined (NaN) are left out. NaN is the interval of a value that
     is not defined in 20 of them, and of everything where there is one group: nothing tells how groups
@@ -56,10 +65,14 @@ def bca(
     """
     tails = np.array([(1 - level) / 2, (1 + level) / 2])
     found = []
+    is_share = np.broadcast_to(np.asarray(shares), len(value))
     for m in range(len(value)):
         low, high = np.full(2, np.nan)
         if len(left_out) > 1:
             low, high = _bca_one(float(value[m]), drawn[:, m], left_out[:, m], tails, by_t)
+            if is_share[m] and by_t and np.isfinite([low, high]).all():
+                ends = _on_logits(float(value[m]), left_out[:, m], tails)
+                low, high = np.fmin(low, ends[0]), np.fmax(high, ends[1])
         found.append(Interval(level, float(low), float(high)))
     return found
 
@@ -85,6 +98,23 @@ def _bca_one(
     far = np.where(shifted < 0, -np.inf, np.inf)
     places = norm.cdf(bias + np.divide(shifted, slope, out=far, where=slope > 0))
     return np.asarray(np.quantile(drawn, places))
+
+
+def _on_logits(value: float, left_out: Float64, tails: Float64) -> Float64:
+    """Student's interval of a share on the logit scale; NaN where no group changes the value."""
+    there = left_out[np.isfinite(left_out)]
+    if len(there) < 2:
+        return np.full(2, np.nan)
+    # A share of 0 or 1 is taken to be a tenth of a group away from it.
+    least = 1 / (10 * len(there))
+    apart = logit(np.clip(there, least, 1 - least))
+    spread = np.sqrt((len(there) - 1) / len(there) * ((apart - apart.mean()) ** 2).sum())
+    # Relative to the values, or what rounding leaves of equal ones would count.
+    if spread <= 1e-12 * max(1.0, float(np.abs(apart).max())):
+        return np.full(2, np.nan)
+    _, freedom = _shape(apart)
+    ends = logit(np.clip(value, least, 1 - least)) + t.ppf(tails, freedom) * spread
+    return np.asarray(expit(ends))
 
 
 def _shape(left_out: Float64) -> tuple[float, float]:

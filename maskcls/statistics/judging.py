@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from maskcls.core.interval import Interval
-from maskcls.core.metrics import Score
+from maskcls.core.metrics import SHARES, Score
 from maskcls.core.task import Task
 from maskcls.statistics.intervals import interval_of
 from maskcls.statistics.measures import Measure, Outcome, measure_of, measure_of_outcome
@@ -45,7 +45,10 @@ def intervals_of(task: Task, outcome: Outcome, resamples: int = RESAMPLES) -> In
     """The 95 % intervals of rows that are a score's; see statistics/intervals.py for the method."""
     parts = [part.name for part in task.parts] if len(task.parts) > 1 else []
     num_groups = int(outcome.groups.max(initial=-1)) + 1
-    found = [_known(one) for one in interval_of(_all(task, outcome, parts), num_groups, resamples)]
+    # F1 of classes and parts are shares, whatever the ranking metric is.
+    shares = [task.metric in SHARES, *[True] * (task.num_classes + len(parts))]
+    every = interval_of(_all(task, outcome, parts), num_groups, resamples, shares=shares)
+    found = [_known(one) for one in every]
     # A metric of probabilities is not known where only answers are.
     has_whole = _ranking(task, outcome) is not None
     last = 1 + task.num_classes
@@ -58,7 +61,8 @@ def intervals_of(task: Task, outcome: Outcome, resamples: int = RESAMPLES) -> In
 
 def ranking_interval(task: Task, rows: Rows, resamples: int = RESAMPLES) -> Interval | None:
     """The 95 % interval of the ranking metric of these rows; None where it cannot be told."""
-    (found,) = interval_of(measure_of(task, rows), rows.num_groups, resamples)
+    is_share = task.metric in SHARES
+    (found,) = interval_of(measure_of(task, rows), rows.num_groups, resamples, shares=is_share)
     return _of_width(_known(found))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from maskcls.core.metrics import SHARES
 from maskcls.core.task import MetricName, Task
 from maskcls.statistics.intervals import LEVEL, Interval, bca, interval_of
 from maskcls.statistics.measures import Measure, measure_of
@@ -153,7 +154,8 @@ def mean_interval(
     def mean(weights: npt.NDArray[Any]) -> Float64:
         return np.asarray(np.mean([measure(weights) for measure in measures], axis=0))
 
-    return interval_of(mean, groups, resamples, seed, level)[0]
+    is_share = task.metric in SHARES
+    return interval_of(mean, groups, resamples, seed, level, shares=is_share)[0]
 
 
 def holm(p: Sequence[float]) -> list[float]:

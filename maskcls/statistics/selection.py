@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from maskcls.core.metrics import SHARES
 from maskcls.core.task import Task
 from maskcls.statistics.greedy import best_single, select
 from maskcls.statistics.intervals import Interval, interval_of
@@ -122,7 +123,8 @@ def against(
         return np.stack([own - others, own, others], axis=1)
 
     value = np.atleast_1d(estimate(both, answers.num_groups))
-    intervals = interval_of(both, answers.num_groups, _resamples(task))
+    shares = [False, *[task.metric in SHARES] * 2]
+    intervals = interval_of(both, answers.num_groups, _resamples(task), shares=shares)
     return Against(float(value[0]), *intervals)
 
 

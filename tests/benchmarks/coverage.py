@@ -130,8 +130,13 @@ def bias_corrected(value: float, drawn: Float64, left_out: Float64) -> Float64:
 
 
 def accelerated(value: float, drawn: Float64, left_out: Float64) -> Float64:
-    """The product's: BCa with quantiles of Student's t."""
+    """BCa with quantiles of Student's t."""
     return _of(bca(np.array([value]), drawn[:, None], left_out[:, None]))
+
+
+def as_shares(value: float, drawn: Float64, left_out: Float64) -> Float64:
+    """The product's: each end the farther one of that and of an interval on the logit scale."""
+    return _of(bca(np.array([value]), drawn[:, None], left_out[:, None], shares=True))
 
 
 def normal(value: float, drawn: Float64, left_out: Float64) -> Float64:
@@ -155,6 +160,7 @@ def _of(found: Sequence[object]) -> Float64:
 
 
 METHODS: dict[str, Callable[[float, Float64, Float64], Float64]] = {
+    "used": as_shares,
     "BCa with t": accelerated,
     "BCa": plain_bca,
     "BC": bias_corrected,

@@ -69,6 +69,43 @@ def test_a_value_that_never_differs_has_an_interval_of_no_width() -> None:
     assert found == Interval(0.95, 0.75, 0.75)
 
 
+def test_a_share_of_few_groups_may_be_lower_than_any_resample() -> None:
+    right = np.array([1.0] * 11 + [0.6])  # of twelve groups one is not all right
+
+    def share(weights: np.ndarray) -> np.ndarray:
+        return np.asarray(weights @ right / weights.sum(axis=1))
+
+    (plain,), (found,) = interval_of(share, 12), interval_of(share, 12, shares=True)
+    assert plain.high <= found.high <= 1
+    # One more such group in four would be nothing unusual.
+    assert found.low < plain.low - 0.05
+    assert found.low > 0
+    # A difference of shares is none.
+    (first, second) = interval_of(
+        lambda w: np.stack([share(w), share(w) - 0.5], axis=1), 12, shares=[True, False]
+    )
+    assert first == found
+    assert (second.low, second.high) == pytest.approx((plain.low - 0.5, plain.high - 0.5))
+
+
+def test_with_many_groups_a_share_has_nearly_the_same_interval() -> None:
+    right = np.random.default_rng(3).random(400) < 0.7
+
+    def share(weights: np.ndarray) -> np.ndarray:
+        return np.asarray(weights @ right / weights.sum(axis=1))
+
+    (plain,), (found,) = interval_of(share, 400), interval_of(share, 400, shares=True)
+    assert found.low <= plain.low
+    assert plain.high <= found.high
+    assert found.high - found.low < 1.1 * (plain.high - plain.low)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.75, 1.0])
+def test_a_share_that_never_differs_has_an_interval_of_no_width(value: float) -> None:
+    (found,) = interval_of(lambda w: np.full(len(w), value), 30, shares=True)
+    assert found == Interval(0.95, value, value)
+
+
 def test_of_one_group_nothing_is_known() -> None:
     (found,) = interval_of(lambda w: w.sum(axis=1), 1)
     assert np.isnan([found.low, found.high]).all()

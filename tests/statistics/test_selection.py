@@ -69,5 +69,5 @@ def test_a_mean_gains_nothing_over_itself() -> None:
     found = against(FRUIT, answers, answers.values[0], answers.values[0])
     assert (found.gain, found.interval.low, found.interval.high) == (0, 0, 0)
     assert found.own == found.others
-    assert found.own == interval_of(answers.score_at(FRUIT, answers.values[0]), 60)[0]
+    assert found.own == interval_of(answers.score_at(FRUIT, answers.values[0]), 60, shares=True)[0]
     assert fit_selection(FRUIT, answers) == fit_selection(FRUIT, answers)
