@@ -23,7 +23,7 @@ def decided_lines(provenance: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def with_brackets_told(lines: Sequence[str]) -> list[str]:
+def with_bracket_note(lines: Sequence[str]) -> list[str]:
     """The lines, and what the brackets in them are, if there are any."""
     return [
         *lines,

@@ -17,7 +17,7 @@ def judgement_lines(metric: MetricName, judged: Judged, is_noted: bool = False) 
     if judged.interval is None:
         lines = [f"no interval of {title}: {judged.interval_note or 'not defined'}"]
     else:
-        lines = [what_brackets_hold(judged.interval, judged.interval_by)]
+        lines = [bracket_note(judged.interval, judged.interval_by)]
     epochs = {
         "with each fold's epoch chosen by the other folds": judged.honest,
         "with each fold's last epoch": judged.last_epoch,
@@ -40,6 +40,6 @@ def judgement_lines(metric: MetricName, judged: Judged, is_noted: bool = False) 
     return lines
 
 
-def what_brackets_hold(interval: Interval, drawn: str) -> str:
+def bracket_note(interval: Interval, drawn: str) -> str:
     """What the intervals on a screen are; drawn: what their bootstrap draws, such as "60 groups"."""
     return f"in brackets: {100 * interval.level:.0f} % intervals, by bootstrap over {drawn}"

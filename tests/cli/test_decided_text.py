@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from maskcls.cli.decided_text import decided_lines, with_brackets_told
+from maskcls.cli.decided_text import decided_lines, with_bracket_note
 
 DECISION = {
     "rule": "tuned", "why": "as asked for", "metric": "macro_f1", "held_out": 0.44, "argmax": 0.4,
@@ -75,8 +75,8 @@ def test_provenances_of_earlier_versions_have_fewer_numbers() -> None:
 
 def test_what_brackets_are_is_said_once_and_only_of_brackets() -> None:
     lines = ["a 0.1 [0.0, 0.2]", "b 0.2 [0.1, 0.3]"]
-    assert with_brackets_told(lines) == [*lines, "in brackets: 95 % intervals"]
-    assert with_brackets_told(["decision: argmax (as asked for)"])[1:] == []
+    assert with_bracket_note(lines) == [*lines, "in brackets: 95 % intervals"]
+    assert with_bracket_note(["decision: argmax (as asked for)"])[1:] == []
 
 
 def test_what_is_not_known_is_left_out() -> None:

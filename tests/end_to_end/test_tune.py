@@ -86,7 +86,7 @@ def test_it_finds_what_was_planted_and_survives_a_kill(people: Path, tmp_path: P
     mine = psutil.Process(first.pid).children(recursive=True)
     first.send_signal(signal.SIGKILL)
     first.wait()
-    psutil.wait_procs(mine, timeout=30)
+    psutil.wait_procs(mine, timeout=5)
     assert ended
     before = {path: path.read_bytes() for path in ended}
 

@@ -84,7 +84,7 @@ def test_the_score_of_groups_has_an_interval_over_groups(tmp_path: Path) -> None
     means = logits.reshape(60, 3, 2).mean(axis=1).astype(np.float64)
     alone = np.arange(60)
     rows = Rows(labels[::3], means, alone, alone)
-    (expected,) = interval_of(measure_of(SKIN, rows), 60)
+    (expected,) = interval_of(measure_of(SKIN, rows), 60, shares=True)
     assert found.interval is not None
     assert found.score is not None
     assert found.interval.low < found.score < found.interval.high

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from maskcls.cli.decided_text import decided_lines, with_brackets_told
+from maskcls.cli.decided_text import decided_lines, with_bracket_note
 from maskcls.cli.progress import make_progress
 from maskcls.cli.selection_text import selection_lines
 from maskcls.cli.verbs.base import LOCATION, Verb, say, sources_at
@@ -110,7 +110,7 @@ def print_ensemble(out: str, provenance: Mapping[str, Any]) -> None:
         f"{out}: {provenance['images']:,} {rows}, {len(members)} folds, {provenance['rule']}"
         + sources_at(out)
     )
-    for line in with_brackets_told([*selection_lines(provenance), *decided_lines(provenance)]):
+    for line in with_bracket_note([*selection_lines(provenance), *decided_lines(provenance)]):
         say(line)
     # Names of images may be thousands: the provenance has them, here their number is enough.
     if lost:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from maskcls.cli.decided_text import decided_lines, with_brackets_told
+from maskcls.cli.decided_text import decided_lines, with_bracket_note
 from maskcls.cli.progress import make_progress
 from maskcls.cli.verbs.base import LOCATION, Verb, add_set, say, sources_at
 from maskcls.cli.verbs.ensemble import add_decide
@@ -48,7 +48,7 @@ def _predict(args: argparse.Namespace, command: list[str]) -> int:
     groups = f", {done.provenance['images']:,} groups" if args.by_group else ""
     counts = f"{done.images:,} images, {len(done.faults)} of them without an answer{groups}"
     say(f"{args.out}: {counts}{sources_at(args.out)}")
-    for line in with_brackets_told(decided_lines(done.decided)):
+    for line in with_bracket_note(decided_lines(done.decided)):
         say(line)
     return done.exit_code
 

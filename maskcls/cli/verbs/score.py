@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 
-from maskcls.cli.judgement import what_brackets_hold
+from maskcls.cli.judgement import bracket_note
 from maskcls.cli.verbs.base import LOCATION, Verb, say
 from maskcls.core.metrics import shown_values, with_interval
 
@@ -43,7 +43,7 @@ def _score(args: argparse.Namespace, command: list[str]) -> int:
     say(f"{shown}  ({found.images:,} images)")
     if found.interval is not None:
         note = f" ({found.interval_note})" if found.interval_note else ""
-        say(what_brackets_hold(found.interval, found.interval_by) + note)
+        say(bracket_note(found.interval, found.interval_by) + note)
     for name, part in found.score.parts.items():
         shown = with_interval(f"{part.macro_f1:.3f}", part.interval, 3)
         say(f"{name}: macro F1 {shown}  accuracy {part.accuracy:.3f}")
