@@ -173,7 +173,7 @@ def test_score_prints_a_line_per_class_or_json(
     )
     assert mask == "mask: macro F1 0.333  accuracy 1.000"  # the same in each resample
     assert gender == "gender: macro F1 0.500  accuracy 1.000"
-    assert age == "age: macro F1 0.222 [0.000, 0.333]  accuracy 0.500"
+    assert age == "age: macro F1 0.222 [0.000, 1.000]  accuracy 0.500"
     assert classes[3] == "    3  F1 0.667 [0.000, 1.000]       2  worn, female, <30"
     assert classes[4] == "    4  F1 0.000                      0  worn, female, 30-59"
     assert len(classes) == 18
