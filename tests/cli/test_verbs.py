@@ -184,7 +184,7 @@ def test_score_prints_a_line_per_class_or_json(
     found = json.loads(out)
     assert (found["images"], found["joined_on"]) == (2, "ImageID")
     assert found["warning"].startswith("submission.csv is in another order")
-    assert found["interval"] == pytest.approx({"level": 0.95, "low": 0.0, "high": 0.0556}, abs=1e-4)
+    assert found["interval"] == pytest.approx({"level": 0.95, "low": 0.0, "high": 0.0964}, abs=1e-4)
     assert err == ""
 
 
