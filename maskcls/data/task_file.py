@@ -18,6 +18,7 @@ from maskcls.core.task import MAX_CLASSES, Answers, MetricName, Part, Places, Ta
 from maskcls.data.mask_copy import faults_of_copy
 from maskcls.data.task_toml import KEYS, nearest, read_table
 from maskcls.data.task_toml import Source as Source  # part of a task as written, for its users, too
+from maskcls.data.toml_lines import Path, key_lines, line_of
 
 BUILT_IN = ("mask",)
 TASK_FILE = "task.toml"
@@ -140,38 +141,39 @@ def parse_task(content: bytes, origin: str, how: str | None = None) -> TaskFile:
     values of a wrong kind, contradictions between keys.
     """
     try:
-        tree = tomllib.loads(content.decode("utf-8-sig"))
+        text = content.decode("utf-8-sig")
+        tree = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise UserError(f"{origin}: not a TOML file: {e}") from e
-    return _Reader(origin, how or origin).read(tree)
+    return _Reader(origin, how or origin, text).read(tree)
 
 
 class _Reader:
     """Reads one file; collects all faults before it refuses."""
 
-    def __init__(self, origin: str, how: str) -> None:
-        self._origin, self._how = origin, how
-        self._faults: list[str] = []
+    def __init__(self, origin: str, how: str, text: str) -> None:
+        self._origin, self._how, self._text = origin, how, text
+        self._faults: list[tuple[str, Path]] = []
 
     def read(self, tree: Mapping[str, Any]) -> TaskFile:
         for name in tree:
             if name not in KEYS:
-                self._fault(f"[{name}]: no such table{nearest(name, KEYS)}")
-        task = self._read("task", tree.get("task"))
+                self._fault(f"[{name}]: no such table{nearest(name, KEYS)}", name)
+        task = self._read("task", tree.get("task"), "task")
         parts = tree.get("part", [])
         if not isinstance(parts, list) or not parts:
-            self._fault("needs one [[part]] or more, which says what the label is")
+            self._fault("needs one [[part]] or more, which says what the label is", "part")
             parts = []
-        tables = [self._read("part", part) for part in parts]
-        evals = self._read("eval", tree["eval"]) if "eval" in tree else None
-        answers = self._read("answers", tree["answers"]) if "answers" in tree else {}
+        tables = [self._read("part", part, "part", k) for k, part in enumerate(parts)]
+        evals = self._read("eval", tree["eval"], "eval") if "eval" in tree else None
+        answers = self._read("answers", tree["answers"], "answers") if "answers" in tree else {}
         self._raise_if_any()
         found = TaskFile(
             origin=self._origin,
             how=self._how,
             name=task.get("name", "task"),
             images=self._inside("task", "images", task),
-            parts=tuple(self._part(table) for table in tables),
+            parts=tuple(self._part(k, table) for k, table in enumerate(tables)),
             table=self._inside("task", "table", task) or None,
             row=self._choice(task, "row", ("image", "folder"), "image"),
             image=task.get("image"),
@@ -191,37 +193,45 @@ class _Reader:
         self._raise_if_any()
         return found
 
-    def _read(self, name: str, table: Any) -> dict[str, Any]:
+    def _read(self, name: str, table: Any, *at: str | int) -> dict[str, Any]:
         found, faults = read_table(name, table)
-        for text in faults:
-            self._fault(text)
+        for key, text in faults:
+            self._fault(text, *at, *([key] if key else []))
         return found
 
-    def _part(self, table: Mapping[str, Any]) -> PartFile:
+    def _part(self, number: int, table: Mapping[str, Any]) -> PartFile:
+        at = ("part", number)
         name, values = table["name"], table.get("values", ())
         borders, numbers = table.get("borders", ()), table.get("numbers")
         if not name.strip():
-            self._fault("[[part]] name is empty; give the part a name")
+            self._fault("[[part]] name is empty; give the part a name", *at, "name")
         if len(set(values)) < len(values):
-            self._fault(f"part {name}: values has one of them twice")
+            self._fault(f"part {name}: values has one of them twice", *at, "values")
         if not all(value.strip() for value in values):
-            self._fault(f"part {name}: values has an empty name; name every value")
+            self._fault(f"part {name}: values has an empty name; name every value", *at, "values")
         if borders and (list(borders) != sorted(set(borders)) or len(borders) != len(values) - 1):
             self._fault(
                 f"part {name}: borders must rise, one fewer than values: the first number of each"
-                " value after the first"
+                " value after the first",
+                *at,
+                "borders",
             )
         if numbers is not None and len(numbers) != 2:
-            self._fault(f"part {name}: numbers is the smallest and the largest number")
+            self._fault(
+                f"part {name}: numbers is the smallest and the largest number", *at, "numbers"
+            )
             numbers = None
         scale = table.get("scale")
         if scale is not None and len(scale) != 2:
-            self._fault(f"part {name}: scale is the mean and the standard deviation")
+            self._fault(f"part {name}: scale is the mean and the standard deviation", *at, "scale")
             scale = None
         for raw, value in table.get("of", {}).items():
             if values and value not in values:
                 self._fault(
-                    f"part {name}: of names {value!r} (for {raw!r}), which is not in values"
+                    f"part {name}: of names {value!r} (for {raw!r}), which is not in values",
+                    *at,
+                    "of",
+                    raw,
                 )
         # Composed, as are the values that are read: a class is one whoever wrote its name.
         of = {nfc(raw): nfc(value) for raw, value in table.get("of", {}).items()}
@@ -234,13 +244,16 @@ class _Reader:
         parts = [part for part in text.split("/") if part not in ("", ".")]
         if text.startswith("/") or ".." in parts or "\\" in text or "\0" in text:
             self._fault(
-                f"[{name}] {key} = {text!r}: not a path within DATA; write it relative to it, with '/'"
-            )
+                f"[{name}] {key} = {text!r}: not a path within DATA; write it relative to it, with '/'",
+                name, key,
+            )  # fmt: skip
         return "/".join(parts)
 
     def _eval(self, table: Mapping[str, Any], task: Mapping[str, Any]) -> EvalFile:
         if "table" in table and "image" not in table:
-            self._fault("[eval] table needs the key image: the column that names the image")
+            self._fault(
+                "[eval] table needs the key image: the column that names the image", "eval", "table"
+            )
         return EvalFile(
             self._inside("eval", "images", table),
             self._inside("eval", "table", table) or None,
@@ -259,85 +272,119 @@ class _Reader:
         ):
             self._fault(
                 f"[answers] values = {values!r}: expected value, class, probability:VALUE or"
-                " probabilities"
-            )
+                " probabilities",
+                "answers", "values",
+            )  # fmt: skip
         columns = table.get("columns", (image, "label"))
         if len(columns) < 2 and values != "probabilities":
-            self._fault("[answers] columns: the image's column, then the answer's")
+            self._fault(
+                "[answers] columns: the image's column, then the answer's", "answers", "columns"
+            )
         if len(set(columns)) < len(columns):
-            self._fault("[answers] columns has one of them twice")
+            self._fault("[answers] columns has one of them twice", "answers", "columns")
         return Answers(tuple(columns), values, self._inside("answers", "like", table) or None)
 
     def _metrics(self, names: tuple[str, ...]) -> Any:
         for name in names:
             if name not in get_args(MetricName):
                 known = get_args(MetricName)
-                self._fault(f"[task] also: {name!r} is no metric{nearest(name, known)}")
+                self._fault(
+                    f"[task] also: {name!r} is no metric{nearest(name, known)}", "task", "also"
+                )
         return names
 
     def _choice(self, table: Mapping[str, Any], key: str, known: Any, default: Any) -> Any:
         value = table.get(key, default)
         if value is not default and value not in known:
-            self._fault(f"[task] {key} = {value!r}: expected one of {', '.join(known)}")
+            self._fault(
+                f"[task] {key} = {value!r}: expected one of {', '.join(known)}", "task", key
+            )
         return value
 
     def _check(self, found: TaskFile) -> None:
         names = [part.name for part in found.parts]
         if len(set(names)) < len(names):
-            self._fault("two parts have the same name")
+            double = next(k for k, name in enumerate(names) if name in names[:k])
+            self._fault("two parts have the same name", "part", double, "name")
         if len(set(found.strata)) < len(found.strata):
-            self._fault("[task] strata has one of them twice")
-        for name in names:
+            self._fault("[task] strata has one of them twice", "task", "strata")
+        for k, name in enumerate(names):
             if name in RESERVED:
                 self._fault(
-                    f"part {name}: files of a run have a column or key of this name; choose another"
-                )
+                    f"part {name}: files of a run have a column or key of this name; choose another",
+                    "part", k, "name",
+                )  # fmt: skip
         if len(names) > 1 and "quadratic_kappa" in (found.metric, *found.also):
             self._fault(
-                "quadratic_kappa needs ordered classes, and a label of several parts has none"
-            )
+                "quadratic_kappa needs ordered classes, and a label of several parts has none",
+                "task", "metric" if found.metric == "quadratic_kappa" else "also",
+            )  # fmt: skip
         for name in found.strata:
             if name not in names:
-                self._fault(f"[task] strata: {name!r} is no part; there are {', '.join(names)}")
+                self._fault(
+                    f"[task] strata: {name!r} is no part; there are {', '.join(names)}",
+                    "task", "strata",
+                )  # fmt: skip
         if found.table is not None and found.image is None:
-            self._fault("[task] table needs the key image: the column that names the image")
+            self._fault(
+                "[task] table needs the key image: the column that names the image", "task", "table"
+            )
         if found.row == "folder" and found.checks is None:
             self._fault(
-                '[task] row = "folder" belongs to checks = "mask"; make a row for each image'
-            )
+                '[task] row = "folder" belongs to checks = "mask"; make a row for each image',
+                "task", "row",
+            )  # fmt: skip
         if found.checks == "mask":
             if names != ["mask", "gender", "age"] or not found.parts[2].borders:
                 self._fault(
-                    '[task] checks = "mask" needs the parts mask, gender and age with borders'
-                )
+                    '[task] checks = "mask" needs the parts mask, gender and age with borders',
+                    "task", "checks",
+                )  # fmt: skip
             else:
-                for text in faults_of_copy(found):
-                    self._fault(text)
-        columns = [s.text for s in self._sources(found) if s.kind == "column"]
-        if found.table is None and columns:
-            self._fault(f"{columns[0]!r} is a column, and [task] names no table")
-        if any(s.kind == "one_hot" for s in (found.group, found.fold) if s is not None):
-            self._fault(
-                "[task] group and fold are one column each; a list is for the label of a part"
-            )
-        if any(part.source.kind == "one_hot" for part in found.parts) and found.table is None:
-            self._fault("a list of columns needs a table, and [task] names none")
-        source = None if found.eval is None or found.eval.table else found.eval.group
-        if source is not None and source.kind in ("column", "one_hot"):
-            self._fault("[eval] group is a column, and [eval] names no table")
-        for part in found.parts:
+                for at, text in faults_of_copy(found):
+                    self._fault(text, *at)
+        self._check_sources(found)
+        for k, part in enumerate(found.parts):
             if part.borders and found.checks != "mask":
                 self._fault(
-                    f'part {part.name}: borders belong to checks = "mask"; name the values instead'
+                    f'part {part.name}: borders belong to checks = "mask"; name the values instead',
+                    "part", k, "borders",
+                )  # fmt: skip
+
+    def _check_sources(self, found: TaskFile) -> None:
+        """Whether each value comes from where there is one."""
+        sources: list[tuple[Source | None, Path]]
+        sources = [(part.source, ("part", k, "from")) for k, part in enumerate(found.parts)]
+        for source, at in [
+            *sources,
+            (found.group, ("task", "group")),
+            (found.fold, ("task", "fold")),
+        ]:
+            if source is None:
+                continue
+            if source.kind == "one_hot" and at[0] == "task":
+                self._fault(
+                    "[task] group and fold are one column each; a list is for the label of a part",
+                    *at,
                 )
+            elif source.kind == "one_hot" and found.table is None:
+                self._fault("a list of columns needs a table, and [task] names none", *at)
+            elif source.kind == "column" and found.table is None:
+                self._fault(f"{source.text!r} is a column, and [task] names no table", *at)
+        source = None if found.eval is None or found.eval.table else found.eval.group
+        if source is not None and source.kind in ("column", "one_hot"):
+            self._fault("[eval] group is a column, and [eval] names no table", "eval", "group")
 
-    def _sources(self, found: TaskFile) -> list[Source]:
-        sources = [part.source for part in found.parts]
-        return [*sources, *(s for s in (found.group, found.fold) if s is not None)]
-
-    def _fault(self, text: str) -> None:
-        self._faults.append(f"{self._origin}: {text}")
+    def _fault(self, text: str, *at: str | int) -> None:
+        """at: the key in the file, from the top; none for a fault of the whole."""
+        self._faults.append((text, at))
 
     def _raise_if_any(self) -> None:
-        if self._faults:
-            raise UserError("\n".join(self._faults[:10]))
+        if not self._faults:
+            return
+        lines = key_lines(self._text)
+        texts = []
+        for text, at in self._faults[:10]:
+            line = line_of(lines, at)
+            texts.append(f"{self._origin}{'' if line is None else f' line {line}'}: {text}")
+        raise UserError("\n".join(texts))

@@ -68,20 +68,24 @@ KEYS: dict[str, dict[str, str]] = {
 _NEEDED = {"task": ("images",), "part": ("name", "from"), "eval": ("images",), "answers": ()}
 
 
-def read_table(name: str, table: Any) -> tuple[dict[str, Any], list[str]]:
-    """A table's values by key, each of its kind, with sources parsed; and a sentence for each fault."""
+def read_table(name: str, table: Any) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """A table's values by key, each of its kind, with sources parsed; and for each fault the key, ""
+    where the table is at fault, and a sentence."""
     if not isinstance(table, Mapping):
-        return {}, [f"needs a table [{name}]" if table is None else f"[{name}] is not a table"]
-    known, found, faults = KEYS[name], dict[str, Any](), list[str]()
+        text = f"needs a table [{name}]" if table is None else f"[{name}] is not a table"
+        return {}, [("", text)]
+    known, found, faults = KEYS[name], dict[str, Any](), list[tuple[str, str]]()
     for key, value in table.items():
         if key not in known:
-            faults.append(f"[{name}] {key}: no such key{nearest(key, known)}")
+            faults.append((key, f"[{name}] {key}: no such key{nearest(key, known)}"))
             continue
         try:
             found[key] = _of_kind(known[key], value)
         except ValueError as e:
-            faults.append(f"[{name}] {key} = {value!r}: {e}")
-    faults += [f"[{name}] needs the key {key}" for key in _NEEDED[name] if key not in table]
+            faults.append((key, f"[{name}] {key} = {value!r}: {e}"))
+    for key in _NEEDED[name]:
+        if key not in table:
+            faults.append(("", f"[{name}] needs the key {key}"))
     return found, faults
 
 

@@ -344,3 +344,13 @@ def test_a_study_shows_the_base_once_and_what_its_changes_come_to(tmp_path: Path
         "2 changes: 1 better, 0 worse, 0 without a shown difference, 1 not trained",
         "Holm's correction is for 1 comparison with the base, of 2 seeds on each side",
     ]
+
+
+def test_a_proposal_for_a_task_that_is_named_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.png").touch()
+    assert main(["check", str(tmp_path), "--propose", "--task", "mask"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--propose writes a task file for data that have none, and --task names one" in line
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

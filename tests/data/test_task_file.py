@@ -1,5 +1,7 @@
 """task.toml: keys, kinds and contradictions, each fault with the way out."""
 
+import re
+
 import pytest
 
 from maskcls.core.errors import UserError
@@ -41,9 +43,16 @@ SMALL = '[task]\nimages = ""\n[[part]]\nname = "label"\nfrom = "folder"\n'
 def refused(text: str | bytes) -> list[str]:
     with pytest.raises(UserError) as caught:
         parse_task(text if isinstance(text, bytes) else text.encode(), "x/task.toml")
-    lines = str(caught.value).splitlines()
-    assert all(line.startswith("x/task.toml: ") for line in lines)
-    return [line.removeprefix("x/task.toml: ") for line in lines]
+    return [text for _, text in _faults_of(caught.value)]
+
+
+def _faults_of(error: UserError) -> list[tuple[int | None, str]]:
+    """Line and sentence of each fault."""
+    found = [
+        re.fullmatch(r"x/task\.toml(?: line (\d+))?: (.*)", x) for x in str(error).splitlines()
+    ]
+    assert all(found)
+    return [(int(one[1]) if one[1] else None, one[2]) for one in found if one]
 
 
 def test_all_keys() -> None:
@@ -197,7 +206,27 @@ def test_names_of_classes_are_composed() -> None:
 )
 def test_faults(old: str, new: str, words: str) -> None:
     assert old in TASK
-    assert any(words in line for line in refused(TASK.replace(old, new, 1)))
+    text = TASK.replace(old, new, 1)
+    with pytest.raises(UserError) as caught:
+        parse_task(text.encode(), "x/task.toml")
+    lines = [line for line, fault in _faults_of(caught.value) if words in fault]
+    if new:  # the fault is in the last line of what is new
+        assert text[: text.index(new) + len(new.rstrip())].count("\n") + 1 in lines
+    else:
+        assert lines
+        assert None not in lines
+
+
+def test_a_key_that_is_missing_is_reported_with_the_line_of_what_needs_it() -> None:
+    for left_out, at in (
+        ('image = "name"\n', 'table = "train.csv"'),
+        ('from = "target"\n', "[[part]]"),
+    ):
+        text = TASK.replace(left_out, "", 1)
+        with pytest.raises(UserError) as caught:
+            parse_task(text.encode(), "x/task.toml")
+        ((line, _),) = _faults_of(caught.value)
+        assert text.splitlines()[(line or 0) - 1] == at
 
 
 def test_no_parts_and_no_task() -> None:

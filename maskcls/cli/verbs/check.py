@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from maskcls.cli.progress import make_progress
 from maskcls.cli.verbs.base import LOCATION, Verb, add_task, say
+from maskcls.core.errors import UserError
 
 if TYPE_CHECKING:
     from maskcls.commands.check import Checked
@@ -27,6 +28,11 @@ def _check(args: argparse.Namespace, command: list[str]) -> int:
     from maskcls.commands.check import check, write_proposal
 
     if args.propose:
+        if args.task:
+            raise UserError(
+                "--propose writes a task file for data that have none, and --task names one; leave one"
+                " of them out"
+            )
         say(
             f"{write_proposal(args.data)}: written; read it, edit it, then maskcls check {args.data}"
         )
