@@ -1,5 +1,6 @@
 """record.json: where a run came from and which commands worked on it, so that runs can be compared."""
 
+import hashlib
 import importlib.metadata
 import logging
 import os
@@ -68,27 +69,32 @@ def machine() -> Machine:
 
 
 def git_commit() -> str | None:
-    """Commit of the checkout that the program runs from, with "-dirty" if changed; None otherwise."""
+    """Commit of the checkout that the program runs from; None outside one.
+
+    With changed files "-dirty-" and a digest of the changes follow, so that two runs of the same commit
+    have the same code only if this is equal. Files that git does not track are not in it.
+    """
     here = Path(__file__).parent
     try:
-        commit = _git(here, "rev-parse", "HEAD")
+        commit = _git(here, "rev-parse", "HEAD").decode().strip()
         # Installed into a virtual environment inside the user's own repository, git would answer
         # with that repository's commit: only a tracked file is of a checkout of this program.
-        tracked = _git(here, "ls-files", "--error-unmatch", Path(__file__).name)
-        dirty = _git(here, "status", "--porcelain", "--untracked-files=no")
+        _git(here, "ls-files", "--error-unmatch", Path(__file__).name)
+        # Without the user's own programs, which may show changes in another way.
+        changes = _git(here, "diff", "--no-ext-diff", "--no-textconv", "--no-relative", "HEAD")
     # No git, no repository, or one of another owner: the record just lacks the commit.
     except (OSError, subprocess.SubprocessError):
         return None
-    return f"{commit}-dirty" if dirty else commit if tracked else None
+    return f"{commit}-dirty-{hashlib.sha256(changes).hexdigest()[:8]}" if changes else commit
 
 
-def _git(folder: Path, *words: str) -> str:
+def _git(folder: Path, *words: str) -> bytes:
     done = subprocess.run(  # noqa: S603 (fixed words)
         ["git", "-C", str(folder), *words],  # noqa: S607 (the user's own git)
-        capture_output=True, text=True, check=True,
-        timeout=10,  # on a network file system, git status may take minutes
+        capture_output=True, check=True,
+        timeout=10,  # on a network file system, comparing all files may take minutes
     )  # fmt: skip
-    return done.stdout.strip()
+    return done.stdout
 
 
 Described = dict[str, str | int | None]

@@ -2,13 +2,16 @@
 
 import json
 import logging
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from maskcls.core.errors import Exit, RunFailed, StorageError, UserError
 from maskcls.core.plain import to_plain
-from maskcls.store.record import FORMAT, Record, Start, ending
+from maskcls.store import record
+from maskcls.store.record import FORMAT, Record, Start, ending, git_commit
 
 
 def a_start() -> Start:
@@ -114,3 +117,43 @@ def test_a_missing_field_is_named() -> None:
     del values["data"]
     with pytest.raises(KeyError, match="data"):
         Record.from_json(values, "x")
+
+
+def test_the_commit_says_which_changes_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+    ):  # set where git itself runs the tests
+        monkeypatch.delenv(name, raising=False)
+
+    def git(*words: str) -> str:
+        own = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
+        done = subprocess.run(
+            ["git", "-C", str(tmp_path), *own, *words], capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    module, other = tmp_path / "record.py", tmp_path / "other.py"
+    monkeypatch.setattr(record, "__file__", str(module))
+    module.write_text("a = 1\n")
+    assert git_commit() is None  # no repository
+    git("init", "-q")
+    other.write_text("b = 1\n")
+    git("add", "other.py")
+    git("commit", "-qm", "first")
+    assert git_commit() is None  # a user's repository, with this program installed in it
+    git("add", "record.py")
+    git("commit", "-qm", "second")
+    clean = git("rev-parse", "HEAD")
+    assert git_commit() == clean
+    found = []
+    for text in ("b = 2\n", "b = 3\n", "b = 2\n"):
+        other.write_text(text)
+        found.append(git_commit())
+    assert all(one and one.startswith(f"{clean}-dirty-") for one in found)
+    assert found[0] == found[2] != found[1]
+    git("add", "other.py")
+    assert git_commit() == found[0]  # staged or not
