@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from maskcls.core.task import Task
 from maskcls.statistics.measures import Measure, measure_of
+from maskcls.statistics.pairs import Pairs
 from maskcls.statistics.resampling import replicates
 from maskcls.statistics.rows import Rows
 
@@ -71,19 +72,22 @@ def averaging_gain(
     likeliest = rows.logits.argmax(axis=1)
     scores = np.asarray(rows.logits, np.float64)
     measures: list[list[Measure]] = []
-    weighted = _Weighted(rows, class_ratio)
+    pairs = Pairs(rows)
+
+    def measure(noisy: Float64) -> Measure:
+        predicted = None if answer is None else answer(noisy)
+        return measure_of(task, pairs.as_groups(rows.with_logits(noisy)), predicted=predicted)
+
     for _ in range(_REPEATS):
         places = np.empty(len(rows), np.int64)
         for k in np.unique(likeliest):
             mine = likeliest == k
             places[mine] = rng.choice(drawn_from[k], mine.sum())
         errors = rng.choice([-1.0, 1.0], len(rows))[:, None] * spread.apart[places]
-        measures.append(
-            [weighted.measure(task, scores + np.sqrt(s) * errors, answer) for s in STRENGTHS]
-        )
+        measures.append([measure(scores + np.sqrt(s) * errors) for s in STRENGTHS])
 
     def gains(weights: npt.NDArray[Any]) -> Float64:
-        of_pairs = weighted.of_pairs(weights)
+        of_pairs = pairs.weights(weights, class_ratio)
         values = np.stack(
             [np.mean([one[n](of_pairs) for one in measures], axis=0) for n in range(len(STRENGTHS))]
         )
@@ -120,23 +124,3 @@ def _some(rows: Rows, rng: np.random.Generator) -> Rows:
         return rows
     chosen = rng.random(rows.num_groups) < _MOST_ROWS / len(rows)
     return rows.where(chosen[rows.groups])
-
-
-class _Weighted:
-    """Rows of one group and class count alike, so pairs of both stand for the groups."""
-
-    def __init__(self, rows: Rows, class_ratio: Float64) -> None:
-        labels = rows.labels.astype(np.int64)
-        size = rows.num_classes
-        pairs, numbers = np.unique(rows.groups * size + labels, return_inverse=True)
-        self._groups, self._counts = pairs // size, np.asarray(class_ratio)[pairs % size]
-        self._rows = Rows(labels, rows.logits, numbers.astype(np.int64), rows.folds)
-
-    def of_pairs(self, weights: npt.NDArray[Any]) -> Float64:
-        return np.asarray(np.asarray(weights)[:, self._groups] * self._counts)
-
-    def measure(
-        self, task: Task, scores: Float64, answer: Callable[[Float64], npt.NDArray[Any]] | None
-    ) -> Measure:
-        predicted = None if answer is None else answer(scores)
-        return measure_of(task, self._rows.with_logits(scores), predicted=predicted)

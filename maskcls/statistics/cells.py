@@ -1,7 +1,6 @@
 """A metric where classes are as frequent as elsewhere: rows count as their class and their group do.
 
-A group is drawn as a whole, and a class counts q / pi, its share there by its share here. Rows of one
-group and class count alike, so such pairs stand for them.
+A group is drawn as a whole, and a class counts q / pi, its share there by its share here.
 """
 
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from maskcls.core.task import Task
 from maskcls.statistics.measures import Measure, measure_of
+from maskcls.statistics.pairs import Pairs
 from maskcls.statistics.resampling import draws
 from maskcls.statistics.rows import Rows
 
@@ -22,30 +22,24 @@ class Cells:
     """The metric at weights of classes and groups: rows of one group and class count alike."""
 
     def __init__(self, task: Task, rows: Rows, answers: npt.NDArray[Any] | None) -> None:
-        size = np.int64(task.num_classes)
-        pairs, numbers, counts = np.unique(
-            rows.groups * size + rows.labels.astype(np.int64),
-            return_inverse=True, return_counts=True,
-        )  # fmt: skip
-        self._group, self._class = pairs // size, pairs % size
-        self._counts = counts.astype(np.float64)
+        self._pairs = Pairs(rows)
         self._num_groups = rows.num_groups
-        split = Rows(rows.labels, rows.logits, np.asarray(numbers, np.int64), rows.folds)
-        self._measure: Measure = measure_of(task, split, predicted=answers)
+        self._measure: Measure = measure_of(task, self._pairs.as_groups(rows), predicted=answers)
         # A group occurs in each repeat, in one fold.
         parts = np.unique(rows.groups * (rows.folds.max() + 1) + rows.folds)
         self.images_per_group = len(rows) / len(parts)
 
     def at(self, ratio: Float64, weights: Float64) -> float:
         """The metric, at how often a row of each class [K] and each group [G] counts."""
-        return float(self._measure((ratio[self._class] * weights[self._group])[None])[0])
+        return float(self._measure(self._pairs.weights(weights[None], ratio))[0])
 
     def scored(
         self, ratio: Float64, weights: Float64, number: int, rng: np.random.Generator
     ) -> Float64:
         """Weights [G] of so many groups drawn from those with these weights, as classes' ratios tell."""
-        total = np.bincount(self._group, self._counts * ratio[self._class], self._num_groups)
-        size = np.bincount(self._group, self._counts, self._num_groups)
+        pairs = self._pairs
+        total = np.bincount(pairs.groups, pairs.counts * ratio[pairs.classes], self._num_groups)
+        size = np.bincount(pairs.groups, pairs.counts, self._num_groups)
         likely = weights * total / size
         if not likely.sum() > 0:
             return weights

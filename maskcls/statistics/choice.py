@@ -27,6 +27,7 @@ from maskcls.statistics.decision import (
 )
 from maskcls.statistics.intervals import LEVEL, Interval, interval_of
 from maskcls.statistics.measures import measure_of
+from maskcls.statistics.pairs import Pairs
 from maskcls.statistics.resampling import RESAMPLES, Statistic, estimate, replicates
 from maskcls.statistics.rows import Rows
 
@@ -259,18 +260,11 @@ def probability_values(
 
     class_ratio: [K], rows of a class count this much; None: once.
     """
-    first = candidates[0]
-    labels, size = first.labels.astype(np.int64), task.num_classes
-    # Rows of one group and class count alike, so pairs of both stand for groups.
-    pairs, numbers = np.unique(first.groups * size + labels, return_inverse=True)
-    count = np.ones(size) if class_ratio is None else np.asarray(class_ratio)
-    measures = [
-        measure_of(task, Rows(labels, one.logits, numbers.astype(np.int64), one.folds))
-        for one in candidates
-    ]
+    pairs = Pairs(candidates[0])
+    measures = [measure_of(task, pairs.as_groups(one)) for one in candidates]
 
     def values(weights: npt.NDArray[Any]) -> Float64:
-        of_pairs = np.asarray(weights)[:, pairs // size] * count[pairs % size]
+        of_pairs = pairs.weights(weights, class_ratio)
         return np.stack([measure(of_pairs) for measure in measures], axis=1)
 
     return values
