@@ -3,7 +3,7 @@
 import csv
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +21,12 @@ from maskcls.data.answers import class_texts, prediction_header
 from maskcls.data.findings import Findings
 from maskcls.data.image_list import (
     CSV_COLUMNS,
-    first_folders,
+    groups_in_paths,
     images_from_csv,
     list_images,
     with_extensions,
 )
+from maskcls.data.task_toml import Source
 from maskcls.evaluation.by_group import GroupCodes, GroupMeans
 from maskcls.evaluation.class_shares import class_shares
 from maskcls.evaluation.decided import Asked, Decided, Eval, EvalSample, require_fitting
@@ -84,8 +85,9 @@ def predict(
     images: a folder, or a CSV file with a column path (or image, ImageID, file_name, or what the task's
     answers call it) relative to the CSV's folder. cluster: placement of the work here; the run may have
     been trained on another machine. by_group: a row per group, of its images' averaged logits; the group
-    is the CSV's column group, else the first folder of the path. decide, prior: as in ensemble; class
-    weights change the answer alone, a prior also the probabilities.
+    is named as in the training data: by the same column of the CSV, or by the path; else by the column
+    group, else by the first folder of the path. decide, prior: as in ensemble; class weights change the
+    answer alone, a prior also the probabilities.
     The columns are data/answers.py's. An image that cannot be decoded has a row with empty columns.
     Raises UserError when the run is not finished or a checkpoint is damaged, or when another machine
     of a cluster may predict and does not reach RUN and IMAGES.
@@ -104,7 +106,8 @@ def predict(
     output = OutputFile.at(out)
     placing = cluster or Cluster()
     task = trained.task
-    image_folder, rows = _list(images, progress, task.answers.columns[0], by_group)
+    column, group = task.answers.columns[0], task.group if by_group else None
+    image_folder, rows, groups_from = _list(images, progress, column, group)
     cache = cache_root(placing.cache_dir)
     listed = images_of(image_folder, rows, cache)
     place = listed.place(cache, geometry)
@@ -147,6 +150,8 @@ def predict(
         "prior": without_credentials(prior), "cluster": to_plain(placing),
     }  # fmt: skip
     provenance = _provenance(trained, results, decided, rows, faults) | {"settings": settings}
+    if groups_from:
+        provenance["groups_from"] = groups_from
     write_beside(output, provenance)
     # Only the first, as the CSV shows the others by their empty columns.
     for path, reason in list(faults.items())[:20]:
@@ -221,24 +226,26 @@ def _checkpoints_of(run: Run) -> tuple[list[FoldResult], Geometry]:
 
 
 def _list(
-    images: str, progress: Progress, column: str = "image", with_groups: bool = False
-) -> tuple[Folder, pd.DataFrame]:
-    """The images' folder, and path, size_bytes, mtime_ns, with_groups: group."""
+    images: str, progress: Progress, column: str = "image", group: str | None = None
+) -> tuple[Folder, pd.DataFrame, str | None]:
+    """The images' folder; path, size_bytes, mtime_ns and, if asked for, group; what named the groups.
+
+    group: what the task says of that, "" for nothing; None where groups are not asked for.
+    """
     folder = Folder.at(images)
     if folder.is_dir():
         findings = Findings(where=folder.shown)
         rows = list_images(folder, findings)
         for finding in findings.collected():
             progress.warn(f"{finding.where}: {finding.text}")
-        if with_groups:
-            rows["group"] = first_folders(rows["path"], folder.shown)
-        return folder, rows
+        return folder, rows, _add_groups(rows, rows["path"], group, folder.shown, progress)
     if not (images.partition("?")[0] if is_uri(images) else images).lower().endswith(".csv"):
         raise UserError(f"{images}: neither a folder of images nor a CSV file.")
     parent, name = Folder.of_file(images)
     try:
         columns = tuple(dict.fromkeys((*CSV_COLUMNS, column)))
-        listed = images_from_csv(parent.read_bytes(name), images, columns, with_groups)
+        group_columns = () if group is None else (group, "group")
+        listed = images_from_csv(parent.read_bytes(name), images, columns, group_columns)
     except FileNotFoundError as e:
         raise UserError(f"{images}: there is no such file.") from e
     paths = with_extensions(listed.paths, parent, images)
@@ -260,9 +267,24 @@ def _list(
     frame = pd.DataFrame({"path": paths, "size_bytes": size, "mtime_ns": mtime})
     if paths != listed.paths:
         frame["name"] = listed.paths  # as the answers name them
-    if with_groups:
-        frame["group"] = listed.groups or first_folders(paths, images)
-    return parent, frame
+    if listed.groups is None:
+        return parent, frame, _add_groups(frame, paths, group, images, progress)
+    frame["group"] = listed.groups
+    progress.say(f"groups: by column {listed.group_column}")
+    return parent, frame, f"column {listed.group_column}"
+
+
+def _add_groups(
+    rows: pd.DataFrame, paths: Iterable[str], group: str | None, where: str, progress: Progress
+) -> str | None:
+    """Add the column group by the images' paths, unless group is None; returns what named them."""
+    if group is None:
+        return None
+    by_name = group == "stem" or group.startswith("path:")
+    rows["group"] = groups_in_paths(paths, where, Source.parse(group if by_name else "folder"))
+    found = group if by_name else "the first folder of each path"
+    progress.say(f"groups: by {found}")
+    return found
 
 
 def _one_there(folder: Folder, paths: "pd.Series[str]") -> str:

@@ -82,7 +82,8 @@ class Task:
     metric: ranks epochs, trials and runs; also: further metrics to compute. absent: a class that occurs
     neither among the labels nor among the predictions counts as 0 in macro F1, or is left out of the
     mean. strata: parts on whose values folds of groups are stratified; (): on the classes' shares.
-    has_groups: whether the data names groups; otherwise each image is its own.
+    has_groups: whether the data names groups; otherwise each image is its own. group: what names that of
+    a new image, as a task file writes it (a column, stem, folder or path:REGEX); "" where unknown.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Task:
     absent: Literal["zero", "skip"] = "skip"
     strata: tuple[str, ...] = ()
     has_groups: bool = False
+    group: str = ""
     answers: Answers = field(default_factory=Answers)
     places: Places = field(default_factory=Places)
 
@@ -164,6 +166,8 @@ class Task:
 def differences(old: Task, new: Task) -> list[str]:
     """Each difference of two tasks in words: "metric: macro_f1 there, auc now"."""
     there, now = to_plain(old), to_plain(new)
+    if not old.group:  # of a run that did not record it
+        there["group"] = now["group"]
     return [f"{n}: {there[n]} there, {now[n]} now" for n in there if there[n] != now[n]]
 
 

@@ -8,7 +8,9 @@ import pandas as pd
 from maskcls.core.errors import UserError
 from maskcls.core.names import IMAGE_EXTENSIONS, is_junk, nfc, printable, split_extension
 from maskcls.data.csv_file import CsvFile, text_series
+from maskcls.data.fields import in_path
 from maskcls.data.findings import Faults, Findings
+from maskcls.data.task_toml import Source
 from maskcls.store.folder import Folder
 
 CSV_COLUMNS = ("path", "image", "ImageID", "file_name")
@@ -57,20 +59,26 @@ def list_images(folder: Folder, findings: Findings) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Listed:
-    """What a CSV file names, in its order; groups: of each image, None where no column has them."""
+    """What a CSV file names, in its order.
+
+    groups: of each image; group_column: where they are from; None both where no column has them.
+    """
 
     paths: list[str]
-    groups: list[str] | None
+    groups: list[str] | None = None
+    group_column: str | None = None
 
 
 def images_from_csv(
-    data: bytes, where: str, columns: Sequence[str] = CSV_COLUMNS, with_groups: bool = False
-) -> Listed:
+    data: bytes, where: str, columns: Sequence[str] = CSV_COLUMNS,
+    group_columns: Sequence[str] = (),
+) -> Listed:  # fmt: skip
     """The images that a CSV file names.
 
     data: the file, with one of `columns` (relative paths with "/"); where: its name for messages.
-    with_groups: also read the column `group`, if there is one. Raises UserError for no such column or
-    several, no rows, a path that is empty, absolute, leads upwards or occurs twice, an empty group.
+    group_columns: the first of them that there is names each image's group. Raises UserError for no
+    such column or several, no rows, a path that is empty, absolute, leads upwards or occurs twice, an
+    empty group.
     """
     file = CsvFile(data, where)
     found = [name for name in columns if name in file.header]
@@ -81,10 +89,13 @@ def images_from_csv(
             f" is needed; the header line found is {','.join(file.header)!r}"
         )
     column, faults = found[0], Faults()
-    grouped = with_groups and "group" in file.header and column != "group"
+    among = (name for name in group_columns if name in file.header and name != column)
+    group_column = next(among, None)
     line_of: dict[str, int] = {}
     groups: list[str] = []
-    for line, (value, *rest) in file.rows([column, "group"] if grouped else [column], faults):
+    for line, (value, *rest) in file.rows(
+        [column, group_column] if group_column else [column], faults
+    ):
         path = value.strip()
         if not path or "\\" in path or path.startswith("/") or ".." in path.split("/"):
             text = f"{column} {path!r} is not a path within the folder of the images"
@@ -93,14 +104,16 @@ def images_from_csv(
             text = f"{column} {path!r} is in line {line_of[path]}, too; delete one of them"
             faults.add(f"{where} line {line}", text)
         elif rest and not rest[0].strip():
-            faults.add(f"{where} line {line}", "group is empty; name the group of each image")
+            faults.add(
+                f"{where} line {line}", f"{group_column} is empty; name the group of each image"
+            )
         else:
             line_of[path] = line
             groups += [group.strip() for group in rest]
     faults.raise_if_any()
     if not line_of:
         raise UserError(f"{where} has a header line but no rows; it needs a row for each image")
-    return Listed(list(line_of), groups if grouped else None)
+    return Listed(list(line_of), groups if group_column else None, group_column)
 
 
 def with_extensions(paths: Sequence[str], folder: Folder, where: str) -> list[str]:
@@ -147,12 +160,23 @@ def _either(columns: Sequence[str]) -> str:
     return f"{', '.join(columns[:-1])} or {columns[-1]}"
 
 
-def first_folders(paths: Iterable[str], where: str) -> list[str]:
-    """The first folder of each path, which names the image's group; UserError for one without."""
-    found = [path.partition("/") for path in paths]
-    if (odd := next((name for name, slash, _ in found if not slash), None)) is not None:
-        raise UserError(
-            f"{where}: {odd} is in no folder, so that its group is unknown; put the images of each"
-            " group into a folder of its name, or name the groups in a CSV file's column group"
-        )
-    return [name for name, _, _ in found]
+def groups_in_paths(paths: Iterable[str], where: str, source: Source) -> list[str]:
+    """The group of each image by its path.
+
+    source: of kind path, stem or folder. Raises UserError for a path that names none.
+    """
+    found = []
+    for path in paths:
+        if not (group := in_path(source, nfc(path))):
+            way = "into a folder of its name" if source.kind == "folder" else "under such a name"
+            why = (
+                "in no folder"
+                if source.kind == "folder"
+                else f"not named as {source.written!r} says"
+            )
+            raise UserError(
+                f"{where}: {path} is {why}, so that its group is unknown; put the images of each group"
+                f" {way}, or name the groups in a CSV file's column group"
+            )
+        found.append(group)
+    return found

@@ -59,12 +59,7 @@ def _layout(file: "TaskFile") -> Iterator[tuple[Path, str, str]]:
 
 
 def _in_words(source: "Source | None") -> str:
-    """A column by its name, another source by its kind and text; "" for none."""
-    if source is None:
-        return ""
-    if source.kind in ("column", "stem"):
-        return source.text or source.kind
-    return f"{source.kind}:{source.text or ', '.join(source.columns)}"
+    return "" if source is None else source.written
 
 
 def _faults_of_values(mask: "PartFile", gender: "PartFile") -> Iterator[tuple[Path, str]]:

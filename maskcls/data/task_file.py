@@ -103,9 +103,11 @@ class TaskFile:
             Part(p.name, p.values or found[p.name], p.borders, p.numbers, p.scale)
             for p in self.parts
         )
+        # A row of the mask task is a person's folder, and what names that does not name it for an image.
+        group = "" if self.group is None or self.row == "folder" else self.group.written
         task = Task(
             self.name, parts, self.metric, self.also, self.absent, self.strata,
-            self.group is not None, self.answers, self.places(),
+            self.group is not None, group, self.answers, self.places(),
         )  # fmt: skip
         count = 1
         for size in task.sizes:

@@ -50,6 +50,13 @@ class Source:
             return cls("path", text)
         return cls("column", value.strip())
 
+    @property
+    def written(self) -> str:
+        """As a task file writes it; a list of columns without brackets."""
+        if self.kind in ("stem", "folder"):
+            return self.kind
+        return f"path:{self.text}" if self.kind == "path" else self.text or ", ".join(self.columns)
+
 
 KEYS: dict[str, dict[str, str]] = {
     "task": {

@@ -236,8 +236,24 @@ def test_a_group_gets_the_mean_of_its_images_logits(
     assert grouped.iloc[0, 2:].to_numpy(float) == pytest.approx(expected, rel=1e-4)
     assert grouped.iloc[1, 1:].tolist() == one.loc["x/c.png"].tolist()
     assert grouped.iloc[2, 1:].isna().all()
+    assert "groups: by column group" in heard.lines
     with pytest.raises(UserError, match=r"a\.png is in no folder"):
         predict(run.location, str(images), str(tmp_path / "f.csv"), heard, None, True)
+
+
+def test_groups_are_named_as_in_training(images: Path, heard: Heard) -> None:
+    def found(where: Path, group: str) -> tuple[list[str], str | None]:
+        _, rows, groups_from = _list(str(where), heard, "image", group)
+        assert heard.lines[-1] == f"groups: by {groups_from}"
+        return rows["group"].tolist(), groups_from
+
+    (images / "g.csv").write_text("path,lesion,group\nb.png,L1,P1\nx/c.png,L2,P1\n")
+    assert found(images / "g.csv", "lesion") == (["L1", "L2"], "column lesion")
+    assert found(images / "g.csv", "patient") == (["P1", "P1"], "column group")
+    (images / "h.csv").write_text("path\nx/c.png\n")
+    assert found(images / "h.csv", "lesion") == (["x"], "the first folder of each path")
+    assert found(images / "h.csv", "path:([a-z])[.]") == (["c"], "path:([a-z])[.]")
+    assert found(images / "x", "stem") == (["c"], "stem")
 
 
 def grouped_run(folder: Path, sets: Sequence[str] = ()) -> tuple[Run, pd.DataFrame, np.ndarray]:
@@ -351,7 +367,7 @@ def test_files_of_the_folder_that_are_not_read_are_counted_and_named(
     for name in ("d.avif", "x/e.AVIF", "f.heic", "g.gif"):
         (images / name).write_bytes(b"image")
     Image.new("RGB", (9, 9)).save(images / "h.jfif", "JPEG")
-    _, rows = _list(str(images), heard)
+    _, rows, _ = _list(str(images), heard)
     assert list(rows["path"]) == ["a.png", "b.png", "broken.png", "h.jfif", "x/c.png"]
     (line,) = heard.warnings
     assert line.startswith(
@@ -373,7 +389,7 @@ def test_a_csv_may_leave_out_extensions_and_its_names_are_repeated(
     for name in ("b.png", "a.jpg"):
         (tmp_path / "images" / name).write_bytes(b"image")
     (tmp_path / "new.csv").write_text("image\nb\na.jpg\n")
-    folder, rows = _list(str(tmp_path / "new.csv"), heard)
+    folder, rows, _ = _list(str(tmp_path / "new.csv"), heard)
     assert (folder.local_path, rows["path"].tolist()) == (tmp_path / "images", ["b.png", "a.jpg"])
     assert rows["size_bytes"].tolist() == [5, 5]
     first = [line.split(",")[0] for line in _csv(FRUIT, rows, np.zeros((2, 4))).decode().split()]

@@ -8,11 +8,12 @@ from maskcls.core.errors import UserError
 from maskcls.data.findings import Finding, Findings
 from maskcls.data.image_list import (
     Listed,
-    first_folders,
+    groups_in_paths,
     images_from_csv,
     list_images,
     with_extensions,
 )
+from maskcls.data.task_toml import Source
 
 if TYPE_CHECKING:
     from tests.data.conftest import LocalFolder
@@ -159,18 +160,39 @@ def test_a_tasks_own_column_names_the_images() -> None:
 
 
 def test_a_csv_may_name_groups() -> None:
-    data = b"path,group\na.jpg, P1 \nb.jpg,P2\nc.jpg,P1\n"
-    assert images_from_csv(data, "new.csv", with_groups=True).groups == ["P1", "P2", "P1"]
-    assert images_from_csv(data, "new.csv").groups is None
-    assert images_from_csv(b"path\na.jpg\n", "new.csv", with_groups=True).groups is None
-    with pytest.raises(UserError, match="line 3: group is empty"):
-        images_from_csv(b"path,group\na.jpg,1\nb.jpg, \n", "new.csv", with_groups=True)
+    data = b"path,group,lesion\na.jpg, P1 ,1\nb.jpg,P2,2\nc.jpg,P1,2\n"
+
+    def found(*names: str, data: bytes = data) -> tuple[list[str] | None, str | None]:
+        listed = images_from_csv(data, "new.csv", group_columns=names)
+        return listed.groups, listed.group_column
+
+    assert found("group") == (["P1", "P2", "P1"], "group")
+    assert found("lesion", "group") == (["1", "2", "2"], "lesion")
+    assert found("patient", "group") == (["P1", "P2", "P1"], "group")
+    assert found() == (None, None)
+    assert found("patient") == (None, None)
+    assert found("path") == (None, None)  # names the images already
+    with pytest.raises(UserError, match="line 3: lesion is empty"):
+        found("lesion", data=b"path,lesion\na.jpg,1\nb.jpg, \n")
 
 
-def test_the_first_folder_of_a_path_is_its_group() -> None:
-    assert first_folders(["a/1.png", "b/x/2.png"], "new") == ["a", "b"]
-    with pytest.raises(UserError, match=r"^new: 3\.png is in no folder, .*column group"):
-        first_folders(["a/1.png", "3.png"], "new")
+@pytest.mark.parametrize(
+    ("source", "paths", "groups", "bad"),
+    [
+        ("folder", ["a/1.png", "b/x/2.png"], ["a", "b"], r"new: 3\.png is in no folder, .*column group"),
+        ("stem", ["a/1.png", "b/x/1.jpg"], ["1", "1"], None),
+        ("path:p([0-9]+)_", ["a/p1_x.png", "p12_y.jpg"], ["1", "12"],
+         r"new: 3\.png is not named as 'path:p\(\[0-9\]\+\)_' says, .*column group"),
+        ("path:^([^/]*)/", ["a/1.png"], ["a"], r"new: 3\.png is not named as"),
+    ],
+)  # fmt: skip
+def test_a_path_names_the_group(
+    source: str, paths: list[str], groups: list[str], bad: str | None
+) -> None:
+    assert groups_in_paths(paths, "new", Source.parse(source)) == groups
+    if bad:
+        with pytest.raises(UserError, match=f"^{bad}"):
+            groups_in_paths([*paths, "3.png"], "new", Source.parse(source))
 
 
 def test_a_name_without_extension_is_the_one_image_of_that_name(folder: "LocalFolder") -> None:

@@ -271,6 +271,17 @@ def test_all_faults_of_a_kind_are_reported_at_once() -> None:
     assert len(refused(text)) == 3
 
 
+@pytest.mark.parametrize("group", ["patient", "stem", "folder", "path:p([0-9]+)"])
+def test_the_task_knows_what_names_a_group(group: str) -> None:
+    text = TASK.replace('group = "patient"', f"group = '{group}'")
+    assert parse_task(text.encode(), "x").task().group == group
+    without = parse_task(SMALL.encode(), "x").task({"label": ("a", "b")})
+    assert (without.group, without.has_groups) == ("", False)
+    # Its column path names a person's folder, and in a CSV of images it names an image.
+    mask = built_in("mask").task()
+    assert (mask.group, mask.has_groups) == ("", True)
+
+
 def test_the_built_in_task_is_the_mask_competition() -> None:
     file = built_in("mask")
     task = file.task()
