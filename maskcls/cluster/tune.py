@@ -32,6 +32,7 @@ from maskcls.store.run import Fold, Run
 from maskcls.training.job import FoldJob
 
 _METRIC, _TIME = "score", "epoch"
+_SIGN_OF_LIFE_S = 5.0  # above the interval of heartbeats, also of a run in an object store
 _ENVIRONMENT = {
     # The command handles signals and reports lost trials itself. Tune's own output, loggers and checks
     # serve its display, which is not used.
@@ -269,15 +270,19 @@ class TuneCallback(Callback):  # type: ignore[misc]
 
     def stop(self) -> None:
         """Ask the trials that train for a checkpoint, and wait for it, STOP_GRACE_S at most."""
-        end = time.monotonic() + STOP_GRACE_S
+        asked_at = time.monotonic()
         # Whatever goes wrong here, the interruption is what the command ends of.
         with suppress(KeyboardInterrupt, OSError, UserError):
             before = {n: _checkpoints_of(begun.job) for n, begun in self._begun.items()}
             asked = [number for number in before if self.supervisor.request_stop(number)]
-            while time.monotonic() < end and any(
-                _checkpoints_of(self._begun[number].job) <= before[number] for number in asked
-            ):
+            while asked and (waited := time.monotonic() - asked_at) < STOP_GRACE_S:
                 time.sleep(0.2)
+                jobs = {number: self._begun[number].job for number in asked}
+                asked = [n for n, job in jobs.items() if _checkpoints_of(job) <= before[n]]
+                # A trial that reports an epoch waits for Tune's loop, which has ended: nothing follows.
+                # One that has begun the next epoch meanwhile shows it by a heartbeat.
+                if waited > _SIGN_OF_LIFE_S:
+                    asked = [number for number in asked if not _is_between_epochs(jobs[number])]
 
     def _call(self, action: Callable[[], None]) -> None:
         """Call the action; its first error ends the search, and is raised by run_trials."""
@@ -337,6 +342,13 @@ def _checkpoints_of(job: FoldJob) -> set[str]:
     """Names of the whole checkpoints of a trial's fold."""
     folder = _fold_of(job).checkpoints
     return {e.name for e in folder.list() if folder.exists(f"{e.name}/{MANIFEST}")}
+
+
+def _is_between_epochs(job: FoldJob) -> bool:
+    """Whether the trial has finished the epoch of its last heartbeat, checkpoint included."""
+    fold = _fold_of(job)
+    beat = fold.heartbeat()
+    return beat is not None and 0 < beat.epoch <= len(fold.history())
 
 
 def _fold_of(job: FoldJob) -> Fold:

@@ -17,7 +17,7 @@ from maskcls.store.folder import Folder
 from maskcls.store.run import Fold, Run
 from maskcls.training.job import FoldJob
 from tests.conftest import Heard
-from tests.record_factory import heartbeat
+from tests.record_factory import epochs, heartbeat
 from tests.tasks import MASK
 
 pytestmark = pytest.mark.slow  # importing Ray Tune takes seconds
@@ -271,6 +271,37 @@ class TestWhatTuneReports:
         assert all(list(fold.checkpoints.list()) for fold in folds.values())
         for thread in threads:
             thread.join(10)
+
+    def test_a_trial_whose_report_nobody_takes_any_more_is_not_waited_for(
+        self, callback: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from maskcls.cluster import tune
+
+        # Trial 3 waits in its report of epoch 1; trial 4 is in epoch 2, and its step takes longer.
+        monkeypatch.setattr(tune, "_SIGN_OF_LIFE_S", 0.5)
+        monkeypatch.setattr(tune, "STOP_GRACE_S", 60.0)
+        folds = {n: Run(Folder.at(tmp_path / str(n))).fold(0) for n in (3, 4)}
+        for fold, epoch_now in zip(folds.values(), (1, 2), strict=True):
+            attempt = fold.attempt()
+            assert attempt is not None
+            fold.checkpoints.write_json("epoch-0001/manifest.json", {})
+            fold.write_history(epochs(0.5))
+            fold.write_heartbeat(heartbeat(token=attempt.token, epoch=epoch_now))
+        callback.supervisor._looked -= 60.0
+        callback.supervisor.look()
+
+        def train() -> None:
+            time.sleep(2)
+            folds[4].checkpoints.write_json("epoch-0001-step-000007/manifest.json", {})
+
+        thread = threading.Thread(target=train)
+        thread.start()
+        started = time.monotonic()
+        callback.stop()
+        assert time.monotonic() - started < 30
+        assert len(list(folds[4].checkpoints.list())) == 2
+        assert len(list(folds[3].checkpoints.list())) == 1
+        thread.join(10)
 
     def test_an_epoch_is_reported(self, callback: Any, reported: Reported) -> None:
         callback.on_trial_result(0, [], Ended({"number": 3}), {"epoch": 1})
