@@ -17,11 +17,14 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 # Ray's processes and the preflight inherit this; the model hub must not be reached by a test.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Ray's default, 15, is too near to that of the tests beside it (_NICE): they would take a third of a
+# core that its workers need, and the tests with Ray take longest.
+os.environ.setdefault("RAY_worker_niceness", "10")
 # Ray reads these once a process, and some tests import parts of it before a session sets them.
 os.environ.update(LOCAL_ENVIRONMENT)
 
 
-_NICE = 19  # below those of Ray's workers, 15
+_NICE = 19  # below Ray's workers, too
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

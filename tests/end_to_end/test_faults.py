@@ -183,17 +183,32 @@ def test_broken_images_in_a_bucket_are_named_and_never_lost(
     assert list(ended.provenance["fallback"]["images"]) == [lost.name]
 
 
-def test_ddp_with_two_workers_a_fold_and_no_eval_images(
+def test_hold_outs_by_two_workers_each_and_no_eval_images(
     drawn: Path, tmp_path: Path, heard: Heard
 ) -> None:
+    """DDP, folds of which each is of its own repeat, and a data set without eval: one run shows all."""
     import shutil
 
     data, run = tmp_path / "data", tmp_path / "run"
     shutil.copytree(drawn / "train", data / "train")
-    config = resolve("smoke", None, [*TINY, "cluster.workers_per_fold=2", "train.epochs=1"])
-    done = train(str(data), str(run), config, heard)
+    sets = (
+        "cluster.workers_per_fold=2", "folds.scheme=holdout", "folds.share=0.5", "folds.repeats=2",
+        "train.epochs=1",
+    )  # fmt: skip
+    tiny = [text for text in TINY if not text.startswith("folds.count")]  # of other schemes
+    done = train(str(data), str(run), resolve("smoke", None, [*tiny, *sets]), heard)
     assert done.exit_code == Exit.GOOD
-    assert len(pd.read_parquet(run / "oof.parquet")) == 84
+    # Each repeat scores the people that it held out, and nobody else.
+    oof, folds = (pd.read_parquet(run / f"{name}.parquet") for name in ("oof", "folds"))
+    held_out = folds[folds["fold"] == 0].groupby("repeat")["group"].apply(set)
+    assert len(held_out) == 2
+    assert held_out[0] != held_out[1]
+    for repeat in range(2):
+        assert set(oof.loc[oof["repeat"] == repeat, "group"]) == held_out[repeat]
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["oof"]["images"] == len(oof) == 2 * 7 * 6
+    assert [f["repeat"] for f in metrics["folds"]] == [0, 1]
+    assert len(metrics["repeats"]) == 2
     assert not (run / "eval.parquet").exists()
     with pytest.raises(UserError, match="without eval"):
         ensemble([str(run)], str(tmp_path / "s.csv"), heard)

@@ -20,6 +20,7 @@ from tests.object_store import Bucket, new_bucket
 
 pytestmark = [pytest.mark.job, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200)]
 
+EPOCHS = 14  # long enough for a stop and a loss while it trains
 PLACED = ["cluster.resources_per_worker={fake_gpu = 1}", "cluster.gpus=0"]
 
 
@@ -66,7 +67,7 @@ def test_machines_that_share_nothing_but_a_bucket(
 ) -> None:
     data, run = bucket.uri("data"), Folder.at(bucket.uri("run"))
     words = ["ray_jobs.train", data, "--run", run.location]
-    done = nodes.submit(*words, *sets(*PLACED, "train.epochs=20"))
+    done = nodes.submit(*words, *sets(*PLACED, f"train.epochs={EPOCHS}"))
     assert done.returncode == 0, done.stdout + done.stderr
     done = nodes.submit("ray_jobs.ensemble", run.location, "--out", bucket.uri("out/s.csv"))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -114,7 +115,7 @@ def _decoded(node: Node) -> int:
 SPACE = """
 [search]
 sampler = "random"
-trials = 3
+trials = 2
 finalists = 1
 
 [space]
@@ -135,7 +136,7 @@ def test_a_search_over_machines_goes_on_after_a_stop(nodes: Cluster, bucket: Buc
     environment = ("--runtime-env-json", json.dumps({"env_vars": variables}))
     words = [
         "ray_jobs.tune", f"{at}/data", "--run", f"{at}/search", "--space",
-        f"{at}/spaces/space.toml", *sets(*PLACED, "train.epochs=20"),
+        f"{at}/spaces/space.toml", *sets(*PLACED, f"train.epochs={EPOCHS}"),
     ]  # fmt: skip
     search = Folder.at(bucket.uri("search"))
     options = ("--no-wait", "--submission-id", "search", *environment)
@@ -164,7 +165,7 @@ def test_a_lost_machine_costs_one_checkpoint_interval(
     nodes: Cluster, bucket: Bucket, tmp_path: Path
 ) -> None:
     data, run = bucket.uri("data"), Folder.at(bucket.uri("lost"))
-    settings = sets(*PLACED, "train.epochs=20")
+    settings = sets(*PLACED, f"train.epochs={EPOCHS}")
     words = ["ray_jobs.train", data, "--run", run.location, *settings]
     options = ("--no-wait", "--submission-id", "lost")
     assert nodes.submit(*words, options=options).returncode == 0

@@ -82,23 +82,6 @@ def test_unlike_runs_make_one_ensemble(run_of, tmp_path: Path, drawn: Path, hear
     assert (answers == mean[answers.index]).all()
 
 
-@pytest.mark.ray
-def test_a_hold_out_drawn_twice_scores_the_held_out_alone(run_of) -> None:  # type: ignore[no-untyped-def]
-    run = run_of(
-        "holdout", "folds.scheme=holdout", "folds.share=0.5", "folds.repeats=2", on_ray=True
-    )
-    oof, folds = (pd.read_parquet(run / f"{name}.parquet") for name in ("oof", "folds"))
-    held_out = folds[folds["fold"] == 0].groupby("repeat")["group"].apply(set)
-    assert len(held_out) == 2
-    assert held_out[0] != held_out[1]
-    for repeat in range(2):
-        assert set(oof.loc[oof["repeat"] == repeat, "group"]) == held_out[repeat]
-    metrics = metrics_of(run)
-    assert metrics["oof"]["images"] == len(oof) == 2 * 7 * 6
-    assert [f["repeat"] for f in metrics["folds"]] == [0, 1]
-    assert len(metrics["repeats"]) == 2
-
-
 def test_a_split_by_images_is_stamped_and_makes_no_submission(
     run_of, tmp_path: Path, heard: Heard  # type: ignore[no-untyped-def]
 ) -> None:  # fmt: skip
