@@ -24,7 +24,7 @@ os.environ.setdefault("RAY_worker_niceness", "10")
 os.environ.update(LOCAL_ENVIRONMENT)
 
 
-_NICE = 19  # below Ray's workers, too
+_NICE = 19  # gives way to Ray's workers
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -32,7 +32,7 @@ from maskcls.store.run import Fold, Run
 from maskcls.training.job import FoldJob
 
 _METRIC, _TIME = "score", "epoch"
-_SIGN_OF_LIFE_S = 5.0  # above the interval of heartbeats, also of a run in an object store
+_SIGN_OF_LIFE_S = 10.0  # twice the interval of heartbeats of a run in an object store
 _ENVIRONMENT = {
     # The command handles signals and reports lost trials itself. Tune's own output, loggers and checks
     # serve its display, which is not used.
@@ -270,19 +270,20 @@ class TuneCallback(Callback):  # type: ignore[misc]
 
     def stop(self) -> None:
         """Ask the trials that train for a checkpoint, and wait for it, STOP_GRACE_S at most."""
-        asked_at = time.monotonic()
+        end = time.monotonic() + STOP_GRACE_S
         # Whatever goes wrong here, the interruption is what the command ends of.
         with suppress(KeyboardInterrupt, OSError, UserError):
             before = {n: _checkpoints_of(begun.job) for n, begun in self._begun.items()}
             asked = [number for number in before if self.supervisor.request_stop(number)]
-            while asked and (waited := time.monotonic() - asked_at) < STOP_GRACE_S:
+            reports = {number: _EpochReport(_fold_of(self._begun[number].job)) for number in asked}
+            while asked and time.monotonic() < end:
                 time.sleep(0.2)
-                jobs = {number: self._begun[number].job for number in asked}
-                asked = [n for n, job in jobs.items() if _checkpoints_of(job) <= before[n]]
-                # A trial that reports an epoch waits for Tune's loop, which has ended: nothing follows.
-                # One that has begun the next epoch meanwhile shows it by a heartbeat.
-                if waited > _SIGN_OF_LIFE_S:
-                    asked = [number for number in asked if not _is_between_epochs(jobs[number])]
+                asked = [
+                    number
+                    for number in asked
+                    if _checkpoints_of(self._begun[number].job) <= before[number]
+                    and not reports[number].is_waited_in()
+                ]
 
     def _call(self, action: Callable[[], None]) -> None:
         """Call the action; its first error ends the search, and is raised by run_trials."""
@@ -344,11 +345,26 @@ def _checkpoints_of(job: FoldJob) -> set[str]:
     return {e.name for e in folder.list() if folder.exists(f"{e.name}/{MANIFEST}")}
 
 
-def _is_between_epochs(job: FoldJob) -> bool:
-    """Whether the trial has finished the epoch of its last heartbeat, checkpoint included."""
-    fold = _fold_of(job)
-    beat = fold.heartbeat()
-    return beat is not None and 0 < beat.epoch <= len(fold.history())
+class _EpochReport:
+    """Whether a trial waits in its report of an epoch, which Tune's ended loop will never take.
+
+    It then writes no further checkpoint: that of the epoch is there.
+    """
+
+    def __init__(self, fold: Fold) -> None:
+        self._fold, self._beat, self._changed = fold, fold.heartbeat(), time.monotonic()
+
+    def is_waited_in(self) -> bool:
+        """True where the last heartbeat is of the end of a finished epoch, and none has followed for
+        _SIGN_OF_LIFE_S: a trial that is in the next epoch, or predicts, sends others.
+        """
+        beat, now = self._fold.heartbeat(), time.monotonic()
+        if beat != self._beat:
+            self._beat, self._changed = beat, now
+        if beat is None or now - self._changed < _SIGN_OF_LIFE_S:
+            return False
+        is_at_end = beat.phase == "predicting" or beat.step == beat.steps
+        return is_at_end and 0 < beat.epoch <= len(self._fold.history())
 
 
 def _fold_of(job: FoldJob) -> Fold:

@@ -85,9 +85,9 @@ def predict(
     images: a folder, or a CSV file with a column path (or image, ImageID, file_name, or what the task's
     answers call it) relative to the CSV's folder. cluster: placement of the work here; the run may have
     been trained on another machine. by_group: a row per group, of its images' averaged logits; the group
-    is named as in the training data: by the same column of the CSV, or by the path; else by the column
-    group, else by the first folder of the path. decide, prior: as in ensemble; class weights change the
-    answer alone, a prior also the probabilities.
+    is named by the training data's column if the CSV has it, else by a column group; without either by
+    the path as in training (stem, path:REGEX), else by its first folder. decide, prior: as in ensemble;
+    class weights change the answer alone, a prior also the probabilities.
     The columns are data/answers.py's. An image that cannot be decoded has a row with empty columns.
     Raises UserError when the run is not finished or a checkpoint is damaged, or when another machine
     of a cluster may predict and does not reach RUN and IMAGES.
@@ -243,8 +243,10 @@ def _list(
         raise UserError(f"{images}: neither a folder of images nor a CSV file.")
     parent, name = Folder.of_file(images)
     try:
-        columns = tuple(dict.fromkeys((*CSV_COLUMNS, column)))
-        group_columns = () if group is None else (group, "group")
+        named = [] if not group else [Source.parse(group)]
+        group_columns = [one.text for one in named if one.kind == "column"]
+        columns = tuple(dict.fromkeys((*CSV_COLUMNS, *({column} - set(group_columns)))))
+        group_columns += [] if group is None else ["group"]
         listed = images_from_csv(parent.read_bytes(name), images, columns, group_columns)
     except FileNotFoundError as e:
         raise UserError(f"{images}: there is no such file.") from e

@@ -166,8 +166,8 @@ class Task:
 def differences(old: Task, new: Task) -> list[str]:
     """Each difference of two tasks in words: "metric: macro_f1 there, auc now"."""
     there, now = to_plain(old), to_plain(new)
-    if not old.group:  # of a run that did not record it
-        there["group"] = now["group"]
+    # It says how to name the groups of new images; those of the data are compared themselves.
+    there["group"] = now["group"]
     return [f"{n}: {there[n]} there, {now[n]} now" for n in there if there[n] != now[n]]
 
 

@@ -89,7 +89,7 @@ def images_from_csv(
             f" is needed; the header line found is {','.join(file.header)!r}"
         )
     column, faults = found[0], Faults()
-    among = (name for name in group_columns if name in file.header and name != column)
+    among = (name for name in group_columns if name and name in file.header and name != column)
     group_column = next(among, None)
     line_of: dict[str, int] = {}
     groups: list[str] = []
@@ -168,15 +168,14 @@ def groups_in_paths(paths: Iterable[str], where: str, source: Source) -> list[st
     found = []
     for path in paths:
         if not (group := in_path(source, nfc(path))):
-            way = "into a folder of its name" if source.kind == "folder" else "under such a name"
-            why = (
-                "in no folder"
-                if source.kind == "folder"
-                else f"not named as {source.written!r} says"
-            )
+            if source.kind == "folder":
+                why, way = "in no folder", "put the images of each group into a folder of its name"
+            else:
+                why = f"not named as {source.written!r} says"
+                way = "rename the images so that each name has its group"
             raise UserError(
-                f"{where}: {path} is {why}, so that its group is unknown; put the images of each group"
-                f" {way}, or name the groups in a CSV file's column group"
+                f"{where}: {path} is {why}, so that its group is unknown; {way}, or name the groups in a"
+                " CSV file's column group"
             )
         found.append(group)
     return found

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from maskcls.core.mask import GENDERS, MASKS, SHOTS
-from maskcls.data.toml_lines import Path
+from maskcls.data.toml_lines import KeyPath
 
 if TYPE_CHECKING:
     from maskcls.data.task_file import PartFile, Source, TaskFile
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _PARTS = ("mask", "gender", "age")
 
 
-def faults_of_copy(file: "TaskFile") -> Iterator[tuple[Path, str]]:
+def faults_of_copy(file: "TaskFile") -> Iterator[tuple[KeyPath, str]]:
     """For each fault the key, from the file's top, and a sentence.
 
     file: with checks = "mask" and the parts mask, gender and age.
@@ -38,7 +38,7 @@ def faults_of_copy(file: "TaskFile") -> Iterator[tuple[Path, str]]:
     yield from _faults_of_age(file.parts[2])
 
 
-def _layout(file: "TaskFile") -> Iterator[tuple[Path, str, str]]:
+def _layout(file: "TaskFile") -> Iterator[tuple[KeyPath, str, str]]:
     """(key, its value, the value that the reader expects)."""
     yield ("task", "images"), file.images, "train/images"
     yield ("task", "table"), file.table or "", "train/train.csv"
@@ -62,7 +62,7 @@ def _in_words(source: "Source | None") -> str:
     return "" if source is None else source.written
 
 
-def _faults_of_values(mask: "PartFile", gender: "PartFile") -> Iterator[tuple[Path, str]]:
+def _faults_of_values(mask: "PartFile", gender: "PartFile") -> Iterator[tuple[KeyPath, str]]:
     for k, (part, names) in enumerate(((mask, MASKS), (gender, GENDERS))):
         if sorted(part.values) != sorted(names):
             text = (
@@ -82,7 +82,7 @@ def _faults_of_values(mask: "PartFile", gender: "PartFile") -> Iterator[tuple[Pa
         yield ("part", 1, "of"), text
 
 
-def _faults_of_age(age: "PartFile") -> Iterator[tuple[Path, str]]:
+def _faults_of_age(age: "PartFile") -> Iterator[tuple[KeyPath, str]]:
     """What the ordinal heads need; without it they fail when the network is built."""
     if age.of:
         yield ("part", 2, "of"), "part age: of is for the mask alone; write ages into column age"

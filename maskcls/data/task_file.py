@@ -18,7 +18,7 @@ from maskcls.core.task import MAX_CLASSES, Answers, MetricName, Part, Places, Ta
 from maskcls.data.mask_copy import faults_of_copy
 from maskcls.data.task_toml import KEYS, nearest, read_table
 from maskcls.data.task_toml import Source as Source  # part of a task as written, for its users, too
-from maskcls.data.toml_lines import Path, key_lines, line_of
+from maskcls.data.toml_lines import KeyPath, key_lines, line_of
 
 BUILT_IN = ("mask",)
 TASK_FILE = "task.toml"
@@ -155,7 +155,7 @@ class _Reader:
 
     def __init__(self, origin: str, how: str, text: str) -> None:
         self._origin, self._how, self._text = origin, how, text
-        self._faults: list[tuple[str, Path]] = []
+        self._faults: list[tuple[str, KeyPath]] = []
 
     def read(self, tree: Mapping[str, Any]) -> TaskFile:
         for name in tree:
@@ -355,7 +355,7 @@ class _Reader:
 
     def _check_sources(self, found: TaskFile) -> None:
         """Whether each value comes from where there is one."""
-        sources: list[tuple[Source | None, Path]]
+        sources: list[tuple[Source | None, KeyPath]]
         sources = [(part.source, ("part", k, "from")) for k, part in enumerate(found.parts)]
         for source, at in [
             *sources,

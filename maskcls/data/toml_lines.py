@@ -5,21 +5,21 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 """Keys from the file's top to a value; of an array of tables, the number of the table, from 0."""
 
 _CLOSERS = ("]", "}", '"""', "'''")
 
 
-def key_lines(text: str) -> dict[Path, int]:
+def key_lines(text: str) -> dict[KeyPath, int]:
     """The line, from 1, in which each table and key of a TOML text begins.
 
-    text: of a file that was read as TOML. What stands within an inline table or an array has no line of
-    its own; `line_of` finds that of its key.
+    text: of a file that was read as TOML. What stands within an inline table or an array may have no
+    line of its own; `line_of` finds that of its key.
     """
-    found: dict[Path, int] = {}
-    tables: Path = ()
-    counts = Counter[Path]()
+    found: dict[KeyPath, int] = {}
+    tables: KeyPath = ()
+    counts = Counter[KeyPath]()
     for line, statement in _statements(text):
         tree = tomllib.loads(statement)
         names = _path_of(tree)
@@ -39,7 +39,7 @@ def key_lines(text: str) -> dict[Path, int]:
     return found
 
 
-def line_of(lines: Mapping[Path, int], path: Path) -> int | None:
+def line_of(lines: Mapping[KeyPath, int], path: KeyPath) -> int | None:
     """The line of a key, else of the innermost table around it that has one."""
     for length in range(len(path), 0, -1):
         if path[:length] in lines:
@@ -59,7 +59,7 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
         statement = "\n".join(open_lines)
         # A value of many lines, such as a list of classes, is tried only where it may end, since each
         # try reads all of it.
-        if number > start and "#" not in line and not line.rstrip().endswith(_CLOSERS):
+        if number > start and not _may_end_in(line):
             continue
         try:
             tomllib.loads(statement)
@@ -69,9 +69,14 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
         open_lines = []
 
 
-def _path_of(tree: Mapping[str, Any]) -> Path:
+def _may_end_in(line: str) -> bool:
+    """Whether a value may end in a line: at its end, or before a comment."""
+    return any(part.rstrip().endswith(_CLOSERS) for part in line.split("#"))
+
+
+def _path_of(tree: Mapping[str, Any]) -> KeyPath:
     """The names of a statement's one table or key, and on into an inline table of one key."""
-    path: Path = ()
+    path: KeyPath = ()
     inner: Any = tree
     while isinstance(inner, Mapping) and len(inner) == 1:
         ((name, inner),) = inner.items()

@@ -71,8 +71,8 @@ def machine() -> Machine:
 def git_commit() -> str | None:
     """Commit of the checkout that the program runs from; None outside one.
 
-    With changed files "-dirty-" and a digest of the changes follow, so that two runs of the same commit
-    have the same code only if this is equal. Files that git does not track are not in it.
+    With changed files "-dirty-" and a digest of the changes follow: equal ones are of the same tracked
+    code. Files that git does not track are not in it.
     """
     here = Path(__file__).parent
     try:
@@ -80,12 +80,18 @@ def git_commit() -> str | None:
         # Installed into a virtual environment inside the user's own repository, git would answer
         # with that repository's commit: only a tracked file is of a checkout of this program.
         _git(here, "ls-files", "--error-unmatch", Path(__file__).name)
-        # Without the user's own programs, which may show changes in another way.
-        changes = _git(here, "diff", "--no-ext-diff", "--no-textconv", "--no-relative", "HEAD")
+        changes = _git(here, *_SAME_EVERYWHERE, "HEAD")
     # No git, no repository, or one of another owner: the record just lacks the commit.
     except (OSError, subprocess.SubprocessError):
         return None
     return f"{commit}-dirty-{hashlib.sha256(changes).hexdigest()[:8]}" if changes else commit
+
+
+_SAME_EVERYWHERE = (
+    "-c", "diff.relative=false", "diff", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames",
+    "--full-index", "--src-prefix=a/", "--dst-prefix=b/", "--unified=3", "--diff-algorithm=myers",
+)  # fmt: skip
+"""`git diff` whatever the user's own settings of it are, and however large the repository."""
 
 
 def _git(folder: Path, *words: str) -> bytes:

@@ -277,16 +277,17 @@ class TestWhatTuneReports:
     ) -> None:
         from maskcls.cluster import tune
 
-        # Trial 3 waits in its report of epoch 1; trial 4 is in epoch 2, and its step takes longer.
+        # Trial 3 waits in its report of epoch 1; trial 4 is in epoch 1, too, which it repeats since the
+        # checkpoint of an earlier attempt was damaged.
         monkeypatch.setattr(tune, "_SIGN_OF_LIFE_S", 0.5)
         monkeypatch.setattr(tune, "STOP_GRACE_S", 60.0)
         folds = {n: Run(Folder.at(tmp_path / str(n))).fold(0) for n in (3, 4)}
-        for fold, epoch_now in zip(folds.values(), (1, 2), strict=True):
+        for fold, step in zip(folds.values(), (9, 3), strict=True):
             attempt = fold.attempt()
             assert attempt is not None
             fold.checkpoints.write_json("epoch-0001/manifest.json", {})
             fold.write_history(epochs(0.5))
-            fold.write_heartbeat(heartbeat(token=attempt.token, epoch=epoch_now))
+            fold.write_heartbeat(heartbeat(token=attempt.token, epoch=1, step=step, steps=9))
         callback.supervisor._looked -= 60.0
         callback.supervisor.look()
 

@@ -250,10 +250,17 @@ def test_groups_are_named_as_in_training(images: Path, heard: Heard) -> None:
     (images / "g.csv").write_text("path,lesion,group\nb.png,L1,P1\nx/c.png,L2,P1\n")
     assert found(images / "g.csv", "lesion") == (["L1", "L2"], "column lesion")
     assert found(images / "g.csv", "patient") == (["P1", "P1"], "column group")
+    # In a task, folder and stem are no columns.
+    (images / "i.csv").write_text("path,folder\nx/c.png,/data\n")
+    assert found(images / "i.csv", "folder") == (["x"], "the first folder of each path")
     (images / "h.csv").write_text("path\nx/c.png\n")
     assert found(images / "h.csv", "lesion") == (["x"], "the first folder of each path")
     assert found(images / "h.csv", "path:([a-z])[.]") == (["c"], "path:([a-z])[.]")
     assert found(images / "x", "stem") == (["c"], "stem")
+    # Where the answers are of patients, their column does not name the images.
+    (images / "j.csv").write_text("path,patient\nx/c.png,P7\n")
+    _, rows, _ = _list(str(images / "j.csv"), heard, "patient", "patient")
+    assert (rows["path"].tolist(), rows["group"].tolist()) == (["x/c.png"], ["P7"])
 
 
 def grouped_run(folder: Path, sets: Sequence[str] = ()) -> tuple[Run, pd.DataFrame, np.ndarray]:

@@ -172,6 +172,8 @@ def test_a_csv_may_name_groups() -> None:
     assert found() == (None, None)
     assert found("patient") == (None, None)
     assert found("path") == (None, None)  # names the images already
+    # Tables that were written with a column of row numbers have one without a name.
+    assert found("", "group", data=b",path,group\n0,a.jpg,P1\n") == (["P1"], "group")
     with pytest.raises(UserError, match="line 3: lesion is empty"):
         found("lesion", data=b"path,lesion\na.jpg,1\nb.jpg, \n")
 

@@ -186,7 +186,7 @@ def test_broken_images_in_a_bucket_are_named_and_never_lost(
 def test_hold_outs_by_two_workers_each_and_no_eval_images(
     drawn: Path, tmp_path: Path, heard: Heard
 ) -> None:
-    """DDP, folds of which each is of its own repeat, and a data set without eval: one run shows all."""
+    """DDP, one fold per repeat, and a data set without eval: one run shows all."""
     import shutil
 
     data, run = tmp_path / "data", tmp_path / "run"
@@ -195,7 +195,7 @@ def test_hold_outs_by_two_workers_each_and_no_eval_images(
         "cluster.workers_per_fold=2", "folds.scheme=holdout", "folds.share=0.5", "folds.repeats=2",
         "train.epochs=1",
     )  # fmt: skip
-    tiny = [text for text in TINY if not text.startswith("folds.count")]  # of other schemes
+    tiny = [text for text in TINY if not text.startswith("folds.count")]  # hold-outs have none
     done = train(str(data), str(run), resolve("smoke", None, [*tiny, *sets]), heard)
     assert done.exit_code == Exit.GOOD
     # Each repeat scores the people that it held out, and nobody else.

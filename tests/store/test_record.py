@@ -157,3 +157,7 @@ def test_the_commit_says_which_changes_it_has(
     assert found[0] == found[2] != found[1]
     git("add", "other.py")
     assert git_commit() == found[0]  # staged or not
+    for setting in ("core.abbrev=12", "color.ui=always", "diff.noprefix=true",
+                    "diff.mnemonicPrefix=true", "diff.context=1", "diff.relative=true"):  # fmt: skip
+        git("config", *setting.split("="))
+    assert git_commit() == found[0]  # whatever the user's settings

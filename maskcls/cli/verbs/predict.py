@@ -26,8 +26,8 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--by-group",
         action="store_true",
-        help="a row for each group, its images' mean: the CSV's column group, else the first folder"
-        " of the path",
+        help="a row for each group, its images' mean; groups are named by the training data's column, by"
+        " a column group of the CSV, or by the path",
     )
     add_decide(parser)
     add_set(parser, "how the work is placed here, such as cluster.gpus=0; see maskcls train --help")
