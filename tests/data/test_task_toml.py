@@ -29,14 +29,17 @@ def test_all_faults_of_a_table_are_found_at_once() -> None:
     assert read_table("part", {"name": True, "nam": "a", "of": {"a": 1}}) == (
         {},
         [
-            "[part] name = True: expected text in quotes",
-            "[part] nam: no such key; did you mean name?",
-            '[part] of = {\'a\': 1}: expected a table such as { cat1 = "cat", cat2 = "cat" }',
-            "[part] needs the key from",
+            ("name", "[part] name = True: expected text in quotes"),
+            ("nam", "[part] nam: no such key; did you mean name?"),
+            (
+                "of",
+                '[part] of = {\'a\': 1}: expected a table such as { cat1 = "cat", cat2 = "cat" }',
+            ),
+            ("", "[part] needs the key from"),
         ],
     )
-    assert read_table("task", None) == ({}, ["needs a table [task]"])
-    assert read_table("part", 1) == ({}, ["[part] is not a table"])
+    assert read_table("task", None) == ({}, [("", "needs a table [task]")])
+    assert read_table("part", 1) == ({}, [("", "[part] is not a table")])
 
 
 def test_the_nearest_name_or_all() -> None:

@@ -1,8 +1,10 @@
-"""`ray job submit` to a real head: train, ensemble, stop, submit again, refuse, watch."""
+"""`ray job submit` to a real head: pipeline, ensemble, train, stop, submit again, refuse, watch."""
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -26,36 +28,62 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield started
 
 
+@dataclass(frozen=True)
+class Whole:
+    """What `maskcls submit --fetch ... pipeline` has left: run, submission, fetched files, output."""
+
+    run: Path
+    out: Path
+    fetched: Path
+    done: "subprocess.CompletedProcess[str]"
+
+
 @pytest.fixture(scope="module")
-def whole(head: Cluster, drawn: Path) -> tuple[Path, str]:
-    """A run trained by one job, and what `ray job submit` printed."""
-    run = head.root / "whole"
-    words = sets(f"train.epochs={EPOCHS}")
-    done = head.submit("ray_jobs.train", str(drawn), "--run", str(run), *words)
+def whole(head: Cluster, drawn: Path) -> Whole:
+    """A run that one job has trained without an interruption, and its submission."""
+    root = head.root / "whole"
+    run, out, fetched = root / "run", root / "s.csv", root / "fetched"
+    done = head.maskcls(
+        "submit", "--fetch", str(fetched), "pipeline", str(drawn), "--run", str(run),
+        "--out", str(out), *sets(f"train.epochs={EPOCHS}"),
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    return run, done.stdout
+    return Whole(run, out, fetched, done)
 
 
-def test_train_and_ensemble_by_ray_job_submit(
-    head: Cluster, drawn: Path, whole: tuple[Path, str], tmp_path: Path
+def test_maskcls_submit_runs_the_pipeline_and_fetches(
+    head: Cluster, drawn: Path, whole: Whole
 ) -> None:
-    run, printed = whole
-    assert last_line(printed) == "maskcls train: exit code 0 (good)"
+    printed = whole.done.stdout
+    assert last_line(printed) == "maskcls pipeline: exit code 0 (good)"
     assert "\x1b[2K" not in printed
     # One line for each fold and epoch, whatever Ray's deduplication thinks of them.
     for epoch in (1, EPOCHS):
         assert len(re.findall(rf"fold [01] epoch {epoch}/{EPOCHS} ", printed)) == 2
-    done = head.submit("ray_jobs.ensemble", str(run), "--out", str(tmp_path / "s.csv"))
+    assert (whole.fetched / "s.csv").read_bytes() == whole.out.read_bytes()
+    assert json.loads((whole.fetched / "metrics.json").read_text())["oof"]["images"] == 84
+    assert head.environment["RAY_AUTH_TOKEN"] not in printed + whole.done.stderr
+    words = ["submit", "train", str(drawn), "--run", str(whole.run), "--set", "no.such=1"]
+    refused = head.maskcls(*words)
+    assert refused.returncode == 2, refused.stdout + refused.stderr
+
+
+def test_ensemble_by_ray_job_submit_and_a_refused_train(
+    head: Cluster, drawn: Path, whole: Whole, tmp_path: Path
+) -> None:
+    done = head.submit("ray_jobs.ensemble", str(whole.run), "--out", str(tmp_path / "s.csv"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(pd.read_csv(tmp_path / "s.csv")) == 21
+    assert (tmp_path / "s.csv").read_bytes() == whole.out.read_bytes()
     # Something refused says so in the last line of its log; Ray's own exit code is always 1.
-    done = head.submit("ray_jobs.train", str(drawn), "--run", str(run), *sets("optim.lr=7"))
+    words = [str(drawn), "--run", str(whole.run), *sets("optim.lr=7")]
+    done = head.submit("ray_jobs.train", *words)
     assert done.returncode == 1
     assert last_line(done.stdout) == "maskcls train: exit code 2 (mistake)"
 
 
 def test_stopped_and_submitted_again_it_gives_the_same_bytes(
-    head: Cluster, drawn: Path, whole: tuple[Path, str], tmp_path: Path
+    head: Cluster, drawn: Path, whole: Whole, tmp_path: Path
 ) -> None:
     words = ["ray_jobs.train", str(drawn), "--run"]
     epochs = sets(f"train.epochs={EPOCHS}", SLOW)
@@ -89,25 +117,9 @@ def test_stopped_and_submitted_again_it_gives_the_same_bytes(
     assert before < EPOCHS
     again = head.submit(*words, str(run), *epochs, options=("--submission-id", "second"))
     assert again.returncode == 0, again.stdout + again.stderr
+    assert last_line(again.stdout) == "maskcls train: exit code 0 (good)"
     assert "resumes from checkpoint" in again.stdout
-    assert logits_of(run / "oof.parquet") == logits_of(whole[0] / "oof.parquet")
-
-
-def test_maskcls_submit_runs_the_pipeline_and_fetches(
-    head: Cluster, drawn: Path, tmp_path: Path
-) -> None:
-    run, out, here = tmp_path / "run", tmp_path / "s.csv", tmp_path / "fetched"
-    done = head.maskcls(
-        "submit", "--fetch", str(here), "pipeline", str(drawn), "--run", str(run),
-        "--out", str(out), *sets("train.epochs=1"),
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert last_line(done.stdout) == "maskcls pipeline: exit code 0 (good)"
-    assert (here / "s.csv").read_bytes() == out.read_bytes()
-    assert json.loads((here / "metrics.json").read_text())["oof"]["images"] == 84
-    assert head.environment["RAY_AUTH_TOKEN"] not in done.stdout + done.stderr
-    refused = head.maskcls("submit", "train", str(drawn), "--run", str(run), "--set", "no.such=1")
-    assert refused.returncode == 2, refused.stdout + refused.stderr
+    assert logits_of(run / "oof.parquet") == logits_of(whole.run / "oof.parquet")
 
 
 def test_a_wrong_token_is_one_sentence(head: Cluster, drawn: Path, tmp_path: Path) -> None:

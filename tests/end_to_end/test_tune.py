@@ -49,7 +49,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-LONG = ("train.epochs=9", "optim.gamma=1", "train.batch_size=8")
+LONG = ("train.epochs=6", "optim.gamma=1", "train.batch_size=8")
 
 
 def command(people: Path, work: Path, settings: tuple[str, ...] = LONG) -> list[str]:
@@ -121,7 +121,7 @@ def test_it_finds_what_was_planted_and_survives_a_kill(people: Path, tmp_path: P
     assert sum(row["out_of_fold"] is not None for row in table) == min(2, finished) > 0
     # The planted rate wins, and weak trials were not trained to their end.
     assert table[0]["settings"]["optim.lr"] == 5e-3
-    assert any(t.state == "stopped" and len(t.scores) < 9 for t in trials)
+    assert any(t.state == "stopped" and len(t.scores) < 6 for t in trials)
     assert settings(None, str(search / "best.toml")).optim.lr == 5e-3
     assert "What mattered" in (search / "search.html").read_text()
     # Once for all trials and starts: one size, so one file of pixels for train and one for eval.
