@@ -68,8 +68,19 @@ def test_ended_in_the_middle_the_same_command_gives_the_same_bytes(
         os.killpg(process.pid, number)
         process.wait()
     else:
+        # Held still, or it might train to its end before it is asked to stop. The second signal is
+        # for the wait for its checkpoint.
+        worker = psutil.Process(json.loads((run / "fold-0/progress.json").read_text())["pid"])
+        worker.suspend()
+        process.send_signal(number)
+        attempt = run / "fold-0/attempt.json"
+        while process.poll() is None and not json.loads(attempt.read_text())["stop"]:
+            assert time.monotonic() < until
+            time.sleep(0.05)
         process.send_signal(number)
         assert process.wait(60) == Exit.INTERRUPTED
+        assert not (run / "fold-0/fold.json").exists()
+        assert not worker.is_running()
         assert json.loads((run / "record.json").read_text())["starts"][0]["exit_code"] == 130
     assert list(run.glob("fold-0/checkpoints/epoch-*"))
     assert not (run / "metrics.json").exists()
