@@ -2,8 +2,7 @@
 
 import csv
 import io
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,15 +17,7 @@ from maskcls.core.plain import to_plain
 from maskcls.core.progress import Progress
 from maskcls.core.task import Task
 from maskcls.data.answers import class_texts, prediction_header
-from maskcls.data.findings import Findings
-from maskcls.data.image_list import (
-    CSV_COLUMNS,
-    groups_in_paths,
-    images_from_csv,
-    list_images,
-    with_extensions,
-)
-from maskcls.data.task_toml import Source
+from maskcls.data.new_images import find_images
 from maskcls.evaluation.by_group import GroupCodes, GroupMeans
 from maskcls.evaluation.class_shares import class_shares
 from maskcls.evaluation.decided import Asked, Decided, Eval, EvalSample, require_fitting
@@ -47,7 +38,6 @@ from maskcls.store.places import cache_root
 from maskcls.store.provenance import write_beside
 from maskcls.store.results import FoldResult
 from maskcls.store.run import Run
-from maskcls.store.uris import is_uri
 
 Weights = npt.NDArray[np.float64] | float
 
@@ -107,17 +97,16 @@ def predict(
     placing = cluster or Cluster()
     task = trained.task
     column, group = task.answers.columns[0], task.group if by_group else None
-    image_folder, rows, groups_from = _list(images, progress, column, group)
-    cache = cache_root(placing.cache_dir)
-    listed = images_of(image_folder, rows, cache)
+    new = find_images(images, progress, column, group)
+    rows, cache = new.rows, cache_root(placing.cache_dir)
+    listed = images_of(new.folder, rows, cache)
     place = listed.place(cache, geometry)
-    probe = _one_there(image_folder, rows["path"])
-    source = Source(image_folder.location, listed.paths, probe, placing.cache_dir)
+    source = Source(new.folder.location, listed.paths, new.probe, placing.cache_dir)
     with ray_session(cache, placing.dashboard, progress) as session:
         home, machine = session.own_node(), session.machine(placing.resources_per_worker)
         plan = plan_predicting(placing, [result.threads for result in results], machine)
         if home is not None:  # a cluster: tasks may run on other nodes
-            files = [(trained.folder, trained.probe_file), (image_folder, probe)]
+            files = [(trained.folder, trained.probe_file), (new.folder, source.probe)]
             require_shared(plan, home, files, progress, "RUN and IMAGES")
         pixels = ensure_pixels(place, listed.folder, listed.paths, progress, home)
         jobs = [
@@ -137,7 +126,7 @@ def predict(
         # Otherwise such an image would be averaged over fewer folds, without a message.
         if not np.array_equal(at, expected):
             raise RunFailed(
-                f"{image_folder}: {len(at):,} images were decoded for fold {member} and"
+                f"{new.folder}: {len(at):,} images were decoded for fold {member} and"
                 f" {len(expected):,} here, so some changed meanwhile; decode them again on each machine,"
                 " with another --set cluster.cache_dir=FOLDER."
             )
@@ -150,8 +139,8 @@ def predict(
         "prior": without_credentials(prior), "cluster": to_plain(placing),
     }  # fmt: skip
     provenance = _provenance(trained, results, decided, rows, faults) | {"settings": settings}
-    if groups_from:
-        provenance["groups_from"] = groups_from
+    if new.groups_from:
+        provenance["groups_from"] = new.groups_from
     write_beside(output, provenance)
     # Only the first, as the CSV shows the others by their empty columns.
     for path, reason in list(faults.items())[:20]:
@@ -223,79 +212,6 @@ def _checkpoints_of(run: Run) -> tuple[list[FoldResult], Geometry]:
     if len(set(geometries)) != 1:
         raise UserError(f"{run}: its folds were trained at different image sizes or crops.")
     return found, geometries[0]
-
-
-def _list(
-    images: str, progress: Progress, column: str = "image", group: str | None = None
-) -> tuple[Folder, pd.DataFrame, str | None]:
-    """The images' folder; path, size_bytes, mtime_ns and, if asked for, group; what named the groups.
-
-    group: what the task says of that, "" for nothing; None where groups are not asked for.
-    """
-    folder = Folder.at(images)
-    if folder.is_dir():
-        findings = Findings(where=folder.shown)
-        rows = list_images(folder, findings)
-        for finding in findings.collected():
-            progress.warn(f"{finding.where}: {finding.text}")
-        return folder, rows, _add_groups(rows, rows["path"], group, folder.shown, progress)
-    if not (images.partition("?")[0] if is_uri(images) else images).lower().endswith(".csv"):
-        raise UserError(f"{images}: neither a folder of images nor a CSV file.")
-    parent, name = Folder.of_file(images)
-    try:
-        named = [] if not group else [Source.parse(group)]
-        group_columns = [one.text for one in named if one.kind == "column"]
-        columns = tuple(dict.fromkeys((*CSV_COLUMNS, *({column} - set(group_columns)))))
-        group_columns += [] if group is None else ["group"]
-        listed = images_from_csv(parent.read_bytes(name), images, columns, group_columns)
-    except FileNotFoundError as e:
-        raise UserError(f"{images}: there is no such file.") from e
-    paths = with_extensions(listed.paths, parent, images)
-    # A sample decides: asking for each of a million objects in a bucket would take hours.
-    if not any(parent.exists(path) for path in paths[:20]):
-        # The competition's info.csv is next to the folder of its images.
-        paths = with_extensions(listed.paths, parent.child("images"), images)
-        if not any(parent.exists(f"images/{path}") for path in paths[:20]):
-            raise UserError(
-                f"{images}: none of its images is in {parent.shown} or its folder images;"
-                " give paths relative to the CSV's folder."
-            )
-        parent = parent.child("images")
-    size, mtime = [], []
-    for path in paths:
-        entry = os.stat(parent.local_path / path) if _is_file(parent, path) else None  # noqa: PTH116
-        size.append(entry.st_size if entry else 0)
-        mtime.append(entry.st_mtime_ns if entry else 0)
-    frame = pd.DataFrame({"path": paths, "size_bytes": size, "mtime_ns": mtime})
-    if paths != listed.paths:
-        frame["name"] = listed.paths  # as the answers name them
-    if listed.groups is None:
-        return parent, frame, _add_groups(frame, paths, group, images, progress)
-    frame["group"] = listed.groups
-    progress.say(f"groups: by column {listed.group_column}")
-    return parent, frame, f"column {listed.group_column}"
-
-
-def _add_groups(
-    rows: pd.DataFrame, paths: Iterable[str], group: str | None, where: str, progress: Progress
-) -> str | None:
-    """Add the column group by the images' paths, unless group is None; returns what named them."""
-    if group is None:
-        return None
-    by_name = group == "stem" or group.startswith("path:")
-    rows["group"] = groups_in_paths(paths, where, Source.parse(group if by_name else "folder"))
-    found = group if by_name else "the first folder of each path"
-    progress.say(f"groups: by {found}")
-    return found
-
-
-def _one_there(folder: Folder, paths: "pd.Series[str]") -> str:
-    """The path of an existing image, as a probe; _list has found one among the first 20."""
-    return next((path for path in paths.iloc[:20] if folder.exists(path)), paths.iloc[0])
-
-
-def _is_file(folder: Folder, path: str) -> bool:
-    return folder.is_local and (folder.local_path / path).is_file()
 
 
 def _csv(

@@ -1,4 +1,4 @@
-"""New images for `predict`: all those of a folder, or those that a CSV file names."""
+"""Lists of images and their groups: from a folder, from a CSV file."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

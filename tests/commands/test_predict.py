@@ -20,7 +20,7 @@ from maskcls.cluster import nodes as fetch
 from maskcls.cluster import nodes as reach
 from maskcls.cluster.plan import Machine
 from maskcls.commands.ensemble import ensemble
-from maskcls.commands.predict import _csv, _decided, _list, predict
+from maskcls.commands.predict import _csv, _decided, predict
 from maskcls.commands.submitted import submitted
 from maskcls.config.schema import Cluster
 from maskcls.core.errors import Exit, RunFailed, UserError
@@ -241,28 +241,6 @@ def test_a_group_gets_the_mean_of_its_images_logits(
         predict(run.location, str(images), str(tmp_path / "f.csv"), heard, None, True)
 
 
-def test_groups_are_named_as_in_training(images: Path, heard: Heard) -> None:
-    def found(where: Path, group: str) -> tuple[list[str], str | None]:
-        _, rows, groups_from = _list(str(where), heard, "image", group)
-        assert heard.lines[-1] == f"groups: by {groups_from}"
-        return rows["group"].tolist(), groups_from
-
-    (images / "g.csv").write_text("path,lesion,group\nb.png,L1,P1\nx/c.png,L2,P1\n")
-    assert found(images / "g.csv", "lesion") == (["L1", "L2"], "column lesion")
-    assert found(images / "g.csv", "patient") == (["P1", "P1"], "column group")
-    # In a task, folder and stem are no columns.
-    (images / "i.csv").write_text("path,folder\nx/c.png,/data\n")
-    assert found(images / "i.csv", "folder") == (["x"], "the first folder of each path")
-    (images / "h.csv").write_text("path\nx/c.png\n")
-    assert found(images / "h.csv", "lesion") == (["x"], "the first folder of each path")
-    assert found(images / "h.csv", "path:([a-z])[.]") == (["c"], "path:([a-z])[.]")
-    assert found(images / "x", "stem") == (["c"], "stem")
-    # Where the answers are of patients, their column does not name the images.
-    (images / "j.csv").write_text("path,patient\nx/c.png,P7\n")
-    _, rows, _ = _list(str(images / "j.csv"), heard, "patient", "patient")
-    assert (rows["path"].tolist(), rows["group"].tolist()) == (["x/c.png"], ["P7"])
-
-
 def grouped_run(folder: Path, sets: Sequence[str] = ()) -> tuple[Run, pd.DataFrame, np.ndarray]:
     """A collected run of two folds, and as its eval images 240 of 60 groups with their logits."""
     rng = np.random.default_rng(0)
@@ -368,36 +346,13 @@ def test_other_tasks_get_class_names_and_a_column_for_each_class() -> None:
     assert skin[1].startswith("a.png,1,")
 
 
-def test_files_of_the_folder_that_are_not_read_are_counted_and_named(
-    images: Path, heard: Heard
-) -> None:
-    for name in ("d.avif", "x/e.AVIF", "f.heic", "g.gif"):
-        (images / name).write_bytes(b"image")
-    Image.new("RGB", (9, 9)).save(images / "h.jfif", "JPEG")
-    _, rows, _ = _list(str(images), heard)
-    assert list(rows["path"]) == ["a.png", "b.png", "broken.png", "h.jfif", "x/c.png"]
-    (line,) = heard.warnings
-    assert line.startswith(
-        f"{images}: not read, only .jpg, .jpeg, .jfif, .png, .webp, .bmp, .tif, .tiff are: 2 .avif, "
-    )
-    assert "1 .csv, 1 .gif, 1 .heic, such as d.avif" in line
-
-
 @pytest.mark.parametrize("text", ["cluster.threads=4", "cluster.workers_per_fold = 2"])
 def test_placement_without_effect_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["predict", "run", "images", "--out", "p.csv", "--set", text]) == 2
     assert "has no effect on predict" in capsys.readouterr().err
 
 
-def test_a_csv_may_leave_out_extensions_and_its_names_are_repeated(
-    tmp_path: Path, heard: Heard
-) -> None:
-    (tmp_path / "images").mkdir()
-    for name in ("b.png", "a.jpg"):
-        (tmp_path / "images" / name).write_bytes(b"image")
-    (tmp_path / "new.csv").write_text("image\nb\na.jpg\n")
-    folder, rows, _ = _list(str(tmp_path / "new.csv"), heard)
-    assert (folder.local_path, rows["path"].tolist()) == (tmp_path / "images", ["b.png", "a.jpg"])
-    assert rows["size_bytes"].tolist() == [5, 5]
+def test_answers_repeat_the_names_of_the_csv() -> None:
+    rows = pd.DataFrame({"path": ["b.png", "a.jpg"], "name": ["b", "a.jpg"]})
     first = [line.split(",")[0] for line in _csv(FRUIT, rows, np.zeros((2, 4))).decode().split()]
     assert first == ["path", "b", "a.jpg"]

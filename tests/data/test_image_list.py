@@ -1,4 +1,4 @@
-"""New images for `predict`: from a folder, from a CSV file."""
+"""Lists of images and their groups: from a folder, from a CSV file."""
 
 from typing import TYPE_CHECKING
 
