@@ -41,9 +41,9 @@ class NewImages:
 
     @property
     def probe(self) -> str:
-        """The path of an image that exists, if one of the first does."""
-        paths: list[str] = self.rows["path"].tolist()
-        return next((path for path in paths[:SAMPLE] if self.folder.exists(path)), paths[0])
+        """The path of an image that exists, if one of the first does, else the first."""
+        paths: list[str] = self.rows["path"].iloc[:SAMPLE].tolist()
+        return next((path for path in paths if self.folder.exists(path)), paths[0])
 
 
 def find_images(

@@ -1,12 +1,12 @@
 """A Train run that is stopped from another thread, by Ray's internals and without them.
 
-Also of maskcls.cluster.ray_internals.start without the internal, which the Ray of these tests is from.
+The Rays of these tests come from maskcls.cluster.ray_internals.start, with and without the internal.
 """
 
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +14,11 @@ import pandas as pd
 import pytest
 
 from maskcls.cluster.ray_internals import SWITCH
-from maskcls.cluster.session import Session, ray_session
+from maskcls.cluster.session import ray_session
 from tests.conftest import Heard
 from tests.record_factory import heartbeat
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    """A Ray that was started without Ray's internals; the other tests' start with them."""
-    folder = tmp_path_factory.mktemp("session")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(SWITCH, "1")
-        with ray_session(folder, False, Heard()) as session:
-            patch.delenv(SWITCH)
-            # Without _temp_dir, Ray's files are below our folder, too.
-            assert session.temporary is not None
-            assert list(session.temporary.glob("ray/session_2*"))
-            yield session
 
 
 def _sleeper() -> Callable[[dict[str, str]], None]:
@@ -106,32 +92,36 @@ def _no_such_call() -> dict[str, str]:
     raise TypeError("missing a required argument")
 
 
-@pytest.mark.usefixtures("session")
 def test_stopping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SWITCH, "1")
-    public = Fit(tmp_path, "public")
-    monkeypatch.delenv(SWITCH)
-    fits: dict[str, Any] = {"public": public, "internal": Fit(tmp_path, "internal")}
-    from ray.train.v2._internal import constants
+    with ray_session(tmp_path, False, Heard()) as session:
+        # Without _temp_dir, Ray's files are below our folder, too.
+        assert session.temporary is not None
+        assert list(session.temporary.glob("ray/session_2*"))
+        public = Fit(tmp_path, "public")
+        monkeypatch.delenv(SWITCH)
+        fits: dict[str, Any] = {"public": public, "internal": Fit(tmp_path, "internal")}
+        from ray.train.v2._internal import constants
 
-    monkeypatch.setattr(constants, "get_env_vars_to_propagate", _no_such_call)
-    fits["changed"] = Fit(tmp_path, "changed")
-    _wait_until(lambda: all(fit.file.exists() or fit.error for fit in fits.values()), 300)
-    assert {name: fit.error for name, fit in fits.items()} == dict.fromkeys(fits)
-    pids = [fit.pid for fit in fits.values()]
-    for fit in fits.values():
-        fit.trainer.stop()
-    for fit in fits.values():
-        fit.thread.join(60)
-    assert {name: fit.thread.is_alive() for name, fit in fits.items()} == dict.fromkeys(fits, False)
-    assert all(fit.error is not None for fit in fits.values())
-    assert {name: fit.ended_publicly for name, fit in fits.items()} == {
-        "public": True, "internal": False, "changed": True,
-    }  # fmt: skip
-    _wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 30)
+        monkeypatch.setattr(constants, "get_env_vars_to_propagate", _no_such_call)
+        fits["changed"] = Fit(tmp_path, "changed")
+        _wait_until(lambda: all(fit.file.exists() or fit.error for fit in fits.values()), 300)
+        assert {name: fit.error for name, fit in fits.items()} == dict.fromkeys(fits)
+        pids = [fit.pid for fit in fits.values()]
+        for fit in fits.values():
+            fit.trainer.stop()
+        for fit in fits.values():
+            fit.thread.join(60)
+        assert {name: fit.thread.is_alive() for name, fit in fits.items()} == dict.fromkeys(
+            fits, False
+        )
+        assert all(fit.error is not None for fit in fits.values())
+        assert {name: fit.ended_publicly for name, fit in fits.items()} == {
+            "public": True, "internal": False, "changed": True,
+        }  # fmt: skip
+        _wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 30)
 
 
-@pytest.mark.usefixtures("session")
 def test_a_prediction_that_reports_nothing_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,7 +137,8 @@ def test_a_prediction_that_reports_nothing_is_given_up(
     monkeypatch.setattr(tasks, "_predict", silent)
     monkeypatch.setattr(tasks, "_LOOK_EVERY_S", 0.2)
     plan = tasks.plan_predicting(Cluster(), [1], Machine(1, 0, True))
-    source = tasks.Source("images", pd.Series(["a.jpg"]), "a.jpg", str(tmp_path))
-    job: Any = None  # the silent one does not look at it
-    with pytest.raises(RunFailed, match=r"fold 0 has reported nothing for .* cluster\.stall_s"):
-        tasks.predict_folds([job], plan, None, source, Heard(), stall_s=3.0)
+    with ray_session(tmp_path, False, Heard()):
+        source = tasks.Source("images", pd.Series(["a.jpg"]), "a.jpg", str(tmp_path))
+        job: Any = None  # the silent one does not look at it
+        with pytest.raises(RunFailed, match=r"fold 0 has reported nothing for .* cluster\.stall_s"):
+            tasks.predict_folds([job], plan, None, source, Heard(), stall_s=3.0)

@@ -24,6 +24,7 @@ from maskcls.commands.predict import _csv, _decided, predict
 from maskcls.commands.submitted import submitted
 from maskcls.config.schema import Cluster
 from maskcls.core.errors import Exit, RunFailed, UserError
+from maskcls.data.new_images import find_images
 from maskcls.evaluation.decided import Asked
 from maskcls.pixels import cache
 from maskcls.pixels.cache import CachedPixels, CachePlace
@@ -352,7 +353,9 @@ def test_placement_without_effect_is_refused(text: str, capsys: pytest.CaptureFi
     assert "has no effect on predict" in capsys.readouterr().err
 
 
-def test_answers_repeat_the_names_of_the_csv() -> None:
-    rows = pd.DataFrame({"path": ["b.png", "a.jpg"], "name": ["b", "a.jpg"]})
+def test_answers_repeat_the_names_of_the_csv(images: Path, heard: Heard) -> None:
+    (images / "new.csv").write_text("image\nb\na.png\n")
+    rows = find_images(str(images / "new.csv"), heard).rows
+    assert rows["path"].tolist() == ["b.png", "a.png"]
     first = [line.split(",")[0] for line in _csv(FRUIT, rows, np.zeros((2, 4))).decode().split()]
-    assert first == ["path", "b", "a.jpg"]
+    assert first == ["path", "b", "a.png"]

@@ -43,7 +43,7 @@ def test_groups_are_named_as_in_training(images: Path, heard: Heard) -> None:
 def test_files_of_the_folder_that_are_not_read_are_counted_and_named(
     images: Path, heard: Heard
 ) -> None:
-    for name in ("d.avif", "x/e.AVIF", "f.heic", "g.gif"):
+    for name in ("d.avif", "x/e.AVIF", "f.heic", "g.gif", "i.csv"):
         (images / name).write_bytes(b"image")
     (images / "h.jfif").write_bytes(b"image")
     rows = find_images(str(images), heard).rows
@@ -52,7 +52,7 @@ def test_files_of_the_folder_that_are_not_read_are_counted_and_named(
     assert line.startswith(
         f"{images}: not read, only .jpg, .jpeg, .jfif, .png, .webp, .bmp, .tif, .tiff are: 2 .avif, "
     )
-    assert "1 .gif, 1 .heic, such as d.avif" in line
+    assert "1 .csv, 1 .gif, 1 .heic, such as d.avif" in line
 
 
 def test_a_csv_may_leave_out_extensions_and_its_names_are_kept(
