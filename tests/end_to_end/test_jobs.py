@@ -4,10 +4,12 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
 from maskcls.cluster.reporter import NAMES
@@ -17,7 +19,7 @@ from tests.end_to_end.job_factory import logits_of, sets
 pytestmark = [pytest.mark.job, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
-EPOCHS = 25  # with SLOW, long enough for all that is looked at while it trains
+EPOCHS = 25  # with SLOW, long enough for both folds' metrics to be exported
 SLOW = "train.checkpoint_s=0.001"  # a checkpoint after every step, which does not change the result
 
 
@@ -94,27 +96,39 @@ def test_stopped_and_submitted_again_it_gives_the_same_bytes(
     histories = [run / f"fold-{k}/history.jsonl" for k in range(2)]
     until(lambda: all(h.exists() for h in histories))
 
-    # While it trains: a second command on the run is refused, and names who has it.
+    # While it trains, it is seen in Ray's metrics, which the workers themselves export.
+    names = set(NAMES) - {"maskcls_gpu_idle_share"}
+    until(lambda: all(folds_of(name, run, head.exported()) == {"0", "1"} for name in names), 60)
+    # Held still for the rest, or it might train to its end before it is asked to stop.
+    beats = [json.loads((run / f"fold-{k}/progress.json").read_text()) for k in range(2)]
+    workers = [psutil.Process(beat["pid"]) for beat in beats]
+    for worker in workers:
+        worker.suspend()
+    # A second command on the run is refused, and names who has it.
     second = head.maskcls("train", str(drawn), "--run", str(run), *epochs)
     assert second.returncode == 2
     assert "another command (train, " in second.stderr
     assert "is working on this run" in second.stderr
-    # It is seen from outside, with Ray's side beside it, and in Ray's metrics.
+    # It is seen from outside, with Ray's side beside it.
     told = head.maskcls("status", str(run), "--json")
     (status,) = json.loads(told.stdout)
     assert {fold["phase"] for fold in status["folds"]} <= {"training", "predicting"}
     assert {worker["state"] for worker in status["workers"]} == {"ALIVE"}
     assert all(worker["log"].endswith(".out") for worker in status["workers"])
-    names = set(NAMES) - {"maskcls_gpu_idle_share"}
-    until(lambda: all(folds_of(name, run, head.exported()) == {"0", "1"} for name in names), 60)
 
-    stopped = head.job("stop", "first")
+    with ThreadPoolExecutor() as pool:
+        stopping = pool.submit(head.job, "stop", "first")
+        attempts = [run / f"fold-{k}/attempt.json" for k in range(2)]
+        until(lambda: all(json.loads(a.read_text())["stop"] for a in attempts), 60)
+        for worker in workers:
+            worker.resume()
+        stopped = stopping.result()
     assert stopped.returncode == 0, stopped.stdout + stopped.stderr
     assert (
         last_line(head.job("logs", "first").stdout) == "maskcls train: exit code 130 (interrupted)"
     )
-    before = len(histories[0].read_text().splitlines())
-    assert before < EPOCHS
+    for history in histories:
+        assert len(history.read_text().splitlines()) < EPOCHS
     again = head.submit(*words, str(run), *epochs, options=("--submission-id", "second"))
     assert again.returncode == 0, again.stdout + again.stderr
     assert last_line(again.stdout) == "maskcls train: exit code 0 (good)"
