@@ -21,7 +21,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 # core that its workers need, and the tests with Ray take longest.
 os.environ.setdefault("RAY_worker_niceness", "10")
 # A fold's end is noticed when Ray polls. The 1 s of maskcls suits long folds; with it each run of these
-# tests would take some 2 s more; the demo of .ci/run has it.
+# tests would take a second or two more. The demo of .ci/run has it.
 os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.4")
 # Ray reads these once a process, and some tests import parts of it before a session sets them.
 os.environ.update(LOCAL_ENVIRONMENT)

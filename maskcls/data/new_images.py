@@ -1,5 +1,4 @@
-"""What `predict` is asked for: the images of a folder or a CSV file, and their groups if answers are by
-group."""
+"""The images that `predict` is asked for, and their groups where answers are by group."""
 
 import os
 from collections.abc import Iterable, Sequence
